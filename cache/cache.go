@@ -1,0 +1,349 @@
+// Package cache keeps credentials, and is the one place that caches, locks and
+// writes: of any number of processes that want the same credential at once,
+// one asks the issuer and the others wait for its answer; a warm answer takes
+// no lock and writes nothing; and no trouble of the cache's own ever fails a
+// command.
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+const (
+	fetchLimit = 15 * time.Second // one fetch
+	aheadLimit = 5 * time.Second  // one fetch while a valid credential is at hand
+	waitLimit  = 18 * time.Second // for another process to fetch
+
+	// floor is the rest of its life at which a credential is no longer handed
+	// out if a new one can be had; a sixth of a short life.
+	floor = 30 * time.Second
+
+	// A clock that was set back by more than this makes everything kept seem
+	// to come from the future.
+	clockSlack = time.Minute
+
+	maxBackoff = 30 * time.Second
+)
+
+// A Cache is where credentials are kept and how they are named.
+type Cache struct {
+	Store  Store
+	Pepper []byte
+	Stderr io.Writer
+}
+
+// Key returns the key of a profile.
+func (c *Cache) Key(p *plugin.Profile, getenv func(string) string) (Key, error) {
+	var key *Key
+	chain := p.Chain()
+	for i := len(chain) - 1; i >= 0; i-- {
+		inputs, err := chain[i].Inputs(getenv)
+		if err != nil {
+			return Key{}, err
+		}
+		k := newKey(c.Pepper, inputs, key)
+		key = &k
+	}
+	return *key, nil
+}
+
+// A Policy says what the caller needs of a credential.
+type Policy struct {
+	Profile string
+	// MinTTL is the life in which the caller's tool would come back for more.
+	// It asks for no more than a third of the credential's life.
+	MinTTL time.Duration
+	// AtLeast is the life that the user asks for, however long.
+	AtLeast time.Duration
+	// Since, if not zero, asks for a credential issued after it.
+	Since      time.Time
+	RenewAfter time.Duration // renew ahead at this age
+	MaxTTL     time.Duration // never use what is older
+}
+
+type verdict int
+
+const (
+	useless verdict = iota // fetch a new one, and wait for it
+	aging                  // good still, but it is time to fetch a new one
+	good
+)
+
+// judge says what e is worth at the time now.
+func (p Policy) judge(e *entry, now time.Time) verdict {
+	if e == nil || e.Created.After(now.Add(clockSlack)) || e.Created.Before(p.Since) {
+		return useless
+	}
+	age := max(0, now.Sub(e.Created))
+	if p.MaxTTL > 0 && age >= p.MaxTTL {
+		return useless
+	}
+	result := good
+	if p.RenewAfter > 0 && age >= p.RenewAfter || !e.Renew.IsZero() && !now.Before(e.Renew) {
+		result = aging
+	}
+	if e.Expires.IsZero() {
+		return result
+	}
+	left, life := e.Expires.Sub(now), e.Expires.Sub(e.Issued)
+	switch {
+	case left <= 0:
+		return useless
+	case e.Fixed:
+		return good // there is nothing longer to be had
+	case left <= min(floor, life/6):
+		return useless
+	case left < p.AtLeast && age >= life/10:
+		return useless
+	case left <= min(p.MinTTL, life/3):
+		return aging
+	}
+	return result
+}
+
+// Fetch returns the credential kept under key while it meets the policy, and
+// otherwise asks source for a new one and keeps that. If the issuer fails, what
+// is still valid is served.
+func (c *Cache) Fetch(ctx context.Context, key Key, source plugin.Source, p Policy) (*plugin.Credential, error) {
+	e := c.load(ctx, key)
+	switch p.judge(e, time.Now()) {
+	case good:
+		return e.credential(), nil
+	case aging:
+		return c.ahead(ctx, key, source, p, e)
+	}
+	unlock, err := c.lock(ctx, key)
+	if err != nil {
+		if usable(e, p) {
+			return e.credential(), nil
+		}
+		return nil, err
+	}
+	defer unlock()
+	// Somebody else may have fetched, or failed to, while this one waited.
+	e = c.load(ctx, key)
+	if p.judge(e, time.Now()) != useless {
+		return e.credential(), nil
+	}
+	if f := c.failed(ctx, key, p); f != nil {
+		if usable(e, p) {
+			return e.credential(), nil
+		}
+		return nil, f
+	}
+	return c.fetch(ctx, key, source, p, e, fetchLimit)
+}
+
+// ahead replaces e, which is still good, unless another process is already
+// about it or the issuer has just failed.
+func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry) (*plugin.Credential, error) {
+	if c.failed(ctx, key, p) != nil {
+		return e.credential(), nil
+	}
+	locker, ok := c.Store.(Locker)
+	if !ok {
+		return e.credential(), nil
+	}
+	unlock, err := locker.TryLock(key.Name)
+	if unlock == nil || err != nil {
+		return e.credential(), nil
+	}
+	defer unlock()
+	if now := c.load(ctx, key); p.judge(now, time.Now()) == good {
+		return now.credential(), nil
+	}
+	return c.fetch(ctx, key, source, p, e, aheadLimit)
+}
+
+// usable reports whether e can be served although a better one was wanted.
+func usable(e *entry, p Policy) bool {
+	now := time.Now()
+	return e != nil && !e.Created.Before(p.Since) && (e.Expires.IsZero() || e.Expires.After(now)) &&
+		(p.MaxTTL == 0 || now.Sub(e.Created) < p.MaxTTL)
+}
+
+// fetch asks the source, under the lock, and keeps the answer.
+func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry, limit time.Duration) (*plugin.Credential, error) {
+	fetchCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var prev *plugin.Credential
+	if e != nil {
+		prev = e.credential()
+	}
+	cred, err := source.Fetch(fetchCtx, prev)
+	now := time.Now()
+	if err == nil {
+		err = cred.Check(now)
+	}
+	if err != nil {
+		if fetchCtx.Err() == context.DeadlineExceeded {
+			err = slow(err)
+		}
+		c.rememberFailure(ctx, key, p, err, now)
+		if usable(e, p) {
+			c.warn("%s: could not renew: %v; what is at hand serves until it expires", p.Profile, plugin.AsError(err))
+			return e.credential(), nil
+		}
+		return nil, err
+	}
+	if err := c.put(ctx, key, "", newEntry(p.Profile, key, cred, now)); err != nil {
+		c.warn("%s: could not keep the credential: %v", p.Profile, err)
+	}
+	c.Store.Delete(ctx, key.Name+failedSuffix)
+	return cred, nil
+}
+
+// slow is err as that of a fetch which took too long.
+func slow(err error) error {
+	if e := plugin.AsError(err); e.Code != plugin.Bug {
+		return err
+	}
+	return plugin.Errorf(plugin.Network, "no answer in time").RememberFor(2 * time.Second)
+}
+
+// lock waits for the right to fetch. Where there can be no locks, everybody
+// has it.
+func (c *Cache) lock(ctx context.Context, key Key) (func(), error) {
+	locker, ok := c.Store.(Locker)
+	if !ok {
+		return func() {}, nil
+	}
+	wait, cancel := context.WithTimeout(ctx, waitLimit)
+	defer cancel()
+	unlock, err := locker.Lock(wait, key.Name)
+	switch {
+	case err == nil:
+		return unlock, nil
+	case wait.Err() != nil:
+		return nil, plugin.Errorf(plugin.Later, "another jeton is fetching this credential, and took more than %s", waitLimit).
+			WithHint("try again; jeton status shows what is kept")
+	}
+	c.warn("no locks in the cache directory: %v; callers at the same time each ask the issuer", err)
+	return func() {}, nil
+}
+
+// load returns the entry kept under key, or nil.
+func (c *Cache) load(ctx context.Context, key Key) *entry {
+	var e entry
+	if c.get(ctx, key, "", &e) != nil {
+		return nil
+	}
+	return &e
+}
+
+func (c *Cache) get(ctx context.Context, key Key, suffix string, v any) error {
+	b, err := c.Store.Get(ctx, key.Name+suffix)
+	if err != nil {
+		return err
+	}
+	return unseal(key.seal, suffix, b, v)
+}
+
+func (c *Cache) put(ctx context.Context, key Key, suffix string, v any) error {
+	b, err := sealed(key.seal, suffix, v)
+	if err != nil {
+		return err
+	}
+	return c.Store.Put(ctx, key.Name+suffix, b)
+}
+
+// failed returns the remembered failure of a fetch, or nil if there is none
+// that counts. One from before p.Since, the start of --refresh, does not.
+func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
+	var f failure
+	now := time.Now()
+	if c.get(ctx, key, failedSuffix, &f) != nil || f.At.Before(p.Since) || !f.active(now) {
+		return nil
+	}
+	err := plugin.Errorf(f.Code, "%s", f.Text)
+	left := max(time.Second, f.Until.Sub(now).Round(time.Second))
+	if f.Hint == "" || f.Code == plugin.Later || f.Code == plugin.Network {
+		return err.WithHint("remembered for %s more; --refresh asks again at once", left)
+	}
+	return err.WithHint("%s (remembered for %s more; --refresh asks again at once)", f.Hint, left)
+}
+
+// active reports whether f still counts. One that claims to last longer than
+// any can was written under another clock.
+func (f *failure) active(now time.Time) bool {
+	return now.Before(f.Until) && f.Until.Before(now.Add(5*time.Minute+time.Second))
+}
+
+// rememberFailure keeps err for those who come next, if the issuer has had its
+// say. Network failures in a row are remembered ever longer.
+func (c *Cache) rememberFailure(ctx context.Context, key Key, p Policy, err error, now time.Time) {
+	e := plugin.AsError(err)
+	if e.Remember <= 0 {
+		return
+	}
+	f := failure{Profile: p.Profile, At: now, Times: 1, Code: e.Code, Text: e.Text, Hint: e.Hint}
+	if e.Code == plugin.Network {
+		var former failure
+		if c.get(ctx, key, failedSuffix, &former) == nil && former.Code == plugin.Network && now.Sub(former.Until) < maxBackoff {
+			f.Times = min(former.Times+1, 10)
+		}
+		e.Remember = min(e.Remember<<(f.Times-1), maxBackoff)
+	}
+	f.Until = now.Add(e.Remember)
+	if err := c.put(ctx, key, failedSuffix, f); err != nil {
+		c.warn("%s: could not keep the failure: %v", p.Profile, err)
+	}
+}
+
+func (c *Cache) warn(format string, args ...any) {
+	fmt.Fprintf(c.Stderr, "jeton: "+format+"\n", args...)
+}
+
+// Peek returns what is kept under key, however old, or nil.
+func (c *Cache) Peek(ctx context.Context, key Key) *plugin.Credential {
+	if e := c.load(ctx, key); e != nil {
+		return e.credential()
+	}
+	return nil
+}
+
+// Drop forgets what is kept under key and all that was made from it, and
+// returns how many credentials that were. It waits for a fetch under way, whose
+// answer would otherwise outlive the drop.
+func (c *Cache) Drop(ctx context.Context, key Key) (int, error) {
+	count := 0
+	drop := func(name string) error {
+		unlock, err := c.lock(ctx, Key{Name: name})
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		c.Store.Delete(ctx, name+failedSuffix)
+		if err := c.Store.Delete(ctx, name); err == nil {
+			count++
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return plugin.Errorf(plugin.Config, "cannot remove the kept credential: %v", err)
+		}
+		return nil
+	}
+	kept, err := c.Kept(ctx)
+	for _, k := range kept {
+		if slices.Contains(k.Below, key.Name) {
+			err = errors.Join(err, drop(k.Name))
+		}
+	}
+	return count, errors.Join(err, drop(key.Name))
+}
+
+// Clear forgets everything.
+func (c *Cache) Clear(ctx context.Context) error {
+	kept, err := c.Kept(ctx)
+	for _, k := range kept {
+		_, e := c.Drop(ctx, Key{Name: k.Name})
+		err = errors.Join(err, e)
+	}
+	return err
+}

@@ -1,0 +1,239 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+)
+
+// A Dir is a [Store] in a directory that is the user's alone, one file a
+// value. It is the only code that writes files of jeton's own.
+//
+// A value is written to a file of a fixed name, NAME.tmp, and moved into place,
+// so that a reader never sees a part of it and a killed writer leaves one such
+// file at most. The right to do so is a kernel lock on NAME.lock, which ends
+// with its holder; the lock file itself stays, since deleting it would let two
+// processes each lock a file of that name.
+type Dir struct {
+	path string
+	root *os.Root
+
+	mu   sync.Mutex
+	held map[string]bool
+}
+
+const (
+	lockSuffix = ".lock"
+	tmpSuffix  = ".tmp"
+
+	// maxValue is the largest value in bytes that is read back, 256 KiB.
+	maxValue = 256 << 10
+)
+
+// OpenDir opens the directory at path, and makes it if create is set. It
+// refuses one that belongs to somebody else, and closes one of ours that
+// others can look into.
+func OpenDir(path string, create bool) (*Dir, error) {
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("%s is not an absolute path", path)
+	}
+	if create {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return nil, plain(path, err)
+		}
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, plain(path, err)
+	}
+	// The checks are made on the opened directory, wherever a link led to.
+	info, err := root.Stat(".")
+	if err == nil {
+		err = checkDir(root, info)
+	}
+	if err != nil {
+		root.Close()
+		return nil, plain(path, err)
+	}
+	return &Dir{path: path, root: root, held: map[string]bool{}}, nil
+}
+
+// Path returns where d is.
+func (d *Dir) Path() string { return d.path }
+
+// Get returns the value called name. A file that others could have written or
+// read counts as absent.
+func (d *Dir) Get(_ context.Context, name string) ([]byte, error) {
+	f, err := d.root.OpenFile(name, openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxValue || checkFile(info) != nil {
+		return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+	}
+	return io.ReadAll(io.LimitReader(f, maxValue))
+}
+
+// Put replaces the value called name. Unless the caller holds its lock, two
+// writers can meet, and each takes a temporary name of its own.
+func (d *Dir) Put(_ context.Context, name string, value []byte) error {
+	tmp := name + tmpSuffix
+	lock, _, _ := strings.Cut(name, ".")
+	d.mu.Lock()
+	if !d.held[lock] {
+		tmp = fmt.Sprintf("%s.%d%s", name, os.Getpid(), tmpSuffix)
+	}
+	d.mu.Unlock()
+	if err := d.write(tmp, value); err != nil {
+		d.root.Remove(tmp)
+		return err
+	}
+	if err := d.root.Rename(tmp, name); err != nil {
+		d.root.Remove(tmp)
+		return err
+	}
+	return syncDir(d.root)
+}
+
+func (d *Dir) write(name string, value []byte) error {
+	d.root.Remove(name)
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(value)
+	if err == nil {
+		err = f.Chmod(0o600) // whatever the umask made of it
+	}
+	if err == nil {
+		err = f.Sync() // before the rename, or a power cut leaves zeros
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Delete removes the value called name.
+func (d *Dir) Delete(_ context.Context, name string) error { return d.root.Remove(name) }
+
+// Lock waits for the lock called name.
+func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
+	for {
+		f := d.lockFile(name)
+		locked := make(chan error, 1)
+		go func() { locked <- f.Lock() }()
+		select {
+		case err := <-locked:
+			if err != nil {
+				f.Close()
+				return nil, err
+			}
+		case <-ctx.Done():
+			// The wait in the kernel cannot be called off, so it is left
+			// behind; the process is about to end.
+			go func() {
+				if <-locked == nil {
+					f.Close()
+				}
+			}()
+			return nil, ctx.Err()
+		}
+		if d.current(f, name) {
+			return d.release(f, name), nil
+		}
+		f.Close()
+	}
+}
+
+// TryLock takes the lock called name if it is free.
+func (d *Dir) TryLock(name string) (func(), error) {
+	f := d.lockFile(name)
+	ok, err := f.TryLock()
+	if err != nil || !ok || !d.current(f, name) {
+		f.Close()
+		return nil, err
+	}
+	return d.release(f, name), nil
+}
+
+func (d *Dir) lockFile(name string) *flock.Flock {
+	// Read and write: NFS grants an exclusive lock on nothing less.
+	return flock.New(filepath.Join(d.path, name+lockSuffix),
+		flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+}
+
+// current reports whether the file that f has locked is still the one of that
+// name, and not one that gc removed while f waited.
+func (d *Dir) current(f *flock.Flock, name string) bool {
+	locked, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := d.root.Lstat(name + lockSuffix)
+	return err == nil && os.SameFile(locked, now)
+}
+
+func (d *Dir) release(f *flock.Flock, name string) func() {
+	d.mu.Lock()
+	d.held[name] = true
+	d.mu.Unlock()
+	return func() {
+		d.mu.Lock()
+		delete(d.held, name)
+		d.mu.Unlock()
+		f.Close()
+	}
+}
+
+// A file in a Dir belongs to a value and is, by its suffix, the value itself
+// or something beside it.
+type file struct {
+	value, suffix string
+	info          fs.FileInfo
+}
+
+// list returns the files in d.
+func (d *Dir) list() ([]file, error) {
+	dir, err := d.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	var files []file
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		value, suffix, _ := strings.Cut(e.Name(), ".")
+		if suffix != "" {
+			suffix = "." + suffix
+		}
+		files = append(files, file{value, suffix, info})
+	}
+	return files, nil
+}
+
+// plain is err without the repetition of path and operation.
+func plain(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}

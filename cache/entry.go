@@ -1,0 +1,85 @@
+package cache
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// An entry is a credential as it is kept. It is a JSON document behind a line
+// with its authenticator, which covers the entry's name too: an entry that was
+// cut short, altered, or moved to another name is none.
+type entry struct {
+	Profile string    `json:"profile"` // a label: the name it was first fetched under
+	Created time.Time `json:"created"` // by the local clock, when the answer came
+	Below   []string  `json:"below,omitempty"`
+
+	Token        string            `json:"token,omitempty"`
+	AccessKey    string            `json:"access_key,omitempty"`
+	SecretKey    string            `json:"secret_key,omitempty"`
+	SessionToken string            `json:"session_token,omitempty"`
+	Issued       time.Time         `json:"issued,omitzero"`
+	Expires      time.Time         `json:"expires,omitzero"`
+	Renew        time.Time         `json:"renew,omitzero"`
+	Fixed        bool              `json:"fixed,omitempty"`
+	Attrs        map[string]string `json:"attrs,omitempty"`
+}
+
+func newEntry(profile string, k Key, c *plugin.Credential, now time.Time) *entry {
+	return &entry{
+		Profile: profile, Created: now, Below: k.Below,
+		Token: c.Token.Reveal(), AccessKey: c.AccessKey,
+		SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
+		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Fixed: c.Fixed, Attrs: c.Attrs,
+	}
+}
+
+func (e *entry) credential() *plugin.Credential {
+	return &plugin.Credential{
+		Token: plugin.NewSecret(e.Token), AccessKey: e.AccessKey,
+		SecretKey: plugin.NewSecret(e.SecretKey), SessionToken: plugin.NewSecret(e.SessionToken),
+		Issued: e.Issued, Expires: e.Expires, Renew: e.Renew, Fixed: e.Fixed, Attrs: e.Attrs,
+	}
+}
+
+// A failure is what is remembered of a fetch that failed, so that those who
+// come next do not all ask again.
+type failure struct {
+	Profile string      `json:"profile"`
+	At      time.Time   `json:"at"`
+	Until   time.Time   `json:"until"`
+	Times   int         `json:"times"` // in a row
+	Code    plugin.Code `json:"code"`
+	Text    string      `json:"text"`
+	Hint    string      `json:"hint,omitempty"`
+}
+
+const failedSuffix = ".failed"
+
+// sealed returns v as a document that only the holder of the seal can make.
+// The suffix of its file's name keeps an entry and a failure apart.
+func sealed(seal []byte, suffix string, v any) ([]byte, error) {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	line := hex.EncodeToString(mac(seal, "document"+suffix, doc))
+	return append([]byte(line+"\n"), doc...), nil
+}
+
+var errBroken = errors.New("broken entry")
+
+// unseal decodes a sealed document into v.
+func unseal(seal []byte, suffix string, b []byte, v any) error {
+	line, doc, _ := bytes.Cut(b, []byte("\n"))
+	want := hex.EncodeToString(mac(seal, "document"+suffix, doc))
+	if !hmac.Equal(line, []byte(want)) {
+		return errBroken
+	}
+	return json.Unmarshal(doc, v)
+}

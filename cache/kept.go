@@ -1,0 +1,128 @@
+package cache
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A Kept is a credential in the cache, or a failure to get one, or both.
+type Kept struct {
+	Name       string             // of the key
+	Profile    string             // that it was first fetched for
+	Below      []string           // the keys of the profiles it was made from
+	Credential *plugin.Credential // nil if there is only a failure
+	Created    time.Time
+	Failure    *Failure // nil if the last fetch succeeded
+}
+
+// A Failure is a fetch that failed.
+type Failure struct {
+	At, Until time.Time // Until is when the issuer may be asked again
+	Text      string
+}
+
+// Kept returns all that is kept, by profile.
+func (c *Cache) Kept(ctx context.Context) ([]Kept, error) {
+	d, ok := c.Store.(*Dir)
+	if !ok {
+		return nil, nil
+	}
+	files, err := d.list()
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "cannot list the cache: %v", err)
+	}
+	byName := map[string]*Kept{}
+	at := func(name, profile string) *Kept {
+		if byName[name] == nil {
+			byName[name] = &Kept{Name: name, Profile: profile}
+		}
+		return byName[name]
+	}
+	for _, f := range files {
+		key := Key{Name: f.value, seal: sealFor(c.Pepper, f.value)}
+		switch f.suffix {
+		case "":
+			if e := c.load(ctx, key); e != nil {
+				k := at(f.value, e.Profile)
+				k.Profile, k.Below, k.Credential, k.Created = e.Profile, e.Below, e.credential(), e.Created
+			}
+		case failedSuffix:
+			var x failure
+			if c.get(ctx, key, failedSuffix, &x) == nil {
+				at(f.value, x.Profile).Failure = &Failure{x.At, x.Until, x.Text}
+			}
+		}
+	}
+	var kept []Kept
+	for _, k := range byName {
+		kept = append(kept, *k)
+	}
+	slices.SortFunc(kept, func(a, b Kept) int {
+		return strings.Compare(a.Profile+"\x00"+a.Name, b.Profile+"\x00"+b.Name)
+	})
+	return kept, nil
+}
+
+// abandoned is the age at which a temporary file has no writer any more.
+const abandoned = 10 * time.Minute
+
+// Collect removes from the cache what has no use any more: expired and broken
+// entries, failures that are past, and what killed processes left behind. It
+// returns the number of credentials removed.
+func (c *Cache) Collect(ctx context.Context) (int, error) {
+	d, ok := c.Store.(*Dir)
+	if !ok {
+		return 0, nil
+	}
+	files, err := d.list()
+	if err != nil {
+		return 0, plugin.Errorf(plugin.Config, "cannot list the cache: %v", err)
+	}
+	count := 0
+	for _, f := range files {
+		if f.value == pepperName {
+			continue
+		}
+		switch {
+		case strings.HasSuffix(f.suffix, tmpSuffix):
+			if time.Since(f.info.ModTime()) > abandoned {
+				d.root.Remove(f.value + f.suffix)
+			}
+		case f.suffix == "" || f.suffix == lockSuffix:
+			// Under the lock nobody is about to replace what is looked at.
+			if c.collectKey(ctx, d, f.value) {
+				count++
+			}
+		}
+	}
+	return count, nil
+}
+
+// collectKey removes what is kept under the name if it has expired, and the
+// lock file if nothing is left for it to guard.
+func (c *Cache) collectKey(ctx context.Context, d *Dir, name string) (removed bool) {
+	unlock, err := d.TryLock(name)
+	if unlock == nil || err != nil {
+		return false // in use
+	}
+	defer unlock()
+	now := time.Now()
+	key := Key{Name: name, seal: sealFor(c.Pepper, name)}
+	var f failure
+	if c.get(ctx, key, failedSuffix, &f) != nil || !f.active(now) {
+		d.Delete(ctx, name+failedSuffix)
+	}
+	if e := c.load(ctx, key); e == nil || !e.Expires.IsZero() && !e.Expires.After(now) {
+		removed = d.Delete(ctx, name) == nil
+	}
+	if _, err := d.Get(ctx, name); err != nil {
+		if _, err := d.Get(ctx, name+failedSuffix); err != nil {
+			d.root.Remove(name + lockSuffix)
+		}
+	}
+	return removed
+}

@@ -1,0 +1,80 @@
+package cache
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A Key says which credential is meant: it is made of every input that decides
+// what the issuer hands out, so that an edited profile never gets what was
+// obtained before the edit. It holds no secret and tells nothing of one
+// without the pepper.
+type Key struct {
+	Name  string   // a file name
+	Below []string // the names of the keys of the profiles below
+	seal  []byte
+}
+
+// pepperName is the file with 32 random bytes that enter every key, so that a
+// copied cache directory gives no hashes to guess passwords by.
+const pepperName = "pepper"
+
+const pepperSize = 32
+
+// Pepper returns the pepper kept in d, and makes it the first time.
+func Pepper(ctx context.Context, d *Dir) ([]byte, error) {
+	if b, err := d.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
+		return b, nil
+	}
+	unlock, err := d.Lock(ctx, pepperName)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if b, err := d.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
+		return b, nil
+	}
+	b := make([]byte, pepperSize)
+	rand.Read(b)
+	return b, d.Put(ctx, pepperName, b)
+}
+
+// newKey returns the key of a profile, given the keys of those below it.
+func newKey(pepper []byte, inputs []plugin.Input, below *Key) Key {
+	var k Key
+	canonical := []byte{}
+	add := func(s string) {
+		// The length goes first, so that no two lists of inputs look alike.
+		canonical = binary.BigEndian.AppendUint64(canonical, uint64(len(s)))
+		canonical = append(canonical, s...)
+	}
+	for _, in := range inputs {
+		add(in.Name)
+		add(in.Value)
+	}
+	if below != nil {
+		add("from")
+		add(below.Name)
+		k.Below = append([]string{below.Name}, below.Below...)
+	}
+	k.Name = hex.EncodeToString(mac(pepper, "jeton key 1", canonical)[:16])
+	k.seal = sealFor(pepper, k.Name)
+	return k
+}
+
+// sealFor returns the key with which the entry called name is authenticated.
+func sealFor(pepper []byte, name string) []byte { return mac(pepper, "jeton entry 1", []byte(name)) }
+
+func mac(key []byte, purpose string, message []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	fmt.Fprintf(h, "%s\x00", purpose)
+	h.Write(message)
+	return h.Sum(nil)
+}

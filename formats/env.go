@@ -1,0 +1,164 @@
+package formats
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// env is a list of shell commands that put the credential into the
+// environment, and take out what would contradict it.
+type env struct {
+	shell   shell
+	options Options
+}
+
+// A shell is how one kind of shell sets and unsets a variable.
+type shell struct {
+	set, unset string // formats
+	quote      func(string) string
+}
+
+var shells = map[string]shell{
+	"sh": {"export %s=%s\n", "unset %s\n", func(s string) string {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}},
+	"fish": {"set -gx %s %s\n", "set -e %s\n", func(s string) string {
+		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+	}},
+	// PowerShell takes four typographic quotes for the plain one.
+	"powershell": {"$Env:%s = %s\n", "Remove-Item Env:%s -ErrorAction SilentlyContinue\n", func(s string) string {
+		return "'" + strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(s) + "'"
+	}},
+}
+
+func newEnv(o Options) (Format, error) {
+	if o.Shell == "" {
+		o.Shell = "sh"
+	}
+	s, ok := shells[o.Shell]
+	if !ok {
+		return nil, plugin.Errorf(plugin.Usage, "--shell %s is not known", plugin.Shorten(o.Shell)).
+			WithHint("the shells are: %s", strings.Join(slices.Sorted(maps.Keys(shells)), ", "))
+	}
+	return &env{s, o}, nil
+}
+
+// MinTTL is the longest of what the readers of the environment need.
+func (*env) MinTTL() time.Duration { return openStackTTL }
+
+func (f *env) Encode(w io.Writer, c *plugin.Credential) error {
+	set, unset, err := Environment(c, f.options)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	for _, name := range unset {
+		fmt.Fprintf(&b, f.shell.unset, name)
+	}
+	for _, v := range set {
+		fmt.Fprintf(&b, f.shell.set, v.Name, f.shell.quote(v.Value))
+	}
+	_, err = b.WriteTo(w)
+	return err
+}
+
+// NeedsEndpoints: openstackclient cannot ask Keystone with a delegated token,
+// so that it must be told where the services are.
+func (*env) NeedsEndpoints(c *plugin.Credential) bool { return c.Attrs[plugin.AttrDelegated] != "" }
+
+// A Variable is one of the environment.
+type Variable struct{ Name, Value string }
+
+// openStackVariables are all that openstackclient, gophercloud and Terraform
+// read of a login; what is left over from another one leads them astray.
+var openStackVariables = []string{
+	"OS_ACCESS_TOKEN", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET",
+	"OS_AUTH_PLUGIN", "OS_AUTH_TOKEN", "OS_AUTH_TYPE", "OS_AUTH_URL", "OS_CACERT", "OS_CERT", "OS_CLIENT_ID", "OS_CLIENT_SECRET", "OS_CLOUD",
+	"OS_DEFAULT_DOMAIN", "OS_DISCOVERY_ENDPOINT", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_ENDPOINT", "OS_ENDPOINT_TYPE",
+	"OS_IDENTITY_API_VERSION", "OS_IDENTITY_PROVIDER", "OS_INTERFACE", "OS_KEY", "OS_PASSCODE", "OS_PASSWORD", "OS_PROJECT_DOMAIN_ID",
+	"OS_PROJECT_DOMAIN_NAME", "OS_PROJECT_ID", "OS_PROJECT_NAME", "OS_PROTOCOL", "OS_REGION_NAME", "OS_SYSTEM_SCOPE", "OS_TENANT_ID",
+	"OS_TENANT_NAME", "OS_TOKEN", "OS_TRUST_ID", "OS_URL", "OS_USERID", "OS_USERNAME", "OS_USER_DOMAIN_ID", "OS_USER_DOMAIN_NAME", "OS_USER_ID",
+}
+
+// awsVariables are those by which AWS tools find another credential first, or
+// another place to use it.
+var awsVariables = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION",
+	"AWS_DEFAULT_PROFILE", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_SECRET_ACCESS_KEY",
+	"AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE",
+}
+
+var serviceName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// EndpointAttr is the name in [plugin.Credential.Attrs] of the endpoint of a
+// service type, which is also openstacksdk's name of the setting.
+func EndpointAttr(serviceType string) string {
+	return strings.ReplaceAll(serviceType, "-", "_") + endpointSuffix
+}
+
+const endpointSuffix = "_endpoint_override"
+
+// Environment returns the variables that carry c to a program, and those to
+// take out.
+func Environment(c *plugin.Credential, o Options) (set []Variable, unset []string, err error) {
+	add := func(name, value string) {
+		if value != "" {
+			set = append(set, Variable{name, value})
+		}
+	}
+	a := c.Attrs
+	var family []string
+	switch {
+	case c.AccessKey != "":
+		family = awsVariables
+		add("AWS_ACCESS_KEY_ID", c.AccessKey)
+		add("AWS_SECRET_ACCESS_KEY", c.SecretKey.Reveal())
+		add("AWS_SESSION_TOKEN", c.SessionToken.Reveal())
+		add("AWS_CREDENTIAL_EXPIRATION", rfc3339(c.Expires))
+		add("AWS_REGION", a[plugin.AttrRegion])
+		add("AWS_DEFAULT_REGION", a[plugin.AttrRegion])
+		add("AWS_ENDPOINT_URL_S3", a[plugin.AttrEndpoint])
+	case a[plugin.AttrAuthURL] != "":
+		family = openStackVariables
+		if a[plugin.AttrDelegated] == "" {
+			add("OS_AUTH_TYPE", "v3token")
+		} else {
+			// admin_token is keystoneauth's name for a token that is used as
+			// it is, the only way in which Keystone takes a delegated one.
+			add("OS_AUTH_TYPE", "admin_token")
+			add("OS_ENDPOINT", a[plugin.AttrAuthURL])
+			for _, name := range slices.Sorted(maps.Keys(a)) {
+				if service, ok := strings.CutSuffix(name, endpointSuffix); ok && serviceName.MatchString(service) {
+					add("OS_"+strings.ToUpper(name), a[name])
+				}
+			}
+		}
+		add("OS_AUTH_URL", a[plugin.AttrAuthURL])
+		add("OS_TOKEN", c.Token.Reveal())
+		if a[plugin.AttrDelegated] == "" {
+			add("OS_PROJECT_ID", a[plugin.AttrProjectID])
+		}
+		add("OS_IDENTITY_API_VERSION", "3")
+		add("OS_REGION_NAME", a[plugin.AttrRegionName])
+		add("OS_INTERFACE", a[plugin.AttrInterface])
+		add("OS_CACERT", a[plugin.AttrCACert])
+	default:
+		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read this kind of token from its environment").
+			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: keystone, from: %s", o.Profile)
+	}
+	for _, name := range family {
+		if !slices.ContainsFunc(set, func(v Variable) bool { return v.Name == name }) {
+			unset = append(unset, name)
+		}
+	}
+	return set, unset, nil
+}

@@ -1,0 +1,121 @@
+// Package formats writes credentials the way their readers expect them, one
+// reader in each file.
+package formats
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A Format writes a credential for one kind of reader.
+type Format interface {
+	// Encode writes c to w. It returns an error, and writes nothing, if c
+	// lacks what the reader needs.
+	Encode(w io.Writer, c *plugin.Credential) error
+}
+
+// Options are what the command line and the caller say of the document.
+type Options struct {
+	Profile  string // the profile that the credential is of
+	Name     string // what to call the credential, if not like the profile
+	Shell    string // of the env format: sh, fish or powershell
+	Client   string // of the openstack format: who reads it
+	ExecInfo string // the caller's KUBERNETES_EXEC_INFO
+}
+
+// A Kind is a format by its name.
+type Kind struct {
+	Name    string
+	Aliases []string
+	Serves  string // what it is for, in the tables of --help and README
+	New     func(Options) (Format, error)
+}
+
+// Kinds are all formats.
+var Kinds = []Kind{
+	{"aws", nil, "`credential_process` of the AWS tools and SDKs", newAWS},
+	{"kubernetes", []string{"k8s"}, "exec plugin of kubectl and client-go (ExecCredential)", newKubernetes},
+	{"openstack", nil, "a whole clouds.yaml with one cloud", newOpenStack},
+	{"env", nil, "shell commands that set the environment (--shell sh, fish, powershell)", newEnv},
+	{"header", nil, "one HTTP header", newHeader},
+	{"token", nil, "the bare token", newToken},
+	{"json", nil, "everything, for scripts", newJSON},
+}
+
+// Names returns the names of all formats.
+func Names() []string {
+	var names []string
+	for _, k := range Kinds {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// New returns the format of that name.
+func New(name string, o Options) (Format, error) {
+	for _, k := range Kinds {
+		if k.Name == name || slices.Contains(k.Aliases, name) {
+			return k.New(o)
+		}
+	}
+	e := plugin.Errorf(plugin.Usage, "there is no format %q", plugin.Shorten(name))
+	if nearest := plugin.Nearest(name, Names()); nearest != "" {
+		return nil, e.WithHint("did you mean %q?", nearest)
+	}
+	return nil, e.WithHint("the formats are: %s", strings.Join(Names(), ", "))
+}
+
+// MinTTL returns the life in which f's reader would come back for another
+// credential, so that it should be given a longer one.
+func MinTTL(f Format) time.Duration {
+	if m, ok := f.(interface{ MinTTL() time.Duration }); ok {
+		return m.MinTTL()
+	}
+	return time.Minute
+}
+
+// NeedsEndpoints reports whether f's reader has to be told the services'
+// endpoints beside c, under the names of [EndpointAttr].
+func NeedsEndpoints(f Format, c *plugin.Credential) bool {
+	n, ok := f.(interface {
+		NeedsEndpoints(*plugin.Credential) bool
+	})
+	return ok && n.NeedsEndpoints(c)
+}
+
+// needToken returns an error if c is no token, which format writes.
+func needToken(o Options, format string, c *plugin.Credential) error {
+	if !c.Token.IsZero() {
+		return nil
+	}
+	return plugin.Errorf(plugin.Config, "format %s writes a token, and this profile gives an access key", format).
+		WithHint("use a profile that gives tokens, such as one of plugin keystone; aws, env and json write access keys")
+}
+
+// rfc3339 is t as every reader takes it: UTC, whole seconds, Z. Some fail on
+// fractions, and on offsets without a colon.
+func rfc3339(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Truncate(time.Second).Format(time.RFC3339)
+}
+
+// writeJSON writes v as one document. A failure writes nothing.
+func writeJSON(w io.Writer, v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(w)
+	return err
+}

@@ -1,0 +1,28 @@
+package formats
+
+import (
+	"io"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// document is all of a credential, for scripts.
+type document struct{ options Options }
+
+func newJSON(o Options) (Format, error) { return &document{o}, nil }
+
+func (f *document) Encode(w io.Writer, c *plugin.Credential) error {
+	return writeJSON(w, struct {
+		Profile      string            `json:"profile"`
+		Token        string            `json:"token,omitempty"`
+		AccessKey    string            `json:"access_key,omitempty"`
+		SecretKey    string            `json:"secret_key,omitempty"`
+		SessionToken string            `json:"session_token,omitempty"`
+		IssuedAt     string            `json:"issued_at,omitempty"`
+		ExpiresAt    string            `json:"expires_at,omitempty"`
+		Attributes   map[string]string `json:"attributes,omitempty"`
+	}{
+		f.options.Profile, c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(),
+		rfc3339(c.Issued), rfc3339(c.Expires), c.Attrs,
+	})
+}

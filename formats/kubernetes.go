@@ -1,0 +1,78 @@
+package formats
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// kubernetes is the ExecCredential of client-go.
+//
+// https://kubernetes.io/docs/reference/config-api/client-authentication.v1/
+type kubernetes struct {
+	apiVersion string
+	options    Options
+}
+
+// apiVersions are those that client-go speaks today, the default first.
+var apiVersions = []string{"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}
+
+// maxExecInfo is the largest KUBERNETES_EXEC_INFO in bytes, 1 MiB: it can hold
+// a cluster's certificate authorities.
+const maxExecInfo = 1 << 20
+
+// newKubernetes answers in the version that the caller asks for, since
+// client-go takes no other.
+func newKubernetes(o Options) (Format, error) {
+	if o.ExecInfo == "" {
+		return &kubernetes{apiVersions[0], o}, nil // not every client says
+	}
+	var info struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+	}
+	switch {
+	case len(o.ExecInfo) > maxExecInfo:
+		return nil, plugin.Errorf(plugin.Usage, "KUBERNETES_EXEC_INFO is larger than 1 MiB")
+	case json.Unmarshal([]byte(o.ExecInfo), &info) != nil:
+		return nil, plugin.Errorf(plugin.Usage, "KUBERNETES_EXEC_INFO is not JSON").
+			WithHint("it is set by kubectl; unset it when you call jeton yourself")
+	case info.Kind != "ExecCredential":
+		return nil, plugin.Errorf(plugin.Usage, "KUBERNETES_EXEC_INFO is of kind %q, not ExecCredential", plugin.Shorten(info.Kind))
+	case !slices.Contains(apiVersions, info.APIVersion):
+		return nil, plugin.Errorf(plugin.Usage, "the kubeconfig asks for apiVersion %q", plugin.Shorten(info.APIVersion)).
+			WithHint("write one of these below users.user.exec: %s", strings.Join(apiVersions, ", "))
+	}
+	return &kubernetes{info.APIVersion, o}, nil
+}
+
+// MinTTL is two minutes, one of which is kept from the client.
+func (*kubernetes) MinTTL() time.Duration { return 2 * time.Minute }
+
+func (k *kubernetes) Encode(w io.Writer, c *plugin.Credential) error {
+	if err := needToken(k.options, "kubernetes", c); err != nil {
+		return err
+	}
+	type status struct {
+		ExpirationTimestamp string `json:"expirationTimestamp,omitempty"`
+		Token               string `json:"token"`
+	}
+	return writeJSON(w, struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Status     status `json:"status"`
+	}{k.apiVersion, "ExecCredential", status{rfc3339(early(c)), c.Token.Reveal()}})
+}
+
+// early is the expiry that a client is told which uses a token to its very
+// last second: a minute before the true one, or a sixth of a short life.
+func early(c *plugin.Credential) time.Time {
+	if c.Expires.IsZero() {
+		return c.Expires
+	}
+	return c.Expires.Add(-min(time.Minute, c.Life()/6))
+}

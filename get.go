@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+type getCmd struct {
+	Profile string        `arg:"" optional:"" help:"Profile. Without it: $JETON_PROFILE, else the identity in the environment, else the profile called default."`
+	Format  string        `short:"f" help:"Format: ${formats}. Without it: kubernetes if kubectl is calling, else the profile's own, else json." placeholder:"FORMAT"`
+	For     string        `help:"Client that reads the openstack format: openstackclient." placeholder:"CLIENT"`
+	As      string        `help:"Name of the cloud in the openstack format, instead of the profile's." placeholder:"NAME"`
+	Shell   string        `help:"Shell that reads the env format: sh, fish or powershell." placeholder:"SHELL"`
+	MinTTL  time.Duration `name:"min-ttl" help:"Life that the credential must have left, such as 2h." placeholder:"D"`
+	Refresh bool          `help:"Fetch a new credential, whatever is kept."`
+	NoCache bool          `help:"Neither use nor keep anything."`
+}
+
+func (g *getCmd) Help() string {
+	return `Prints one whole document on standard output, or nothing.
+
+Examples:
+  jeton get prod -f kubernetes            an ExecCredential for kubectl
+  jeton get s3 -f aws                     for credential_process in ~/.aws/config
+  jeton get prod -f openstack             a clouds.yaml with a token in it
+  eval "$(jeton get prod -f env)"         the environment of this shell
+  curl -H "$(jeton get prod -f header)" https://…
+
+Exit codes: 0 fine, 64 wrong use, 65 the issuer's answer makes no sense, 69 it cannot be reached, 74 output failed, 75 try later, 77 refused, 78 the configuration is wrong.`
+}
+
+func (g *getCmd) Run(ctx context.Context, a *app) error {
+	if g.MinTTL < 0 {
+		return plugin.Errorf(plugin.Usage, "--min-ttl cannot be negative")
+	}
+	if g.Refresh && g.NoCache {
+		return plugin.Errorf(plugin.Usage, "--refresh and --no-cache exclude each other").
+			WithHint("--no-cache always fetches; --refresh also replaces what is kept")
+	}
+	p, err := a.profile(g.Profile)
+	if err != nil {
+		return err
+	}
+	f, err := formats.New(g.format(a, p), formats.Options{
+		Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
+	})
+	if err != nil {
+		return about(p, err)
+	}
+	a.open(ctx, !g.NoCache)
+	n := need{minTTL: formats.MinTTL(f), atLeast: g.MinTTL}
+	if g.Refresh {
+		n.since = a.started
+	}
+	c, err := a.fetch(ctx, p, n)
+	if err != nil {
+		return about(p, err)
+	}
+	document, err := a.encode(ctx, p, f, c)
+	if err != nil {
+		return about(p, err)
+	}
+	if left := time.Until(c.Expires); !c.Expires.IsZero() && left < g.MinTTL {
+		a.warn("%s: the credential lives %s more, less than the %s asked for: the issuer gives no longer one",
+			p.Name, left.Round(time.Second), g.MinTTL)
+	}
+	return about(p, a.print(document))
+}
+
+// format returns the name of the format to print.
+func (g *getCmd) format(a *app, p *plugin.Profile) string {
+	switch {
+	case g.Format != "":
+		return g.Format
+	case a.getenv("KUBERNETES_EXEC_INFO") != "":
+		return "kubernetes"
+	case p.Common.Format != "":
+		return p.Common.Format
+	}
+	return "json"
+}

@@ -1,0 +1,434 @@
+// Jeton stands between the identities a person or machine has in the cloud and
+// the tools that ask for credentials. See README.md.
+//
+// This file has the grammar of the command line and the wiring: a profile
+// names a source of credentials, the cache keeps what the source yields, and a
+// format writes it. Each command that is more than a few lines has a file of
+// its own beside this one.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/alecthomas/kong"
+
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/keystone"
+)
+
+// issuers are the kinds of profile that there are.
+var issuers = []plugin.Issuer{
+	keystone.Issuer,
+	keystone.EC2,
+}
+
+// budget is the time that a whole command may take. The shortest limit of a
+// caller is a minute.
+const budget = 20 * time.Second
+
+type cli struct {
+	Config  string `help:"Configuration file, instead of $JETON_CONFIG or config.yaml in the configuration directory." placeholder:"FILE"`
+	Verbose bool   `help:"Tell on stderr what is asked of whom."`
+
+	Get     getCmd     `cmd:"" help:"Print a credential."`
+	Exec    execCmd    `cmd:"" help:"Run a command with a credential in its environment."`
+	Logout  logoutCmd  `cmd:"" help:"Revoke a credential and forget it."`
+	Reject  rejectCmd  `cmd:"" help:"Drop a credential that was refused, so that the next call fetches a new one."`
+	Status  statusCmd  `cmd:"" help:"Show the profiles and what is kept for them."`
+	GC      gcCmd      `cmd:"" name:"gc" help:"Remove what has expired, and keys that nobody wants."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+const description = `Jeton fetches cloud credentials, keeps them safely, and prints them the way aws, kubectl, openstack and others want them.
+
+A profile in the configuration file says where a credential comes from. Without one, jeton uses the identity in the environment, as a sourced openrc file leaves it.`
+
+// app is one run of jeton and all that it knows of the world.
+type app struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	started        time.Time
+	cli            cli
+	command        []string // of exec: what stands behind "--"
+
+	file  *plugin.File
+	cache *cache.Cache
+	state *cache.Dir // nil if there is none
+	why   error      // why there is none
+}
+
+func main() {
+	started := time.Now()
+	debug.SetTraceback("none") // arguments of functions can be secrets
+	protect()
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, started: started}
+	os.Exit(int(a.run(os.Args[1:])))
+}
+
+// run carries out one command line and returns the exit code.
+func (a *app) run(args []string) (code plugin.Code) {
+	defer func() {
+		if r := recover(); r != nil {
+			// What was thrown can hold anything, so its type must do.
+			code = a.fail("", plugin.Errorf(plugin.Bug, "internal error (panic: %T)", r).
+				WithHint("please report this, with the command that you ran"))
+		}
+	}()
+	exited := -1
+	parser, err := kong.New(&a.cli,
+		kong.Name("jeton"), kong.Description(description),
+		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
+		kong.Writers(a.stdout, a.stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		return a.fail("", err)
+	}
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, a.command = args[:i], args[i+1:]
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 {
+		return plugin.Code(exited) // --help was asked for, and is printed
+	}
+	if err != nil {
+		hint := "jeton"
+		if pe := (*kong.ParseError)(nil); errors.As(err, &pe) && pe.Context.Selected() != nil {
+			hint += " " + pe.Context.Selected().Name
+		}
+		return a.fail("", plugin.Errorf(plugin.Usage, "%s", plugin.Shorten(err.Error())).WithHint("%s --help", hint))
+	}
+	if a.command != nil && k.Selected().Name != "exec" {
+		return a.fail("", plugin.Errorf(plugin.Usage, "only exec takes a command after --").WithHint("jeton exec --help"))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), budget)
+	defer cancel()
+	k.BindTo(ctx, (*context.Context)(nil))
+	err = k.Run(a)
+	var named *profileError
+	var status exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return plugin.Code(status)
+	case errors.As(err, &named):
+		return a.fail(named.profile, named.err)
+	}
+	return a.fail("", err)
+}
+
+// fail prints err the way every failure is printed: one line of what and why,
+// and at most one of what to do next.
+func (a *app) fail(profile string, err error) plugin.Code {
+	e := plugin.AsError(err)
+	if profile != "" {
+		profile += ": "
+	}
+	fmt.Fprintf(a.stderr, "jeton: %s%s\n", profile, e.Text)
+	if e.Hint != "" {
+		fmt.Fprintf(a.stderr, "hint: %s\n", e.Hint)
+	}
+	return e.Code
+}
+
+// A profileError is an error with the profile that it is about.
+type profileError struct {
+	profile string
+	err     error
+}
+
+func (e *profileError) Error() string { return e.profile + ": " + e.err.Error() }
+func (e *profileError) Unwrap() error { return e.err }
+
+// about returns err as one of the profile p.
+func about(p *plugin.Profile, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &profileError{p.Name, err}
+}
+
+// An exitStatus ends the run with a status and no message.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// print writes a whole document to standard output, at once.
+func (a *app) print(b []byte) error {
+	if _, err := a.stdout.Write(b); err != nil {
+		return plugin.Errorf(plugin.Output, "standard output cannot be written")
+	}
+	return nil
+}
+
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "jeton: "+format+"\n", args...)
+}
+
+func (a *app) log(format string, args ...any) {
+	if a.cli.Verbose {
+		a.warn(format, args...)
+	}
+}
+
+// config returns the configuration file.
+func (a *app) config() (*plugin.File, error) {
+	if a.file != nil {
+		return a.file, nil
+	}
+	path, given := a.cli.Config, a.cli.Config != ""
+	if !given {
+		if path = a.getenv("JETON_CONFIG"); path != "" {
+			given = true
+			if !filepath.IsAbs(path) {
+				return nil, plugin.Errorf(plugin.Config, "JETON_CONFIG: %s is not an absolute path", plugin.Shorten(path)).
+					WithHint("a relative one would let every directory you enter choose your profiles")
+			}
+		} else {
+			path = filepath.Join(xdg.ConfigHome, "jeton", "config.yaml")
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "--config: %v", err)
+	}
+	a.file, err = plugin.ReadFile(path, given, issuers, a.getenv)
+	return a.file, err
+}
+
+// profile returns the profile called name. Without a name it is $JETON_PROFILE,
+// else the identity in the environment, else the one called default.
+func (a *app) profile(name string) (*plugin.Profile, error) {
+	f, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		name = a.getenv("JETON_PROFILE")
+	}
+	if name == "" {
+		p, others, err := plugin.FromEnvironment("env", issuers, a.getenv)
+		if err != nil {
+			return nil, &profileError{"env", err}
+		}
+		if len(others) > 0 {
+			a.warn("the environment holds several identities; %s is taken (others: %s)", p.Issuer.EnvName, strings.Join(others, ", "))
+		}
+		switch {
+		case p != nil:
+			name = "env"
+		case f.Has("default"):
+			name = "default"
+		case len(f.Names()) == 0:
+			return nil, plugin.Errorf(plugin.Config, "there is no profile: %s has none, and the environment holds no complete identity", f.Path).
+				WithHint("source an openrc file, or write a profile; the README begins with one")
+		default:
+			return nil, plugin.Errorf(plugin.Config, "which profile? there are: %s", strings.Join(f.Names(), ", ")).
+				WithHint("name one, set JETON_PROFILE, or call one of them default")
+		}
+	}
+	p, err := f.Profile(name)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(strings.Fields(a.getenv(plugin.WithinVariable)), p.Name) {
+		return nil, about(p, plugin.Errorf(plugin.Config, "the program that supplies this profile's secret asks jeton for this very profile").
+			WithHint("let it use another source"))
+	}
+	return p, nil
+}
+
+// open opens the cache and the state directory. Nothing that is wrong with
+// them fails a command.
+func (a *app) open(ctx context.Context, keep bool) {
+	a.cache = &cache.Cache{Store: cache.None{}, Pepper: []byte{}, Stderr: a.stderr}
+	if !keep {
+		a.why = errors.New("--no-cache was given")
+		return
+	}
+	var err error
+	if a.state, err = cache.OpenDir(filepath.Join(xdg.StateHome, "jeton"), true); err != nil {
+		a.state, a.why = nil, err
+	}
+	path := a.getenv("JETON_CACHE_DIR")
+	if path == "" {
+		path = filepath.Join(xdg.CacheHome, "jeton")
+	}
+	dir, err := cache.OpenDir(path, true)
+	if err == nil {
+		pepperIn := a.state
+		if pepperIn == nil {
+			pepperIn = dir
+		}
+		var pepper []byte
+		if pepper, err = cache.Pepper(ctx, pepperIn); err != nil && pepperIn != dir {
+			pepper, err = cache.Pepper(ctx, dir)
+		}
+		if err == nil {
+			a.cache.Store, a.cache.Pepper = dir, pepper
+		}
+	}
+	if err != nil {
+		a.warn("nothing is kept: %v", err)
+	}
+}
+
+// need is what a command asks of a credential beyond what its profile says.
+type need struct {
+	minTTL, atLeast time.Duration
+	since           time.Time
+}
+
+// fetch returns p's credential from the cache or its source.
+func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Credential, error) {
+	key, err := a.cache.Key(p, a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return a.cache.Fetch(ctx, key, a.source(p, n), cache.Policy{
+		Profile: p.Name, MinTTL: n.minTTL, AtLeast: n.atLeast, Since: n.since,
+		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL,
+	})
+}
+
+// source returns the source of p's credentials, connected to that of the
+// profile below it.
+func (a *app) source(p *plugin.Profile, n need) plugin.Source {
+	env := plugin.Env{Getenv: a.getenv, Log: a.log, Refresh: !n.since.IsZero(), Ledger: a.ledger(p)}
+	if p.Base != nil {
+		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
+			n := n
+			if renew {
+				n.since = time.Now()
+			}
+			c, err := a.fetch(ctx, p.Base, n)
+			if err != nil {
+				return nil, fmt.Errorf("from %s: %w", p.Base.Name, err)
+			}
+			return c, nil
+		}
+	}
+	return p.Source(env)
+}
+
+func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
+	return &cache.Ledger{Dir: a.state, Why: a.why, Config: a.file.Path, Profile: p.Name}
+}
+
+// encode returns the document of c in the format f.
+func (a *app) encode(ctx context.Context, p *plugin.Profile, f formats.Format, c *plugin.Credential) ([]byte, error) {
+	if formats.NeedsEndpoints(f, c) {
+		if err := a.addEndpoints(ctx, p, c); err != nil {
+			return nil, err
+		}
+	}
+	var b bytes.Buffer
+	err := f.Encode(&b, c)
+	return b.Bytes(), err
+}
+
+func (a *app) addEndpoints(ctx context.Context, p *plugin.Profile, c *plugin.Credential) error {
+	cataloger, ok := a.source(p, need{}).(plugin.Cataloger)
+	if !ok {
+		return nil
+	}
+	endpoints, err := cataloger.Endpoints(ctx, c)
+	for service, url := range endpoints {
+		c.Attrs[formats.EndpointAttr(service)] = url
+	}
+	return err
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(a *app) error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	return a.print(fmt.Appendf(nil, "jeton %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
+}
+
+type rejectCmd struct {
+	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
+}
+
+func (r *rejectCmd) Help() string {
+	return "Call it when a service has refused the credential although it has not expired. The credential is not revoked at its issuer, as logout does."
+}
+
+func (r *rejectCmd) Run(ctx context.Context, a *app) error {
+	p, err := a.profile(r.Profile)
+	if err != nil {
+		return err
+	}
+	a.open(ctx, true)
+	key, err := a.cache.Key(p, a.getenv)
+	if err != nil {
+		return about(p, err)
+	}
+	if _, err := a.cache.Drop(ctx, key); err != nil {
+		return about(p, err)
+	}
+	return about(p, a.ledger(p).Unwant(ctx))
+}
+
+type gcCmd struct{}
+
+func (gcCmd) Help() string {
+	return "Removes expired credentials and what killed processes have left. Access keys that jeton has made and replaced, or whose profile is gone, are deleted at their issuer, as far as a profile still logs in there."
+}
+
+func (gcCmd) Run(ctx context.Context, a *app) error {
+	f, err := a.config()
+	if err != nil {
+		return err
+	}
+	a.open(ctx, true)
+	removed, err := a.cache.Collect(ctx)
+	if err != nil {
+		return err
+	}
+	deleted := 0
+	var failures error
+	ledger := &cache.Ledger{Dir: a.state, Why: a.why, Config: f.Path}
+	if err := ledger.Orphan(ctx, f.Has); err != nil {
+		return err
+	}
+	for _, name := range f.Names() {
+		p, err := f.Profile(name)
+		if err != nil {
+			failures = errors.Join(failures, err)
+			continue
+		}
+		collector, ok := a.source(p, need{}).(plugin.Collector)
+		if !ok || !a.minted(ctx) {
+			continue
+		}
+		ids, err := collector.Collect(ctx)
+		deleted += len(ids)
+		if err != nil {
+			failures = errors.Join(failures, about(p, err))
+		}
+	}
+	return errors.Join(failures, a.print(fmt.Appendf(nil, "%d expired credentials and %d access keys removed\n", removed, deleted)))
+}

@@ -1,0 +1,212 @@
+package plugin
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A File is the configuration file: named profiles.
+type File struct {
+	Path     string
+	nodes    map[string]*yaml.Node
+	names    []string // in the order of the file
+	issuers  []Issuer
+	getenv   func(string) string
+	readable error // why a literal secret in the file would be exposed, or nil
+}
+
+// maxConfig is the largest configuration file in bytes, 1 MiB.
+const maxConfig = 1 << 20
+
+// ReadFile reads the configuration file at path strictly: what it does not
+// know is an error that names line and column. A file that does not exist is
+// like an empty one, unless it is required.
+func ReadFile(path string, required bool, issuers []Issuer, getenv func(string) string) (*File, error) {
+	f := &File{Path: path, issuers: issuers, getenv: getenv, nodes: map[string]*yaml.Node{}}
+	b, err := readOwnFile(path, maxConfig, readable)
+	if errors.Is(err, os.ErrNotExist) && !required {
+		return f, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, f.readable = readOwnFile(path, maxConfig, private)
+	if err := f.parse(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+func (f *File) parse(b []byte) error {
+	if !utf8.Valid(b) {
+		return Errorf(Config, "is not UTF-8 text")
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(b))
+	var doc yaml.Node
+	if err := decoder.Decode(&doc); err == io.EOF {
+		return nil
+	} else if err != nil {
+		return yamlError(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); err != io.EOF {
+		return Errorf(Config, "holds more than one YAML document")
+	}
+	return eachPair(doc.Content[0], func(key, value *yaml.Node) error {
+		if key.Value != "profiles" {
+			e := at(key, "unknown key %q", key.Value)
+			if Nearest(key.Value, []string{"profiles"}) != "" {
+				return e.WithHint("did you mean \"profiles\"?")
+			}
+			return e.WithHint("profiles belong below \"profiles:\"")
+		}
+		return eachPair(value, func(key, value *yaml.Node) error {
+			if err := CheckName(key.Value); err != nil {
+				return fmt.Errorf("line %d:%d: %w", key.Line, key.Column, err)
+			}
+			if Reserved(key.Value, f.issuers) {
+				return at(key, "profile name %q is reserved for the identity in the environment", key.Value)
+			}
+			f.nodes[key.Value] = value
+			f.names = append(f.names, key.Value)
+			return nil
+		})
+	})
+}
+
+// yamlError is a syntax error in jeton's words. The library's text holds line
+// and cause; what follows can quote the file, so it is cut off.
+func yamlError(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	return Errorf(Config, "is not valid YAML: %s", Shorten(text))
+}
+
+var nameRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`)
+
+// CheckName returns an error if name cannot be that of a profile.
+func CheckName(name string) error {
+	if len(name) > 100 || !nameRule.MatchString(name) || strings.Contains(name, "..") {
+		return Errorf(Config, "profile name %s cannot be used", strconv.Quote(Shorten(name))).
+			WithHint("use letters, digits and _ . @ -, at most 100, and begin with a letter or digit")
+	}
+	return nil
+}
+
+// Names returns the names of the profiles in the file, in its order.
+func (f *File) Names() []string { return slices.Clone(f.names) }
+
+// Has reports whether the file has a profile of that name.
+func (f *File) Has(name string) bool { return f.nodes[name] != nil }
+
+// Profile returns a profile and those below it.
+func (f *File) Profile(name string) (*Profile, error) { return f.profile(name, nil) }
+
+func (f *File) profile(name string, above []string) (*Profile, error) {
+	if slices.Contains(above, name) {
+		return nil, Errorf(Config, "%s: from goes in a circle: %s → %s", f.Path, strings.Join(above, " → "), name)
+	}
+	var p *Profile
+	var err error
+	if Reserved(name, f.issuers) {
+		p, _, err = FromEnvironment(name, f.issuers, f.getenv)
+		if err == nil && p == nil {
+			err = Errorf(Config, "the environment holds no complete identity").
+				WithHint("set OS_AUTH_URL, OS_USERNAME and OS_PASSWORD, or source an openrc file")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("profile %s: %w", name, err)
+		}
+		return p, nil
+	}
+	node := f.nodes[name]
+	if node == nil {
+		return nil, f.noProfile(name, above)
+	}
+	if p, err = f.decode(name, node); err != nil {
+		return nil, fmt.Errorf("%s: profile %s: %w", f.Path, name, err)
+	}
+	if p.Common.From != "" {
+		if p.Base, err = f.profile(p.Common.From, append(above, name)); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.complete(); err != nil {
+		return nil, fmt.Errorf("%s: profile %s: line %d: %w", f.Path, name, node.Line, err)
+	}
+	return p, nil
+}
+
+// noProfile says that there is no profile of that name, and which there are.
+func (f *File) noProfile(name string, above []string) error {
+	e := Errorf(Config, "there is no profile %q in %s", Shorten(name), f.Path)
+	if len(above) > 0 {
+		e = Errorf(Config, "%s: profile %s: from: there is no profile %q", f.Path, above[len(above)-1], Shorten(name))
+	}
+	if nearest := Nearest(name, f.names); nearest != "" {
+		return e.WithHint("did you mean %q?", nearest)
+	}
+	if len(f.names) == 0 {
+		return e.WithHint("write one there, or source an openrc file and use the profile env")
+	}
+	return e.WithHint("the profiles are: %s", strings.Join(f.names, ", "))
+}
+
+func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
+	p := &Profile{Name: name}
+	var plugin *yaml.Node
+	if err := eachPair(node, func(key, value *yaml.Node) error {
+		if key.Value == "plugin" {
+			plugin = value
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if plugin == nil {
+		return nil, at(node, "no plugin is named").
+			WithHint("add a line such as \"plugin: keystone\"; there are: %s", strings.Join(Names(f.issuers), ", "))
+	}
+	for i := range f.issuers {
+		if f.issuers[i].Name == plugin.Value {
+			p.Issuer = &f.issuers[i]
+		}
+	}
+	if p.Issuer == nil {
+		e := at(plugin, "there is no plugin %q", Shorten(plugin.Value))
+		if nearest := Nearest(plugin.Value, Names(f.issuers)); nearest != "" {
+			return nil, e.WithHint("did you mean %q?", nearest)
+		}
+		return nil, e.WithHint("there are: %s", strings.Join(Names(f.issuers), ", "))
+	}
+	p.Options = p.Issuer.New()
+	literal, err := decodeProfile(p, node, "plugin")
+	if err != nil {
+		return nil, err
+	}
+	if literal && f.readable != nil {
+		e := AsError(f.readable)
+		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH} or {command: [ARGV…]}", e.Hint)
+	}
+	return p, nil
+}
+
+func expandHome(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	return path
+}
+
+func isAbs(path string) bool { return filepath.IsAbs(path) }

@@ -1,0 +1,114 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// A Code is an exit code of jeton, after sysexits(3).
+type Code int
+
+const (
+	Usage    Code = 64 // the command line, or an unusable KUBERNETES_EXEC_INFO
+	Unusable Code = 65 // the issuer's answer makes no sense
+	Network  Code = 69 // the issuer cannot be reached, or has failed
+	Bug      Code = 70 // ours
+	Output   Code = 74 // standard output could not be written
+	Later    Code = 75 // throttled, failing lately, or locked
+	Denied   Code = 77 // refused, or a login is needed
+	Config   Code = 78 // configuration file, profile, option, or what the format cannot serve
+)
+
+// An Error is a failure with all that the user needs to know of it. Only an
+// Error's text is made for the user; an error of a library is not, since many
+// print answers and addresses whole.
+type Error struct {
+	Code Code
+	Text string
+	Hint string // what to do next, one line, or empty
+	// Remember is for how long nobody should ask the issuer again; 0 if the
+	// issuer was not asked at all.
+	Remember time.Duration
+}
+
+// Errorf returns an Error.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// WithHint returns e with a hint.
+func (e *Error) WithHint(format string, args ...any) *Error {
+	e.Hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// RememberFor returns e as one that is remembered for d.
+func (e *Error) RememberFor(d time.Duration) *Error {
+	e.Remember = d
+	return e
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// AsError returns the [Error] in err's chain with the text of the whole chain.
+// An err without one is a bug of ours, whose text is withheld.
+func AsError(err error) *Error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return Errorf(Bug, "internal error (%T)", err).
+			WithHint("please report this, with the command that you ran")
+	}
+	whole := *e
+	whole.Text = strings.ReplaceAll(err.Error(), "\n", "; ") // of errors.Join
+	return &whole
+}
+
+// Shorten makes foreign text fit for one line of an error: no control
+// characters, at most 200 characters.
+func Shorten(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if r := []rune(s); len(r) > 200 {
+		s = string(r[:199]) + "…"
+	}
+	return strings.TrimSpace(s)
+}
+
+// Nearest returns the name that was probably meant by the misspelt one, or "".
+func Nearest(misspelt string, names []string) string {
+	best, found := len(misspelt)/3+2, ""
+	for _, name := range names {
+		if d := distance(misspelt, name); d < best {
+			best, found = d, name
+		}
+	}
+	return found
+}
+
+// distance is Levenshtein's, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,301 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	maxFetch    = 15 * time.Second // one request may take no longer
+	maxBody     = 1 << 20          // an answer's body, in bytes
+	maxHeader   = 64 << 10         // an answer's header, in bytes
+	maxPEM      = 1 << 20          // a file of certificates, in bytes
+	retryPause  = 200 * time.Millisecond
+	throttled   = 30 * time.Second // a 429 without a usable Retry-After
+	unreachable = 2 * time.Second  // the first failure; the cache doubles it
+)
+
+// newHTTPClient returns the client of one profile. It follows no redirect,
+// bounds time and size of every answer, refuses plain http to other hosts, and
+// tries once more after a broken connection or a passing failure of the
+// server.
+func newHTTPClient(c *Common, log func(string, ...any)) *http.Client {
+	timeout := maxFetch
+	if c.Timeout > 0 {
+		timeout = c.Timeout
+	}
+	return &http.Client{
+		Transport:     &transport{common: c, log: log},
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+type transport struct {
+	common *Common
+	log    func(string, ...any)
+	once   sync.Once // a warm answer needs no certificates
+	base   *http.Transport
+	err    error
+}
+
+type onceKey struct{}
+
+// SendOnce marks requests that must not be repeated, as each makes something.
+func SendOnce(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+// RoundTrip sends r within the limits.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := checkTransport(r.URL, t.common.PlainHTTP); err != nil {
+		return nil, err
+	}
+	t.once.Do(t.open)
+	if t.err != nil {
+		return nil, t.err
+	}
+	resp, err := t.try(r)
+	if !passing(resp, err) || r.Context().Value(onceKey{}) != nil || r.Body != nil && r.GetBody == nil {
+		return resp, err
+	}
+	select {
+	case <-time.After(retryPause):
+	case <-r.Context().Done():
+		return resp, err
+	}
+	if resp != nil {
+		resp.Body.Close()
+	}
+	again := r.Clone(r.Context())
+	if r.GetBody != nil {
+		if again.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return t.try(again)
+}
+
+// try sends r once. The body is read here, so that an answer cut short is a
+// broken connection and not a puzzle for a parser.
+func (t *transport) try(r *http.Request) (*http.Response, error) {
+	start := time.Now()
+	resp, err := t.base.RoundTrip(r)
+	took := time.Since(start).Round(time.Millisecond)
+	if err != nil {
+		t.log("%s %s://%s%s: %s (%s)", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, connectionTrouble(err), took)
+		return nil, err
+	}
+	t.log("%s %s://%s%s: %d (%s)", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, resp.StatusCode, took)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxBody {
+		return nil, Errorf(Unusable, "%s answered with more than %d KiB", r.URL.Host, maxBody>>10).RememberFor(throttled)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(b))
+	return resp, nil
+}
+
+// passing reports whether a second try may help.
+func passing(resp *http.Response, err error) bool {
+	if err != nil {
+		var dns *net.DNSError
+		var certificate *tls.CertificateVerificationError
+		var record tls.RecordHeaderError
+		var timeout interface{ Timeout() bool }
+		var own *Error
+		switch {
+		case errors.As(err, &own), errors.As(err, &dns), errors.As(err, &certificate), errors.As(err, &record),
+			errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.Canceled), errors.Is(err, syscall.ECONNREFUSED):
+			return false
+		}
+		return true
+	}
+	switch resp.StatusCode {
+	case 500, 502, 504:
+		return true
+	case 503:
+		return resp.Header.Get("Retry-After") == ""
+	}
+	return false
+}
+
+func (t *transport) open() {
+	c := t.common
+	t.base = &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ResponseHeaderTimeout:  10 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableCompression:     true, // a small body must not become a large one
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	switch c.Proxy {
+	case "":
+	case "none":
+		t.base.Proxy = nil
+	default:
+		u, err := url.Parse(c.Proxy)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			t.err = Errorf(Config, "proxy: must be a URL such as http://proxy.example:3128")
+			return
+		}
+		t.base.Proxy = http.ProxyURL(u)
+	}
+	if c.CAFile != "" {
+		b, err := readOwnFile(string(c.CAFile), maxPEM, readable)
+		if err != nil {
+			t.err = fmt.Errorf("ca_file: %w", err)
+			return
+		}
+		t.base.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !t.base.TLSClientConfig.RootCAs.AppendCertsFromPEM(b) {
+			t.err = Errorf(Config, "ca_file: %s holds no certificate in PEM form", c.CAFile)
+			return
+		}
+	}
+	if c.CertFile != "" {
+		if _, err := readOwnFile(string(c.KeyFile), maxPEM, private); err != nil {
+			t.err = fmt.Errorf("key_file: %w", err)
+			return
+		}
+		pair, err := tls.LoadX509KeyPair(string(c.CertFile), string(c.KeyFile))
+		if err != nil {
+			t.err = Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile, c.KeyFile)
+			return
+		}
+		t.base.TLSClientConfig.Certificates = []tls.Certificate{pair}
+	}
+}
+
+// ParseURL returns the URL that an option names, or an error if it cannot be
+// that of an issuer.
+func ParseURL(text string, plainHTTP bool) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(text, "/"))
+	switch {
+	case err != nil:
+		return nil, Errorf(Config, "is not a URL").WithHint("a URL looks like https://keystone.example/v3")
+	case u.User != nil:
+		return nil, Errorf(Config, "a URL with a user or password in it is not taken").WithHint("use the options for them")
+	case u.Fragment != "" || u.RawQuery != "":
+		return nil, Errorf(Config, "a URL with ? or # in it is not taken")
+	}
+	return u, checkTransport(u, plainHTTP)
+}
+
+// checkTransport returns an error if credentials must not be sent to u.
+func checkTransport(u *url.URL, plainHTTP bool) error {
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		return Errorf(Config, "must be a URL such as https://keystone.example/v3")
+	case u.Scheme == "http" && !plainHTTP && !loopback(u.Hostname()):
+		return Errorf(Config, "http to %s would send secrets in clear", u.Host).
+			WithHint("use https, or add \"plain_http: true\" to the profile if the network is your own")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+// ConnectionError is a failure to get any answer, which net/http returned, in
+// jeton's words: library texts can hold addresses with secrets in them.
+func ConnectionError(err error, host string) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return own
+	}
+	e := Errorf(Network, "%s: %s", host, connectionTrouble(err)).RememberFor(unreachable)
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return e.WithHint("if the cloud has a certificate authority of its own, name its file: ca_file: /path/to/ca.pem")
+	}
+	return e
+}
+
+func connectionTrouble(err error) string {
+	var dns *net.DNSError
+	var unknown x509.UnknownAuthorityError
+	var wrongHost x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	var op *net.OpError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such host"
+	case errors.As(err, &dns):
+		return "the name cannot be resolved"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.As(err, &unknown):
+		return "its certificate is signed by an unknown authority"
+	case errors.As(err, &wrongHost):
+		return "its certificate is for another host"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "its certificate has expired or is not valid yet"
+	case errors.As(err, &invalid):
+		return "its certificate is not valid"
+	case errors.As(err, &record):
+		return "does not speak TLS on this port"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time"
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy cannot be reached"
+	}
+	return "the connection broke"
+}
+
+// StatusError is the error for an answer that is a failure whatever was asked:
+// throttled, or the server's own trouble. It is nil for all others.
+func StatusError(host string, status int, header http.Header, now time.Time) error {
+	switch {
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && header.Get("Retry-After") != "":
+		wait := retryAfter(header.Get("Retry-After"), now)
+		return Errorf(Later, "%s asks to wait %s (HTTP %d)", host, wait, status).RememberFor(wait)
+	case status >= 500:
+		return Errorf(Network, "%s has failed (HTTP %d)", host, status).RememberFor(unreachable)
+	case status >= 300 && status < 400 && status != http.StatusMultipleChoices:
+		return Errorf(Unusable, "%s redirects elsewhere (HTTP %d), and jeton sends credentials nowhere else", host, status).
+			WithHint("check the URL, or that no login page or proxy is in the way").RememberFor(throttled)
+	}
+	return nil
+}
+
+// retryAfter reads the Retry-After header, seconds or an HTTP date (RFC 9110,
+// section 10.2.3), as 1 to 300 s.
+func retryAfter(value string, now time.Time) time.Duration {
+	wait := throttled
+	if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil {
+		if n >= 0 {
+			wait = time.Duration(min(n, 300)) * time.Second
+		}
+	} else if date, err := http.ParseTime(value); err == nil {
+		wait = date.Sub(now)
+	}
+	return min(max(wait, time.Second), 5*time.Minute).Round(time.Second)
+}

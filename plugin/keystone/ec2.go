@@ -1,0 +1,203 @@
+package keystone
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/ec2credentials"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// EC2 gives S3 access keys, which Keystone calls EC2 credentials. They belong
+// to a user and a project, and never expire, so that jeton keeps a ledger of
+// those that it makes.
+//
+// https://docs.openstack.org/api-ref/identity/v3-ext/#os-ec2-api
+var EC2 = plugin.Issuer{
+	Name:  "keystone-ec2",
+	Gives: "access key",
+	From:  "a Keystone profile (from): OS-EC2 credentials for S3, rotated and removed by jeton",
+	New:   func() plugin.Options { return &EC2Options{} },
+}
+
+// EC2Options are the options of a keystone-ec2 profile.
+type EC2Options struct {
+	ProjectID string        `yaml:"project_id" help:"project of the key; that of the token by default"`
+	Region    string        `yaml:"region" help:"S3's region, passed on to the client; often not spelt as in region_name"`
+	Endpoint  string        `yaml:"endpoint" help:"S3's address, passed on to the client"`
+	MaxAge    time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
+}
+
+// Complete checks o.
+func (o *EC2Options) Complete(common *plugin.Common) error {
+	if common.From == "" {
+		return plugin.Errorf(plugin.Config, "from is missing").
+			WithHint("name a profile of plugin keystone that logs in with a password: from: NAME")
+	}
+	if o.Endpoint != "" {
+		if _, err := plugin.ParseURL(o.Endpoint, common.PlainHTTP); err != nil {
+			return fmt.Errorf("endpoint: %w", err)
+		}
+	}
+	return nil
+}
+
+// Source returns the source of access keys.
+func (o *EC2Options) Source(env *plugin.Env) plugin.Source { return &ec2{o, env} }
+
+type ec2 struct {
+	options *EC2Options
+	env     *plugin.Env
+}
+
+func (s *ec2) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+	var c *plugin.Credential
+	err := s.withToken(ctx, func(account plugin.Account, keys *ec2Keys) (err error) {
+		c, err = s.env.Ledger.Mint(ctx, account, keys, prev != nil || s.env.Refresh)
+		return err
+	})
+	return c, err
+}
+
+// Revoke deletes all keys that the profile has minted.
+func (s *ec2) Revoke(ctx context.Context, _ *plugin.Credential) error {
+	_, err := s.collect(ctx, true)
+	return err
+}
+
+// Collect deletes the keys that nobody wants any more.
+func (s *ec2) Collect(ctx context.Context) ([]string, error) { return s.collect(ctx, false) }
+
+func (s *ec2) collect(ctx context.Context, all bool) (ids []string, err error) {
+	err = s.withToken(ctx, func(account plugin.Account, keys *ec2Keys) (err error) {
+		ids, err = s.env.Ledger.Collect(ctx, account, keys, all)
+		return err
+	})
+	return ids, err
+}
+
+// withToken does something with a token of the profile below. A token that
+// turns out to be revoked is replaced once: that it was kept is our affair.
+func (s *ec2) withToken(ctx context.Context, do func(plugin.Account, *ec2Keys) error) error {
+	for renew := false; ; renew = true {
+		token, err := s.env.From(ctx, renew)
+		if err != nil {
+			return err
+		}
+		a := token.Attrs
+		if a[plugin.AttrAuthURL] == "" || a[plugin.AttrUserID] == "" {
+			return plugin.Errorf(plugin.Config, "from: that profile gives no Keystone token").
+				WithHint("name a profile of plugin keystone")
+		}
+		project := s.options.ProjectID
+		if project == "" {
+			project = a[plugin.AttrProjectID]
+		}
+		if project == "" {
+			return plugin.Errorf(plugin.Config, "an S3 key belongs to a project, and the token of the profile below has none").
+				WithHint("add project_id to either profile")
+		}
+		keys := &ec2Keys{options: s.options, token: token, project: project,
+			client: newClient(s.env.HTTP, a[plugin.AttrAuthURL], token.Token)}
+		err = do(plugin.Account{
+			Issuer: a[plugin.AttrAuthURL], Subject: a[plugin.AttrUserID], Scope: project, MaxAge: s.options.MaxAge,
+		}, keys)
+		if err == nil || renew || !keys.unauthorized {
+			return err
+		}
+	}
+}
+
+// ec2Keys are the calls of the OS-EC2 API for one user.
+type ec2Keys struct {
+	options      *EC2Options
+	client       *gophercloud.ServiceClient
+	token        *plugin.Credential
+	project      string
+	unauthorized bool
+}
+
+func (k *ec2Keys) user() string { return k.token.Attrs[plugin.AttrUserID] }
+
+func (k *ec2Keys) List(ctx context.Context) ([]string, error) {
+	page, err := ec2credentials.List(k.client, k.user()).AllPages(ctx)
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	all, err := ec2credentials.ExtractCredentials(page)
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	var ids []string
+	for _, c := range all {
+		ids = append(ids, c.Access)
+	}
+	return ids, nil
+}
+
+func (k *ec2Keys) Create(ctx context.Context) (*plugin.Credential, error) {
+	c, err := ec2credentials.Create(plugin.SendOnce(ctx), k.client, k.user(),
+		ec2credentials.CreateOpts{TenantID: k.project}).Extract()
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	return k.credential(c), nil
+}
+
+func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, error) {
+	c, err := ec2credentials.Get(ctx, k.client, k.user(), id).Extract()
+	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
+		return nil, fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	if c.TenantID != k.project {
+		return nil, fs.ErrNotExist // made by hand, or by another profile
+	}
+	return k.credential(c), nil
+}
+
+func (k *ec2Keys) Delete(ctx context.Context, id string) error {
+	err := ec2credentials.Delete(ctx, k.client, k.user(), id).ExtractErr()
+	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
+		return nil
+	}
+	return k.explain(err)
+}
+
+func (k *ec2Keys) credential(c *ec2credentials.Credential) *plugin.Credential {
+	attrs := map[string]string{}
+	for _, name := range []string{
+		plugin.AttrAuthURL, plugin.AttrUserID, plugin.AttrUserName, plugin.AttrUserDomainID, plugin.AttrUserDomainName,
+	} {
+		attrs[name] = k.token.Attrs[name]
+	}
+	attrs[plugin.AttrProjectID] = c.TenantID
+	if c.TenantID == k.token.Attrs[plugin.AttrProjectID] {
+		attrs[plugin.AttrProjectName] = k.token.Attrs[plugin.AttrProjectName]
+	}
+	attrs[plugin.AttrRegion] = k.options.Region
+	attrs[plugin.AttrEndpoint] = k.options.Endpoint
+	return &plugin.Credential{
+		AccessKey: c.Access, SecretKey: plugin.NewSecret(c.Secret),
+		Attrs: withoutEmpty(attrs),
+	}
+}
+
+func (k *ec2Keys) explain(err error) error {
+	if gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) {
+		k.unauthorized = true
+	}
+	if kind := k.token.Attrs[plugin.AttrDelegated]; kind != "" && gophercloud.ResponseCodeIs(err, http.StatusForbidden) {
+		return delegated(kind, "make EC2 keys with it").RememberFor(deniedFor)
+	}
+	return explain(err, k.client.Endpoint, advice{
+		"the token", "make EC2 keys with it", "the user needs the role member in the project",
+	}, k.token.Token)
+}

@@ -1,0 +1,80 @@
+package keystone
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// environment reads the OS_ variables of an openrc file as openstackclient
+// does: each option under its upper-case name, OS_TENANT_ and OS_AUTH_TOKEN as
+// other names, an empty variable like an absent one.
+func environment(getenv func(string) string) (map[string]plugin.Value, bool) {
+	values := map[string]plugin.Value{}
+	get := func(option string, variables ...string) string {
+		for _, name := range append(variables, "OS_"+strings.ToUpper(option)) {
+			if v := getenv(name); v != "" {
+				values[option] = plugin.Value{Variable: name, Text: v}
+				return v
+			}
+		}
+		return ""
+	}
+	get("auth_url")
+	kind := get("auth_type", "OS_AUTH_PLUGIN")
+	if kind == "" {
+		switch {
+		case getenv("OS_TOKEN") != "" || getenv("OS_AUTH_TOKEN") != "":
+			kind = "v3token"
+		case getenv("OS_APPLICATION_CREDENTIAL_SECRET") != "":
+			kind = "v3applicationcredential"
+		default:
+			kind = "v3password"
+		}
+		values["auth_type"] = plugin.Value{Variable: "OS_AUTH_TYPE", Text: kind}
+	}
+	// A shell collects variables of several logins. Only those that belong to
+	// the way of logging in are read, so that the rest does no harm.
+	user := func() bool {
+		get("user_domain_id")
+		get("user_domain_name")
+		id, name := get("user_id", "OS_USERID"), get("username")
+		return id != "" || name != ""
+	}
+	project := func() {
+		if get("project_id") == "" {
+			get("project_id", "OS_TENANT_ID")
+		}
+		if get("project_name") == "" {
+			get("project_name", "OS_TENANT_NAME")
+		}
+		get("project_domain_id")
+		get("project_domain_name")
+	}
+	var complete bool
+	switch strings.TrimPrefix(kind, "v3") {
+	case "token":
+		project()
+		complete = get("token", "OS_AUTH_TOKEN") != ""
+	case "applicationcredential":
+		id, name := get("application_credential_id"), get("application_credential_name")
+		complete = id != "" || name != "" && user()
+		complete = get("application_credential_secret") != "" && complete
+	default:
+		project()
+		complete = user()
+		complete = get("password") != "" && complete
+	}
+	for _, option := range []string{"default_domain", "region_name", "identity_api_version"} {
+		get(option)
+	}
+	if insecure, err := strconv.ParseBool(getenv("OS_INSECURE")); err == nil && insecure {
+		values["verify"] = plugin.Value{Variable: "OS_INSECURE", Text: "false"}
+	}
+	get("interface", "OS_ENDPOINT_TYPE")
+	get("ca_file", "OS_CACERT")
+	get("cert_file", "OS_CERT")
+	get("key_file", "OS_KEY")
+	return values, complete && getenv("OS_AUTH_URL") != ""
+}

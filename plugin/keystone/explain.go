@@ -1,0 +1,143 @@
+package keystone
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// How long a refusal is remembered, so that a storm of callers neither locks
+// the account nor uses up the rate limit.
+const (
+	deniedFor   = time.Minute
+	unusableFor = 10 * time.Second
+)
+
+// explain returns err, which gophercloud or the HTTP client returned, in words
+// made for the user. The library's own texts hold whole answers and addresses.
+func (s *source) explain(err error, secret plugin.Secret) error {
+	return explain(err, s.options.AuthURL, loginAdvice[s.options.AuthType], secret)
+}
+
+var loginAdvice = map[string]advice{
+	"v3password": {
+		"the login", "log in",
+		"check username, password, user_domain_name and the project: Keystone says the same of a wrong one, an unknown one and a disabled one",
+	},
+	"v3applicationcredential": {
+		"the application credential", "log in with it",
+		"check its id and secret; it may have expired, or its owner may have lost the role",
+	},
+	"v3token": {
+		"the token", "exchange it for another",
+		"it has expired or was revoked, or the project is not one of its user's: get a new token",
+	},
+}
+
+// advice is what was refused, what it was meant to do, and what to do about it.
+type advice struct{ what, purpose, hint string }
+
+func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
+	host := endpoint
+	if u, e := url.Parse(endpoint); e == nil {
+		host = u.Host
+	}
+	var own *plugin.Error
+	if errors.As(err, &own) {
+		return own
+	}
+	var status gophercloud.ErrUnexpectedResponseCode
+	if !errors.As(err, &status) {
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &syntax) || errors.As(err, &kind) {
+			return plugin.Errorf(plugin.Unusable, "%s does not answer as Keystone does", host).
+				WithHint("check auth_url: %s", endpoint).RememberFor(unusableFor)
+		}
+		return plugin.ConnectionError(err, host)
+	}
+	if err := plugin.StatusError(host, status.Actual, status.ResponseHeader, time.Now()); err != nil {
+		return err
+	}
+	message, isKeystone := keystoneMessage(status.Body, secret)
+	switch status.Actual {
+	case http.StatusUnauthorized:
+		if status.ResponseHeader.Get("Openstack-Auth-Receipt") != "" {
+			return plugin.Errorf(plugin.Denied, "Keystone at %s wants a further factor of this user", host).
+				WithHint("use an application credential instead: they need none").RememberFor(deniedFor)
+		}
+		e := plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP 401)", host, a.what).WithHint("%s", a.hint).RememberFor(deniedFor)
+		if strings.Contains(message, "password is expired") {
+			return plugin.Errorf(plugin.Denied, "Keystone at %s says that the password has expired", host).
+				WithHint("set a new one: openstack user password set").RememberFor(deniedFor)
+		}
+		return e
+	case http.StatusForbidden:
+		for _, sign := range []string{"delegated token", "Delegated tokens", "application credential"} {
+			if strings.Contains(message, sign) {
+				return delegated("delegation", a.purpose).RememberFor(deniedFor)
+			}
+		}
+		return plugin.Errorf(plugin.Denied, "Keystone at %s does not allow it (HTTP 403)%s", host, quoted(message)).
+			WithHint("the user may have no role in that project").RememberFor(deniedFor)
+	case http.StatusNotFound, http.StatusMultipleChoices, http.StatusMethodNotAllowed, http.StatusGone:
+		if !isKeystone || status.Actual != http.StatusNotFound {
+			return plugin.Errorf(plugin.Config, "there is no Keystone at %s (HTTP %d)", endpoint, status.Actual).
+				WithHint("check auth_url: a browser shows {\"version\": …} there").RememberFor(unusableFor)
+		}
+		return plugin.Errorf(plugin.Denied, "Keystone at %s does not know it (HTTP 404)%s", host, quoted(message)).WithHint("%s", a.hint).RememberFor(deniedFor)
+	case http.StatusBadRequest:
+		return plugin.Errorf(plugin.Config, "Keystone at %s cannot use the profile's options (HTTP 400)%s", host, quoted(message)).RememberFor(unusableFor)
+	}
+	return plugin.Errorf(plugin.Unusable, "Keystone at %s answered HTTP %d%s", host, status.Actual, quoted(message)).RememberFor(unusableFor)
+}
+
+// delegated is the error for what Keystone lets no token of a delegation do:
+// since 2026 it refuses every exchange of such a token.
+func delegated(kind, what string) *plugin.Error {
+	return plugin.Errorf(plugin.Config, "the token stems from %s, and Keystone lets nobody %s", article(kind), what).
+		WithHint("use a profile that logs in with a password: only such tokens can be exchanged or make EC2 keys")
+}
+
+func article(kind string) string {
+	switch kind {
+	case "application_credential":
+		return "an application credential"
+	case "trust":
+		return "a trust"
+	}
+	return "a delegation (an application credential or a trust)"
+}
+
+// keystoneMessage returns the message of Keystone's error document, and
+// whether body is one at all. A message that repeats the secret which was sent
+// is withheld.
+func keystoneMessage(body []byte, secret plugin.Secret) (message string, isKeystone bool) {
+	var doc struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(body, &doc) != nil || doc.Error.Message == "" {
+		return "", false
+	}
+	message = doc.Error.Message
+	if v := secret.Reveal(); v != "" && (strings.Contains(message, v) || strings.Contains(message, url.QueryEscape(v))) {
+		return "", true
+	}
+	return plugin.Shorten(message), true
+}
+
+func quoted(message string) string {
+	if message == "" {
+		return ""
+	}
+	return ": " + message
+}

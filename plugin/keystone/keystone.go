@@ -1,0 +1,155 @@
+// Package keystone obtains tokens and S3 access keys from OpenStack's Identity
+// service, Keystone.
+//
+// It speaks the Identity API v3 through gophercloud, but never asks the
+// service where it is: the endpoint is the configured auth_url, since the
+// addresses in Keystone's own version document are often internal ones, and
+// following them would hand a password to whoever they name.
+//
+// https://docs.openstack.org/api-ref/identity/v3/
+package keystone
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Issuer gives Keystone tokens.
+var Issuer = plugin.Issuer{
+	Name:        "keystone",
+	Gives:       "token",
+	From:        "OpenStack Keystone v3: password, application credential or another token",
+	New:         func() plugin.Options { return &Options{Verify: true} },
+	Aliases:     aliases,
+	EnvName:     "env-os",
+	Environment: environment,
+}
+
+// aliases are the other names that clouds.yaml and openrc files use.
+var aliases = map[string]string{
+	"tenant_id":   "project_id",
+	"tenant_name": "project_name",
+	"auth_plugin": "auth_type",
+	"auth_token":  "token",
+	"cacert":      "ca_file",
+	"cert":        "cert_file",
+	"key":         "key_file",
+}
+
+// Options are those of clouds.yaml, by its names.
+type Options struct {
+	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3applicationcredential, v3token"`
+	AuthURL  string `yaml:"auth_url" help:"Keystone's address; /v3 is appended unless it ends so"`
+
+	Username       string           `yaml:"username" help:"user, by name and domain"`
+	UserID         string           `yaml:"user_id" help:"user, by id"`
+	UserDomainID   string           `yaml:"user_domain_id" help:"domain of the user, by id"`
+	UserDomainName string           `yaml:"user_domain_name" help:"domain of the user, by name"`
+	Password       plugin.SecretRef `yaml:"password" help:"the user's password"`
+
+	ApplicationCredentialID     string           `yaml:"application_credential_id" help:"application credential, by id"`
+	ApplicationCredentialName   string           `yaml:"application_credential_name" help:"application credential, by name and user"`
+	ApplicationCredentialSecret plugin.SecretRef `yaml:"application_credential_secret" help:"its secret"`
+
+	Token plugin.SecretRef `yaml:"token" help:"a token to use or to rescope; or name a profile with from"`
+
+	ProjectID         string `yaml:"project_id" help:"project, by id"`
+	ProjectName       string `yaml:"project_name" help:"project, by name and domain"`
+	ProjectDomainID   string `yaml:"project_domain_id" help:"domain of the project, by id"`
+	ProjectDomainName string `yaml:"project_domain_name" help:"domain of the project, by name"`
+	DefaultDomain     string `yaml:"default_domain" help:"id of the domain of a user or project that names none (\"default\")"`
+
+	RegionName         string `yaml:"region_name" help:"region, passed on to the client"`
+	Interface          string `yaml:"interface" help:"public (default), internal or admin, passed on to the client"`
+	IdentityAPIVersion string `yaml:"identity_api_version" key:"-" help:"3, the only one"`
+	Verify             bool   `yaml:"verify" key:"-" help:"true, the only one: certificates are always verified"`
+
+	endpoint *url.URL // ends in /v3
+	cacert   string   // the client of a token has to trust the same authorities
+}
+
+// Complete checks o and fills in what openstackclient would.
+func (o *Options) Complete(common *plugin.Common) error {
+	if !o.Verify {
+		return plugin.Errorf(plugin.Config, "verify: false (OS_INSECURE) is refused: without it anybody on the way can take the password").
+			WithHint("name the cloud's certificate authority instead: cacert: /path/to/ca.pem")
+	}
+	if v := o.IdentityAPIVersion; v != "" && strings.TrimPrefix(strings.SplitN(v, ".", 2)[0], "v") != "3" {
+		return plugin.Errorf(plugin.Config, "identity_api_version %q is not supported, only 3 is", v)
+	}
+	if err := o.locate(common.PlainHTTP); err != nil {
+		return err
+	}
+	o.cacert = string(common.CAFile)
+	m, err := o.method(common.From != "")
+	if err != nil {
+		return err
+	}
+	o.defaultDomains(m)
+	return m.check(o)
+}
+
+// locate sets the endpoint. The path of auth_url is kept, as in
+// https://host/identity.
+func (o *Options) locate(plainHTTP bool) error {
+	if o.AuthURL == "" {
+		return plugin.Errorf(plugin.Config, "auth_url is missing").
+			WithHint("it is Keystone's address, such as auth_url: https://auth.cloud.ovh.net/v3")
+	}
+	u, err := plugin.ParseURL(o.AuthURL, plainHTTP)
+	if err != nil {
+		e := plugin.AsError(err)
+		e.Text = "auth_url: " + e.Text
+		return e
+	}
+	if strings.HasSuffix(u.Path, "/v2.0") {
+		return plugin.Errorf(plugin.Config, "auth_url: Keystone's API v2.0 is not supported").
+			WithHint("most clouds have v3 beside it: try %s", strings.TrimSuffix(u.String(), "/v2.0")+"/v3")
+	}
+	if !strings.HasSuffix(u.Path, "/v3") {
+		u = u.JoinPath("v3")
+	}
+	o.endpoint = u
+	o.AuthURL = u.String()
+	return nil
+}
+
+// defaultDomains completes names without a domain as openstackclient does
+// (osc_lib/cli/client_config.py): with the domain whose id is default_domain.
+func (o *Options) defaultDomains(m *method) {
+	domain := o.DefaultDomain
+	if domain == "" {
+		domain = "default"
+	}
+	if !m.defaultDomain {
+		return
+	}
+	if o.Username != "" && o.UserDomainID == "" && o.UserDomainName == "" {
+		o.UserDomainID = domain
+	}
+	if o.ProjectName != "" && o.ProjectDomainID == "" && o.ProjectDomainName == "" {
+		o.ProjectDomainID = domain
+	}
+}
+
+// Source returns the source of tokens.
+func (o *Options) Source(env *plugin.Env) plugin.Source {
+	return &source{options: o, env: env}
+}
+
+type source struct {
+	options *Options
+	env     *plugin.Env
+}
+
+// Fetch logs in with one request.
+func (s *source) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+	m, err := s.options.method(s.env.From != nil)
+	if err != nil {
+		return nil, err
+	}
+	return m.fetch(ctx, s, prev)
+}

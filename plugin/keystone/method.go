@@ -1,0 +1,241 @@
+package keystone
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A method is a way to log in: an auth_type.
+type method struct {
+	// defaultDomain says that names without a domain get the default one.
+	defaultDomain bool
+	// check returns an error if an option is missing or does not fit.
+	check func(o *Options) error
+	// fetch logs in.
+	fetch func(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error)
+}
+
+var methods = map[string]*method{
+	"v3password":              {true, checkPassword, fetchPassword},
+	"v3applicationcredential": {true, checkApplicationCredential, fetchApplicationCredential},
+	"v3token":                 {false, checkToken, fetchToken},
+}
+
+// versionless are keystoneauth's names that leave the version to discovery.
+var versionless = map[string]string{"password": "v3password", "token": "v3token"}
+
+// method returns the way to log in that o asks for. from says that another
+// profile supplies a token.
+func (o *Options) method(from bool) (*method, error) {
+	name := o.AuthType
+	switch {
+	case name != "":
+	case from, !o.Token.IsZero():
+		name = "v3token"
+	case o.ApplicationCredentialID != "", !o.ApplicationCredentialSecret.IsZero():
+		name = "v3applicationcredential"
+	default:
+		name = "v3password"
+	}
+	if v3, ok := versionless[name]; ok {
+		name = v3
+	}
+	m, ok := methods[name]
+	if !ok {
+		names := slices.Sorted(maps.Keys(methods))
+		e := plugin.Errorf(plugin.Config, "auth_type %q is not known", plugin.Shorten(name))
+		if nearest := plugin.Nearest(name, names); nearest != "" {
+			return nil, e.WithHint("did you mean %q?", nearest)
+		}
+		return nil, e.WithHint("there are: %s", strings.Join(names, ", "))
+	}
+	o.AuthType = name
+	if from && name != "v3token" {
+		return nil, plugin.Errorf(plugin.Config, "from does not go with auth_type %s", name).
+			WithHint("a token of another profile is used by auth_type: v3token")
+	}
+	return m, nil
+}
+
+// login posts one authentication request for the identity with that method.
+func (s *source) login(ctx context.Context, methodName string, identity map[string]any, secret plugin.Secret) (*plugin.Credential, error) {
+	client := s.client(plugin.Secret{})
+	token, err := createToken(ctx, client, &request{methodName, identity, s.options.scope()})
+	if err != nil {
+		return nil, s.explain(err, secret)
+	}
+	return s.accept(ctx, token)
+}
+
+func checkPassword(o *Options) error {
+	if err := o.checkUser(); err != nil {
+		return err
+	}
+	if o.Password.IsZero() {
+		return missing(o, "password")
+	}
+	return o.checkUnused(map[string]bool{
+		"application_credential_id":     o.ApplicationCredentialID != "",
+		"application_credential_name":   o.ApplicationCredentialName != "",
+		"application_credential_secret": !o.ApplicationCredentialSecret.IsZero(),
+		"token":                         !o.Token.IsZero(),
+	})
+}
+
+func fetchPassword(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
+	password, err := s.options.Password.ResolveAs(ctx, "password", s.env)
+	if err != nil {
+		return nil, err
+	}
+	user := s.options.user()
+	user["password"] = password.Reveal()
+	return s.login(ctx, "password", map[string]any{"user": user}, password)
+}
+
+func checkApplicationCredential(o *Options) error {
+	if o.ApplicationCredentialSecret.IsZero() {
+		return missing(o, "application_credential_secret")
+	}
+	if o.ApplicationCredentialID == "" {
+		if o.ApplicationCredentialName == "" {
+			return missing(o, "application_credential_id")
+		}
+		if err := o.checkUser(); err != nil {
+			return err
+		}
+	}
+	if o.ProjectID != "" || o.ProjectName != "" {
+		return plugin.Errorf(plugin.Config, "an application credential belongs to one project, and Keystone refuses it with another").
+			WithHint("leave project_id and project_name out")
+	}
+	return o.checkUnused(map[string]bool{"password": !o.Password.IsZero(), "token": !o.Token.IsZero()})
+}
+
+func fetchApplicationCredential(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
+	o := s.options
+	secret, err := o.ApplicationCredentialSecret.ResolveAs(ctx, "application_credential_secret", s.env)
+	if err != nil {
+		return nil, err
+	}
+	identity := map[string]any{"secret": secret.Reveal()}
+	if o.ApplicationCredentialID != "" {
+		identity["id"] = o.ApplicationCredentialID
+	} else {
+		identity["name"] = o.ApplicationCredentialName
+		identity["user"] = o.user()
+	}
+	return s.login(ctx, "application_credential", identity, secret)
+}
+
+func checkToken(o *Options) error {
+	return o.checkUnused(map[string]bool{
+		"username": o.Username != "", "user_id": o.UserID != "", "password": !o.Password.IsZero(),
+		"application_credential_id":     o.ApplicationCredentialID != "",
+		"application_credential_name":   o.ApplicationCredentialName != "",
+		"application_credential_secret": !o.ApplicationCredentialSecret.IsZero(),
+	})
+}
+
+// fetchToken uses a token that somebody else has obtained. With a project it
+// is exchanged for one of that project, which keeps the expiry of the first;
+// without, it is validated and passed on as it is.
+func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error) {
+	token, expires, err := s.parent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if prev != nil && !s.env.Refresh && !expires.IsZero() && !expires.After(prev.Expires) {
+		return prev, nil // an exchange would bring no longer life
+	}
+	o := s.options
+	var c *plugin.Credential
+	switch {
+	case o.ProjectID == "" && o.ProjectName == "":
+		c, err = s.validate(ctx, token)
+	case o.ProjectID == "" && o.ProjectDomainID == "" && o.ProjectDomainName == "":
+		err = s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "project_name %q needs a domain", o.ProjectName),
+			"add project_domain_id or project_domain_name")
+	default:
+		c, err = s.login(ctx, "token", map[string]any{"id": token.Reveal()}, token)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.Fixed = s.env.From == nil
+	return c, nil
+}
+
+// parent returns the token to start from, and its expiry if it is known.
+func (s *source) parent(ctx context.Context) (token plugin.Secret, expires time.Time, err error) {
+	if s.env.From == nil {
+		token, err = s.options.Token.ResolveAs(ctx, "token", s.env)
+		return token, time.Time{}, err
+	}
+	c, err := s.env.From(ctx, false)
+	if err != nil {
+		return plugin.Secret{}, time.Time{}, err
+	}
+	if c.Attrs[plugin.AttrAuthURL] == "" {
+		return plugin.Secret{}, time.Time{}, plugin.Errorf(plugin.Config, "from: that profile gives no Keystone token").
+			WithHint("name a profile of plugin keystone")
+	}
+	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" {
+		return plugin.Secret{}, time.Time{}, delegated(kind, "exchange it for another token")
+	}
+	return c.Token, c.Expires, nil
+}
+
+// user returns the user object of an authentication request.
+func (o *Options) user() map[string]any {
+	if o.UserID != "" {
+		return map[string]any{"id": o.UserID}
+	}
+	return map[string]any{"name": o.Username, "domain": domain(o.UserDomainID, o.UserDomainName)}
+}
+
+// scope returns the scope object of an authentication request, or nil for
+// what Keystone gives of its own accord. An id beats a name, as in
+// keystoneauth.
+func (o *Options) scope() map[string]any {
+	switch {
+	case o.ProjectID != "":
+		return map[string]any{"project": map[string]any{"id": o.ProjectID}}
+	case o.ProjectName != "":
+		return map[string]any{"project": map[string]any{"name": o.ProjectName, "domain": domain(o.ProjectDomainID, o.ProjectDomainName)}}
+	}
+	return nil
+}
+
+func domain(id, name string) map[string]any {
+	if id != "" {
+		return map[string]any{"id": id}
+	}
+	return map[string]any{"name": name}
+}
+
+func (o *Options) checkUser() error {
+	if o.Username == "" && o.UserID == "" {
+		return missing(o, "username")
+	}
+	return nil
+}
+
+// checkUnused refuses options that the auth_type would silently ignore.
+func (o *Options) checkUnused(set map[string]bool) error {
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if set[name] {
+			return plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", name, o.AuthType).
+				WithHint("leave it out, or choose another auth_type")
+		}
+	}
+	return nil
+}
+
+func missing(o *Options, option string) error {
+	return plugin.Errorf(plugin.Config, "%s is missing, which auth_type %s needs", option, o.AuthType)
+}

@@ -1,0 +1,267 @@
+package keystone
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// client returns a gophercloud client of the configured endpoint that
+// authenticates with token, if there is one.
+func (s *source) client(token plugin.Secret) *gophercloud.ServiceClient {
+	return newClient(s.env.HTTP, s.options.AuthURL, token)
+}
+
+func newClient(base *http.Client, endpoint string, token plugin.Secret) *gophercloud.ServiceClient {
+	provider := &gophercloud.ProviderClient{HTTPClient: *base, TokenID: token.Reveal()}
+	provider.HTTPClient.Transport = pinned{endpoint, base.Transport}
+	provider.UserAgent.Prepend("jeton")
+	return &gophercloud.ServiceClient{ProviderClient: provider, Endpoint: endpoint + "/", Type: "identity"}
+}
+
+// pinned sends requests to one endpoint only, and asks for tokens without
+// their catalogue, which can be a hundred times as large.
+type pinned struct {
+	endpoint string
+	next     http.RoundTripper
+}
+
+func (p pinned) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasPrefix(r.URL.String(), p.endpoint+"/") {
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone names an address outside %s", p.endpoint)
+	}
+	if strings.HasSuffix(r.URL.Path, "/auth/tokens") {
+		r = r.Clone(r.Context())
+		r.URL.RawQuery = "nocatalog"
+	}
+	return p.next.RoundTrip(r)
+}
+
+// request is one POST /v3/auth/tokens. It is gophercloud's AuthOptionsBuilder,
+// whose own implementation knows a part of the methods and scopes only.
+type request struct {
+	method   string
+	identity map[string]any
+	scope    map[string]any
+}
+
+func (r *request) ToTokenV3CreateMap(scope map[string]any) (map[string]any, error) {
+	auth := map[string]any{"identity": map[string]any{"methods": []string{r.method}, r.method: r.identity}}
+	if scope != nil {
+		auth["scope"] = scope
+	}
+	return map[string]any{"auth": auth}, nil
+}
+
+func (r *request) ToTokenV3ScopeMap() (map[string]any, error) { return r.scope, nil }
+
+func (r *request) ToTokenV3HeadersMap(map[string]any) (map[string]string, error) { return nil, nil }
+
+func (r *request) CanReauth() bool { return false }
+
+// answer is what Keystone tells of a token.
+type answer struct {
+	id        string
+	Methods   []string `json:"methods"`
+	IssuedAt  string   `json:"issued_at"`
+	ExpiresAt string   `json:"expires_at"`
+	User      struct {
+		ID     string `json:"id"`
+		Name   string `json:"name"`
+		Domain named  `json:"domain"`
+	} `json:"user"`
+	Project *struct {
+		named
+		Domain named `json:"domain"`
+	} `json:"project"`
+	ApplicationCredential *named `json:"application_credential"`
+	Trust                 *named `json:"OS-TRUST:trust"`
+}
+
+type named struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+func createToken(ctx context.Context, client *gophercloud.ServiceClient, r *request) (*answer, error) {
+	result := tokens.Create(ctx, client, r)
+	return extract(result.Err, result.Header, result.ExtractInto)
+}
+
+func getToken(ctx context.Context, client *gophercloud.ServiceClient, token plugin.Secret) (*answer, error) {
+	result := tokens.Get(ctx, client, token.Reveal())
+	return extract(result.Err, result.Header, result.ExtractInto)
+}
+
+func extract(err error, header http.Header, into func(any) error) (*answer, error) {
+	if err != nil {
+		return nil, err
+	}
+	var a answer
+	if err := into(&a); err != nil {
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer is not a token document").RememberFor(unusableFor)
+	}
+	ids := header.Values("X-Subject-Token")
+	if len(ids) != 1 || ids[0] == "" {
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer has %d X-Subject-Token headers, not one", len(ids)).RememberFor(unusableFor)
+	}
+	a.id = ids[0]
+	return &a, nil
+}
+
+// accept makes a credential of a, if it is for what was asked.
+func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, error) {
+	o := s.options
+	token := plugin.NewSecret(a.id)
+	asked := o.ProjectID != "" || o.ProjectName != ""
+	switch {
+	case a.Project == nil && o.AuthType != "v3token":
+		return nil, s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
+			"add project_id, or project_name with project_domain_name")
+	case asked && (a.Project == nil || o.ProjectID != "" && a.Project.ID != o.ProjectID || o.ProjectID == "" && a.Project.Name != o.ProjectName):
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the project that was asked for").RememberFor(unusableFor)
+	}
+	expires, err := parseTime(a.ExpiresAt)
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token has no usable expiry").RememberFor(unusableFor)
+	}
+	issued, err := parseTime(a.IssuedAt)
+	if err != nil || !issued.Before(expires) {
+		issued = time.Now()
+	}
+	c := &plugin.Credential{Token: token, Issued: issued, Expires: expires, Attrs: map[string]string{
+		plugin.AttrAuthURL:        o.AuthURL,
+		plugin.AttrUserID:         a.User.ID,
+		plugin.AttrUserName:       a.User.Name,
+		plugin.AttrUserDomainID:   a.User.Domain.ID,
+		plugin.AttrUserDomainName: a.User.Domain.Name,
+		plugin.AttrRegionName:     o.RegionName,
+		plugin.AttrInterface:      o.Interface,
+		plugin.AttrCACert:         o.cacert,
+	}}
+	if p := a.Project; p != nil {
+		c.Attrs[plugin.AttrProjectID] = p.ID
+		c.Attrs[plugin.AttrProjectName] = p.Name
+		c.Attrs[plugin.AttrProjectDomainID] = p.Domain.ID
+		c.Attrs[plugin.AttrProjectDomainName] = p.Domain.Name
+	}
+	switch {
+	case a.ApplicationCredential != nil, slices.Contains(a.Methods, "application_credential"):
+		c.Attrs[plugin.AttrDelegated] = "application_credential"
+	case a.Trust != nil:
+		c.Attrs[plugin.AttrDelegated] = "trust"
+	}
+	c.Attrs = withoutEmpty(c.Attrs)
+	return c, nil
+}
+
+func withoutEmpty(attrs map[string]string) map[string]string {
+	maps.DeleteFunc(attrs, func(_, value string) bool { return value == "" })
+	return attrs
+}
+
+// parseTime reads Keystone's times: RFC 3339 with any offset, or without one,
+// which means UTC.
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t, err = time.Parse("2006-01-02T15:04:05", s)
+	}
+	return t.UTC(), err
+}
+
+// validate asks Keystone what token is, and passes it on as it is.
+func (s *source) validate(ctx context.Context, token plugin.Secret) (*plugin.Credential, error) {
+	a, err := getToken(ctx, s.client(token), token)
+	if err != nil {
+		return nil, s.explain(err, token)
+	}
+	a.id = token.Reveal()
+	return s.accept(ctx, a)
+}
+
+// Revoke makes the token invalid. Keystone says 204, and 401 or 404 of a
+// token that it no longer knows.
+func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
+	if c == nil {
+		return nil
+	}
+	err := tokens.Revoke(ctx, s.client(c.Token), c.Token.Reveal()).Err
+	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
+		return nil
+	}
+	return s.explain(err, c.Token)
+}
+
+// Endpoints reads the catalogue of c's project, for clients that use a token
+// without asking Keystone themselves.
+func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[string]string, error) {
+	var body struct {
+		Catalog []struct {
+			Type      string `json:"type"`
+			Endpoints []struct {
+				Interface string `json:"interface"`
+				RegionID  string `json:"region_id"`
+				URL       string `json:"url"`
+			} `json:"endpoints"`
+		} `json:"catalog"`
+	}
+	client := s.client(c.Token)
+	if _, err := client.Get(ctx, client.ServiceURL("auth", "catalog"), &body, nil); err != nil {
+		return nil, s.explain(err, c.Token)
+	}
+	face, region := strings.TrimSuffix(s.options.Interface, "URL"), s.options.RegionName
+	if face == "" {
+		face = "public"
+	}
+	endpoints := map[string]string{}
+	for _, service := range body.Catalog {
+		for _, e := range service.Endpoints {
+			if e.Interface == face && (region == "" || e.RegionID == region) && endpoints[service.Type] == "" {
+				endpoints[service.Type] = e.URL
+			}
+		}
+	}
+	return endpoints, nil
+}
+
+// withProjects completes err with the projects that the owner of token can
+// choose from.
+func (s *source) withProjects(ctx context.Context, token plugin.Secret, err *plugin.Error, advice string) error {
+	var body struct {
+		Projects []struct {
+			named
+			DomainID string `json:"domain_id"`
+			Enabled  bool   `json:"enabled"`
+		} `json:"projects"`
+	}
+	err.RememberFor(unusableFor)
+	client := s.client(token)
+	if _, e := client.Get(ctx, client.ServiceURL("auth", "projects"), &body, nil); e != nil {
+		return err.WithHint("%s", advice)
+	}
+	var list []string
+	for _, p := range body.Projects {
+		if p.Enabled {
+			list = append(list, plugin.Shorten(p.Name)+" ("+plugin.Shorten(p.ID)+", domain "+plugin.Shorten(p.DomainID)+")")
+		}
+	}
+	slices.Sort(list)
+	switch {
+	case len(list) == 0:
+		err.Text += "; there is no project that this user has a role in"
+		return err.WithHint("ask the cloud's administrator for a role in a project")
+	case len(list) > 20:
+		list = append(list[:20], "…")
+	}
+	err.Text += "; there are: " + strings.Join(list, ", ")
+	return err.WithHint("%s", advice)
+}

@@ -1,0 +1,255 @@
+package plugin
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// field is one option of a profile: a field of an options struct.
+type field struct {
+	name    string
+	help    string
+	skipKey bool
+	value   reflect.Value
+}
+
+// fields returns the options in the struct that block points to.
+func fields(block any) []field {
+	v := reflect.ValueOf(block).Elem()
+	var list []field
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		name := tag.Get("yaml")
+		if name == "" || name == "-" {
+			continue
+		}
+		list = append(list, field{name, tag.Get("help"), tag.Get("key") == "-", v.Field(i)})
+	}
+	return list
+}
+
+// optionFields returns all options that p can have, by name.
+func optionFields(p *Profile) map[string]field {
+	m := map[string]field{}
+	for _, block := range []any{p.Options, &p.Common} {
+		for _, f := range fields(block) {
+			m[f.name] = f
+		}
+	}
+	return m
+}
+
+// An Option documents one option.
+type Option struct{ Name, Help string }
+
+// Documentation returns the options in the struct that block points to, in
+// the order of their declaration.
+func Documentation(block any) []Option {
+	var list []Option
+	for _, f := range fields(block) {
+		list = append(list, Option{f.name, f.help})
+	}
+	return list
+}
+
+// cacheInput returns the field as it enters the cache key.
+func (f field) cacheInput(getenv func(string) string) (string, error) {
+	switch v := f.value.Interface().(type) {
+	case SecretRef:
+		return v.CacheInput(getenv)
+	case Path:
+		b, err := readOwnFile(string(v), maxPEM, readable)
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256(b)
+		return string(v) + "\x00" + string(sum[:]), nil
+	default:
+		return fmt.Sprint(v), nil
+	}
+}
+
+// setText sets the option from an environment variable.
+func (f field) setText(v Value) error {
+	switch p := f.value.Addr().Interface().(type) {
+	case *SecretRef:
+		*p = EnvSecret(v.Variable)
+	case *string:
+		*p = v.Text
+	case *bool:
+		*p = v.Text == "true"
+	case *Path:
+		*p = Path(expandHome(v.Text))
+		if !isAbs(string(*p)) {
+			return Errorf(Config, "must be an absolute path")
+		}
+	default:
+		return Errorf(Bug, "option %s cannot come from the environment", f.name)
+	}
+	return nil
+}
+
+// setNode sets the option from YAML.
+func (f field) setNode(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return at(n, "has no value").WithHint("give it one, or leave the line out")
+	}
+	switch p := f.value.Addr().Interface().(type) {
+	case *SecretRef:
+		return p.setNode(n)
+	case *string:
+		return setScalar(n, "text", func(s string) bool { *p = s; return s != "" })
+	case *Path:
+		return setScalar(n, "the path of a file", func(s string) bool {
+			*p = Path(expandHome(s))
+			return isAbs(string(*p))
+		})
+	case *bool:
+		return setScalar(n, "true or false", func(s string) (ok bool) {
+			*p = s == "true"
+			return n.Tag == "!!bool" && (s == "true" || s == "false")
+		})
+	case *time.Duration:
+		return setScalar(n, "a duration such as 1h30m", func(s string) bool {
+			d, err := time.ParseDuration(s)
+			*p = d
+			return err == nil && d > 0 && strings.ContainsAny(s, "hms")
+		})
+	}
+	return Errorf(Bug, "option %s has no decoder", f.name)
+}
+
+// setScalar passes the text of n to set, which reports whether it can be used.
+// The text is taken as it was written: an id such as 0123 or 12e4 is no number.
+func setScalar(n *yaml.Node, what string, set func(string) bool) error {
+	if n.Kind != yaml.ScalarNode || !set(n.Value) {
+		return at(n, "must be %s", what)
+	}
+	return nil
+}
+
+func (r *SecretRef) setNode(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		if n.Value == "" {
+			return at(n, "is empty")
+		}
+		r.literal = NewSecret(n.Value)
+		return nil
+	}
+	if n.Kind != yaml.MappingNode || len(n.Content) != 2 {
+		return at(n, "must be {env: NAME}, {file: PATH}, {command: [ARGV…]} or the secret itself")
+	}
+	key, value := n.Content[0], n.Content[1]
+	switch key.Value {
+	case "env":
+		return setScalar(value, "the name of an environment variable", func(s string) bool {
+			r.env = s
+			return s != "" && !strings.ContainsAny(s, "= \t\x00$")
+		})
+	case "file":
+		return setScalar(value, "the absolute path of a file, or one that begins with ~/", func(s string) bool {
+			r.file = expandHome(s)
+			return isAbs(r.file)
+		})
+	case "command":
+		if err := value.Decode(&r.command); err != nil || value.Kind != yaml.SequenceNode ||
+			len(r.command) == 0 || r.command[0] == "" {
+			return at(value, "must be a list: the program and its arguments, such as [pass, show, my/password]")
+		}
+		return nil
+	}
+	return at(key, "unknown kind of secret %q", key.Value).
+		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]} or the secret itself")
+}
+
+// decodeProfile sets p's options from the mapping n, whose keys are all
+// options but those in skip. It takes `auth:` blocks as clouds.yaml has them.
+func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err error) {
+	targets := optionFields(p)
+	names := slices.Concat(slices.Collect(maps.Keys(targets)), slices.Collect(maps.Keys(p.Issuer.Aliases)), skip, []string{"auth"})
+	set := map[string]*yaml.Node{}
+	var walk func(n *yaml.Node, top bool) error
+	walk = func(n *yaml.Node, top bool) error {
+		return eachPair(n, func(key, value *yaml.Node) error {
+			name := key.Value
+			if top && slices.Contains(skip, name) {
+				return nil
+			}
+			if top && name == "auth" {
+				return walk(value, false)
+			}
+			if option, ok := p.Issuer.Aliases[name]; ok {
+				name = option
+			}
+			f, ok := targets[name]
+			if !ok {
+				e := at(key, "unknown option %q of plugin %s", key.Value, p.Issuer.Name)
+				if nearest := Nearest(key.Value, names); nearest != "" {
+					return e.WithHint("did you mean %q?", nearest)
+				}
+				return e.WithHint("the options are: %s", strings.Join(slices.Sorted(maps.Keys(targets)), ", "))
+			}
+			if former := set[name]; former != nil {
+				return at(key, "%s is set twice (%s on line %d)", key.Value, name, former.Line)
+			}
+			set[name] = key
+			if err := f.setNode(value); err != nil {
+				return fmt.Errorf("%s: %w", key.Value, err)
+			}
+			if ref, ok := f.value.Interface().(SecretRef); ok && !ref.literal.IsZero() {
+				literal = true
+			}
+			return nil
+		})
+	}
+	return literal, walk(n, true)
+}
+
+// eachPair calls do for each key of the mapping n, in order, and refuses
+// duplicates.
+func eachPair(n *yaml.Node, do func(key, value *yaml.Node) error) error {
+	if n.Kind != yaml.MappingNode {
+		return at(n, "must be a mapping of names to values")
+	}
+	seen := map[string]int{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind != yaml.ScalarNode {
+			return at(key, "a key must be a name")
+		}
+		if line, ok := seen[key.Value]; ok {
+			return at(key, "%q is already set on line %d", key.Value, line)
+		}
+		seen[key.Value] = key.Line
+		if value.Kind == yaml.AliasNode {
+			return at(value, "aliases are not supported; write the value out")
+		}
+		if err := do(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// at returns an Error at a line and a column of the configuration.
+func at(n *yaml.Node, format string, args ...any) *Error {
+	return Errorf(Config, "line "+strconv.Itoa(n.Line)+":"+strconv.Itoa(n.Column)+": "+format, args...)
+}
+
+// ResolveAs returns the secret that is the value of an option of env's profile.
+func (r SecretRef) ResolveAs(ctx context.Context, option string, env *Env) (Secret, error) {
+	s, err := r.resolve(ctx, env.Getenv, env.Profile)
+	if err != nil {
+		return Secret{}, fmt.Errorf("%s: %w", option, err)
+	}
+	return s, nil
+}

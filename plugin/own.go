@@ -1,0 +1,68 @@
+package plugin
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// access says who may read a file that jeton reads.
+type access int
+
+const (
+	readable access = iota // anybody
+	private                // the owner alone
+)
+
+// readOwnFile returns the content of a regular file of at most limit bytes
+// that the user or root owns and nobody else can write. The checks are made
+// on the opened file, so that it cannot be exchanged in between.
+func readOwnFile(path string, limit int64, rule access) ([]byte, error) {
+	if err := checkParent(path); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, openFlags, 0)
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, Errorf(Config, "%s is not a regular file", path)
+	}
+	if err := checkOwner(path, info, rule); err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, Errorf(Config, "%s is larger than %d KiB", path, limit>>10)
+	}
+	return b, nil
+}
+
+// fileError is err, which package os returned for path, in jeton's words.
+func fileError(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	e := Errorf(Config, "%s: %v", path, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &missing{e}
+	}
+	return e
+}
+
+// missing is an Error that also is fs.ErrNotExist.
+type missing struct{ err *Error }
+
+func (m *missing) Error() string        { return m.err.Error() }
+func (m *missing) Unwrap() error        { return m.err }
+func (m *missing) Is(target error) bool { return target == fs.ErrNotExist }

@@ -1,0 +1,51 @@
+//go:build unix
+
+package plugin
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// openFlags keeps an open from waiting for the other end of a named pipe.
+const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_CLOEXEC
+
+// checkOwner refuses a file that others could have written or, under the rule
+// private, can read.
+func checkOwner(path string, info fs.FileInfo, rule access) error {
+	stat := info.Sys().(*syscall.Stat_t)
+	if uid := os.Geteuid(); stat.Uid != 0 && int(stat.Uid) != uid {
+		return Errorf(Config, "%s belongs to another user (uid %d)", path, stat.Uid).
+			WithHint("jeton reads only files of your own (uid %d) or root's", uid)
+	}
+	mode := info.Mode().Perm()
+	// A group of one's own is common (umask 002); a group that others may be
+	// in is not told from it here, so group-writable is refused like
+	// world-writable.
+	if mode&0o022 != 0 {
+		return Errorf(Config, "%s can be written by others (mode %04o)", path, mode).
+			WithHint("chmod go-w %s", path)
+	}
+	if rule == private && mode&0o044 != 0 {
+		return Errorf(Config, "%s holds a secret and can be read by others (mode %04o)", path, mode).
+			WithHint("chmod 600 %s", path)
+	}
+	return nil
+}
+
+// checkParent refuses a directory in which anybody can put another file in
+// the place of ours.
+func checkParent(path string) error {
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // the open that follows tells it better
+	}
+	if mode := info.Mode(); mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
+		return Errorf(Config, "anybody can replace files in %s (mode %04o)", dir, mode.Perm()).
+			WithHint("chmod o-w %s", dir)
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+// Package plugin says what an issuer of credentials is to the rest of jeton,
+// and holds what all issuers share: profiles, secrets, errors and the HTTP
+// client. Each issuer lives in a folder of its own below this one.
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Credential is what a [Source] yields, the cache keeps and a format writes:
+// a token or an access key pair. Fields that do not apply are empty.
+type Credential struct {
+	Token        Secret
+	AccessKey    string
+	SecretKey    Secret
+	SessionToken Secret
+
+	// Issued and Expires are the issuer's own statements. A zero Expires
+	// means that the credential does not expire.
+	Issued  time.Time
+	Expires time.Time
+	// Renew, if not zero, is when the credential should be replaced although
+	// it is still valid, as with keys that rotate by age.
+	Renew time.Time
+	// Fixed says that fetching again would bring no later expiry, so that
+	// there is no use in trying before the credential has expired.
+	Fixed bool
+
+	// Attrs are the facts about the credential that are not secret, under the
+	// Attr names.
+	Attrs map[string]string
+}
+
+// The names in [Credential.Attrs]. Where OpenStack has a name for a thing, it
+// is that one.
+const (
+	AttrAuthURL           = "auth_url" // a token with this one is a Keystone token
+	AttrUserID            = "user_id"
+	AttrUserName          = "user_name"
+	AttrUserDomainID      = "user_domain_id"
+	AttrUserDomainName    = "user_domain_name"
+	AttrProjectID         = "project_id"
+	AttrProjectName       = "project_name"
+	AttrProjectDomainID   = "project_domain_id"
+	AttrProjectDomainName = "project_domain_name"
+	AttrRegionName        = "region_name"
+	AttrInterface         = "interface"
+	AttrCACert            = "cacert"
+	AttrDelegated         = "delegated" // "application_credential" or "trust": Keystone exchanges no such token
+	AttrRegion            = "region"    // AWS's notion of one
+	AttrEndpoint          = "endpoint"
+)
+
+// Life is how long the issuer made the credential to live, or 0 if it does
+// not expire.
+func (c *Credential) Life() time.Duration {
+	if c.Expires.IsZero() {
+		return 0
+	}
+	return c.Expires.Sub(c.Issued)
+}
+
+// Check returns an error if c cannot be what an issuer meant to hand out:
+// it is empty, has expired, or holds characters that would break out of a
+// header, a shell line or a document.
+func (c *Credential) Check(now time.Time) error {
+	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) {
+		return Errorf(Unusable, "the issuer's answer holds no credential")
+	}
+	for _, s := range []string{c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal()} {
+		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return Errorf(Unusable, "the issuer's credential holds characters that no credential has")
+		}
+	}
+	for name, s := range c.Attrs {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+			return Errorf(Unusable, "the issuer's %s holds control characters", name)
+		}
+	}
+	if !c.Expires.IsZero() && !c.Expires.After(now) {
+		return Errorf(Unusable, "the issuer's credential expired at %s, which is past", c.Expires.UTC().Format(time.RFC3339)).
+			WithHint("compare this machine's clock (%s) with the issuer's", now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// LogValue keeps a logged credential to what is not secret, also in handlers
+// that marshal structs.
+func (c *Credential) LogValue() any { return c.String() }
+
+// String describes c without its secrets.
+func (c *Credential) String() string {
+	kind := "token"
+	if c.AccessKey != "" {
+		kind = "access key " + c.AccessKey
+	}
+	return fmt.Sprintf("%s until %s", kind, c.Expires.UTC().Format(time.RFC3339))
+}
+
+// A Source obtains credentials from one issuer for one profile.
+type Source interface {
+	// Fetch returns a new credential. prev is the last one obtained for the
+	// same profile, expired or not, or nil. If there is nothing better to be
+	// had than prev, Fetch may return prev itself.
+	Fetch(ctx context.Context, prev *Credential) (*Credential, error)
+}
+
+// A Revoker is a [Source] whose credentials can be made invalid before they
+// expire.
+type Revoker interface {
+	// Revoke makes c invalid at the issuer, and whatever else the profile
+	// has minted there. c is nil if none is cached. That a credential is
+	// already gone is no error.
+	Revoke(ctx context.Context, c *Credential) error
+}
+
+// A Collector is a [Source] that mints keys and can remove those that nobody
+// wants any more.
+type Collector interface {
+	// Collect deletes at the issuer the unwanted keys of the account that the
+	// profile logs in to, and returns their ids.
+	Collect(ctx context.Context) ([]string, error)
+}
+
+// A Cataloger is a [Source] that can look up the endpoints a token is for.
+type Cataloger interface {
+	// Endpoints returns the endpoint of each service type, such as
+	// "object-store".
+	Endpoints(ctx context.Context, c *Credential) (map[string]string, error)
+}
+
+// An Env is all that a [Source] may use of the outside world.
+type Env struct {
+	Profile string
+	HTTP    *http.Client // with all limits built in
+	Getenv  func(string) string
+	// Log tells the user of a step, under --verbose. It is never given a secret.
+	Log func(format string, args ...any)
+
+	// From returns the credential of the profile that `from` names, cached
+	// and locked for itself. It is nil in a profile without `from`. With
+	// renew, the last one returned was refused and a newer one is wanted.
+	From func(ctx context.Context, renew bool) (*Credential, error)
+
+	// Refresh says that the user wants a new credential, whatever there is.
+	Refresh bool
+
+	// Ledger records the keys that the profile mints.
+	Ledger Ledger
+}
+
+// A Ledger records the long-lived keys that jeton makes at issuers, so that
+// none is ever lost. It is an interface only because the cache, which
+// implements it, imports this package.
+type Ledger interface {
+	// Mint returns the key of the profile at account: the one that is wanted,
+	// read again from the issuer, or with replace, or if there is none, a new
+	// one.
+	Mint(ctx context.Context, account Account, keys Keys, replace bool) (*Credential, error)
+	// Collect deletes those keys of the account that are unwanted, and with
+	// all also those in use by the profile, and returns their ids.
+	Collect(ctx context.Context, account Account, keys Keys, all bool) ([]string, error)
+}
+
+// An Account is where keys are minted: Issuer and Subject name a user of an
+// issuer, Scope what the key is good for there, such as a project.
+type Account struct {
+	Issuer, Subject, Scope string
+	// MaxAge is the age at which a key is replaced, 0 for never. Its holders
+	// are told that it expires an hour later, and until then it works.
+	MaxAge time.Duration
+}
+
+// Keys are the operations of an issuer of long-lived access keys.
+type Keys interface {
+	// List returns the ids of all keys of the account, whoever made them.
+	List(ctx context.Context) ([]string, error)
+	// Create makes a key. It must not send its request twice.
+	Create(ctx context.Context) (*Credential, error)
+	// Read returns an existing key with its secret, or an error wrapping
+	// fs.ErrNotExist.
+	Read(ctx context.Context, id string) (*Credential, error)
+	// Delete removes a key; that it is already gone is no error.
+	Delete(ctx context.Context, id string) error
+}
+
+// An Issuer is a kind of source: what `plugin:` in a profile names.
+type Issuer struct {
+	Name  string
+	Gives string // "token" or "access key"
+	From  string // what it says of itself in the tables of --help and README
+
+	// New returns the options of a profile with their defaults.
+	New func() Options
+	// Aliases are other names of options, as existing configuration files
+	// have them: other name → option.
+	Aliases map[string]string
+
+	// EnvName is the reserved profile name for the identity in the
+	// environment, such as "env-os", or empty if the issuer knows none.
+	EnvName string
+	// Environment reports whether the environment holds a complete identity
+	// of this issuer and returns it as raw option values.
+	Environment func(getenv func(string) string) (values map[string]Value, complete bool)
+}
+
+// Options are the options of one profile: a pointer to a struct whose fields
+// have a `yaml` tag with the option's name and a `help` tag. Every field is
+// part of the cache key unless it is tagged `key:"-"`.
+type Options interface {
+	// Complete checks the options and fills in what depends on others.
+	Complete(common *Common) error
+	// Source returns the source. It does no work yet.
+	Source(env *Env) Source
+}
+
+// Names returns the names of the issuers, sorted.
+func Names(issuers []Issuer) []string {
+	var names []string
+	for _, i := range issuers {
+		names = append(names, i.Name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,145 @@
+package plugin
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Profile is one identity with one issuer.
+type Profile struct {
+	Name    string
+	Issuer  *Issuer
+	Options Options
+	Common  Common
+	// Base is the profile that `from` names, or nil.
+	Base *Profile
+}
+
+// Common are the options that a profile of any plugin has.
+type Common struct {
+	From       string        `yaml:"from" key:"-" help:"the profile whose credential this one is made from"`
+	RenewAfter time.Duration `yaml:"renew_after" key:"-" help:"renew ahead at this age, even if it would live on"`
+	MaxTTL     time.Duration `yaml:"max_ttl" key:"-" help:"never use a kept credential beyond this age"`
+	Format     string        `yaml:"format" key:"-" help:"format of jeton get without -f"`
+	CAFile     Path          `yaml:"ca_file" help:"certificate authorities of the issuer, PEM"`
+	CertFile   Path          `yaml:"cert_file" help:"client certificate, PEM"`
+	KeyFile    Path          `yaml:"key_file" help:"key of the client certificate, PEM"`
+	Proxy      string        `yaml:"proxy" help:"URL of an HTTP proxy; \"none\" for none"`
+	Timeout    time.Duration `yaml:"timeout" key:"-" help:"for one request, at most 15s"`
+	PlainHTTP  bool          `yaml:"plain_http" help:"allow http to hosts other than this one"`
+}
+
+// A Path is the name of a file whose content is an input of the credential.
+type Path string
+
+// An Input is one option of a profile as it enters the cache key.
+type Input struct{ Name, Value string }
+
+// Inputs returns everything that decides which credential the profile gets:
+// the same inputs give the same credential, and the order in which the options
+// were written does not matter. Secrets stand in it in clear, so it is only
+// ever hashed with a key. The inputs of the profile below, which `from` names,
+// are not in it.
+func (p *Profile) Inputs(getenv func(string) string) ([]Input, error) {
+	inputs := []Input{{"plugin", p.Issuer.Name}}
+	for _, block := range []any{p.Options, &p.Common} {
+		for _, f := range fields(block) {
+			if f.skipKey || f.value.IsZero() {
+				continue
+			}
+			v, err := f.cacheInput(getenv)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.name, err)
+			}
+			inputs = append(inputs, Input{f.name, v})
+		}
+	}
+	slices.SortFunc(inputs, func(a, b Input) int { return strings.Compare(a.Name, b.Name) })
+	return inputs, nil
+}
+
+// Chain returns p and the profiles below it, uppermost first.
+func (p *Profile) Chain() []*Profile {
+	var chain []*Profile
+	for ; p != nil; p = p.Base {
+		chain = append(chain, p)
+	}
+	return chain
+}
+
+// Source returns the source of p's credentials. env is completed with what p
+// itself decides.
+func (p *Profile) Source(env Env) Source {
+	env.Profile = p.Name
+	env.HTTP = newHTTPClient(&p.Common, env.Log)
+	return p.Options.Source(&env)
+}
+
+// complete checks p once its options are set.
+func (p *Profile) complete() error {
+	c := &p.Common
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"renew_after", c.RenewAfter}, {"max_ttl", c.MaxTTL}, {"timeout", c.Timeout}} {
+		if d.value < 0 {
+			return Errorf(Config, "%s: a duration cannot be negative", d.name)
+		}
+	}
+	if c.Timeout > maxFetch {
+		return Errorf(Config, "timeout: at most %s", maxFetch)
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		return Errorf(Config, "cert_file and key_file belong together: set both or neither")
+	}
+	return p.Options.Complete(c)
+}
+
+// FromEnvironment returns the profile of a reserved name, made from the
+// environment variables of the issuers' own tools: "env" takes the first
+// issuer with a complete identity, "env-os" and the like name one. It returns
+// nil if the environment holds no complete identity. others are the names of
+// further complete ones.
+func FromEnvironment(name string, issuers []Issuer, getenv func(string) string) (p *Profile, others []string, err error) {
+	for i := range issuers {
+		issuer := &issuers[i]
+		if issuer.EnvName == "" || name != "env" && name != issuer.EnvName {
+			continue
+		}
+		values, complete := issuer.Environment(getenv)
+		if !complete && name == "env" {
+			continue
+		}
+		if p != nil {
+			others = append(others, issuer.EnvName)
+			continue
+		}
+		p = &Profile{Name: name, Issuer: issuer, Options: issuer.New()}
+		targets := optionFields(p)
+		for _, option := range slices.Sorted(maps.Keys(values)) {
+			f, v := targets[option], values[option]
+			if err := f.setText(v); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", v.Variable, err)
+			}
+		}
+		if err := p.complete(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return p, others, nil
+}
+
+// A Value is the value of an option as an environment variable has it.
+type Value struct {
+	Variable string // where it comes from
+	Text     string
+}
+
+// Reserved reports whether name is that of a profile made from the
+// environment.
+func Reserved(name string, issuers []Issuer) bool {
+	return name == "env" || slices.ContainsFunc(issuers, func(i Issuer) bool { return i.EnvName == name })
+}

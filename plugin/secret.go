@@ -1,0 +1,184 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A Secret is a string that fmt, log/slog and encoding/json do not print. The
+// value hides behind a pointer, so that not even reflection on an unexported
+// field, which goes round methods, shows it.
+type Secret struct{ value *string }
+
+// NewSecret returns s as a Secret.
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{&s}
+}
+
+// Reveal returns the value: for the wire and the document only.
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// IsZero reports whether there is no secret.
+func (s Secret) IsZero() bool { return s.value == nil }
+
+const redacted = "(secret)"
+
+func (s Secret) String() string               { return redacted }
+func (s Secret) GoString() string             { return redacted }
+func (s Secret) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
+func (s Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// A SecretRef says where a secret is kept: {env: NAME}, {file: PATH},
+// {command: [ARGV…]} or the value itself.
+type SecretRef struct {
+	literal Secret
+	env     string
+	file    string
+	command []string
+}
+
+// EnvSecret refers to the environment variable name.
+func EnvSecret(name string) SecretRef { return SecretRef{env: name} }
+
+// IsZero reports whether the reference is absent.
+func (r SecretRef) IsZero() bool {
+	return r.literal.IsZero() && r.env == "" && r.file == "" && r.command == nil
+}
+
+// maxSecret is the largest secret in bytes, 64 KiB.
+const maxSecret = 64 << 10
+
+func (r SecretRef) resolve(ctx context.Context, getenv func(string) string, profile string) (Secret, error) {
+	switch {
+	case r.env != "":
+		v := getenv(r.env)
+		if v == "" {
+			return Secret{}, Errorf(Config, "environment variable %s is not set", r.env)
+		}
+		return NewSecret(v), nil
+	case r.file != "":
+		return readSecretFile(r.file, getenv)
+	case r.command != nil:
+		return runSecretCommand(ctx, r.command, getenv, profile)
+	}
+	return r.literal, nil
+}
+
+// CacheInput returns what enters the cache key: the value, but of a command
+// its argv only, so that a warm answer never runs it.
+func (r SecretRef) CacheInput(getenv func(string) string) (string, error) {
+	if r.command != nil {
+		return "command\x00" + strings.Join(r.command, "\x00"), nil
+	}
+	s, err := r.resolve(context.Background(), getenv, "")
+	return "value\x00" + s.Reveal(), err
+}
+
+func readSecretFile(path string, getenv func(string) string) (Secret, error) {
+	shared := underAny(path, "/run/secrets", "/var/run/secrets", getenv("CREDENTIALS_DIRECTORY"))
+	rule := private
+	if shared {
+		rule = readable
+	}
+	b, err := readOwnFile(path, maxSecret, rule)
+	if err != nil {
+		return Secret{}, err
+	}
+	s, err := cleanSecret(b)
+	if err != nil {
+		return Secret{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func underAny(path string, dirs ...string) bool {
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
+}
+
+// WithinVariable names the profiles whose secret a program above this process
+// is to supply. If that program asks jeton for one of them, it would wait for
+// itself.
+const WithinVariable = "JETON_WITHIN"
+
+func runSecretCommand(ctx context.Context, argv []string, getenv func(string) string, profile string) (Secret, error) {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), WithinVariable+"="+strings.TrimSpace(getenv(WithinVariable)+" "+profile))
+	cmd.WaitDelay = time.Second // for what the program itself has started
+	var out, complaint limited
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+			return Secret{}, Errorf(Config, "command %q: not found", argv[0])
+		}
+		why := err.Error()
+		if ctx.Err() != nil {
+			why = "took too long"
+		}
+		// What the program says is its own; only its first line, made
+		// harmless, goes on.
+		if line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n"); line != "" {
+			why += fmt.Sprintf(" (it says %q)", Shorten(line))
+		}
+		return Secret{}, Errorf(Config, "command %q: %s", argv[0], why)
+	}
+	s, err := cleanSecret(out.Bytes())
+	if err != nil {
+		return Secret{}, fmt.Errorf("command %q: %w", argv[0], err)
+	}
+	return s, nil
+}
+
+// cleanSecret takes off the one line end that editors and printing programs
+// add, and refuses what cannot be meant.
+func cleanSecret(b []byte) (Secret, error) {
+	if len(b) > maxSecret {
+		return Secret{}, Errorf(Config, "the secret is larger than 64 KiB")
+	}
+	s := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	switch {
+	case s == "":
+		return Secret{}, Errorf(Config, "the secret is empty")
+	case !utf8.ValidString(s):
+		return Secret{}, Errorf(Config, "the secret is not UTF-8 text")
+	case strings.HasPrefix(s, "\ufeff"):
+		return Secret{}, Errorf(Config, "the secret begins with a byte order mark")
+	case strings.ContainsAny(s, "\r\n\x00"):
+		return Secret{}, Errorf(Config, "the secret has more than one line")
+	}
+	return NewSecret(s), nil
+}
+
+// limited keeps the first maxSecret+1 bytes written to it.
+type limited struct{ bytes.Buffer }
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.Buffer.Write(p[:min(len(p), max(0, maxSecret+1-l.Len()))])
+	return len(p), nil
+}
