@@ -10,8 +10,8 @@ import (
 )
 
 type logoutCmd struct {
-	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help." xor:"which"`
-	All     bool   `help:"Every profile, and all that is kept." xor:"which"`
+	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
+	All     bool   `help:"Every profile, and all that is kept."`
 }
 
 func (l *logoutCmd) Help() string {
@@ -20,6 +20,9 @@ func (l *logoutCmd) Help() string {
 
 func (l *logoutCmd) Run(ctx context.Context, a *app) error {
 	if l.All {
+		if l.Profile != "" {
+			return plugin.Errorf(plugin.Usage, "a profile and --all exclude each other")
+		}
 		return a.logoutAll(ctx)
 	}
 	p, err := a.profile(l.Profile)
@@ -40,7 +43,14 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) error {
 	c := a.cache.Peek(ctx, key)
 	source := a.source(p, need{})
 	_, mints := source.(plugin.Collector)
-	if r, ok := source.(plugin.Revoker); ok && (mints && a.minted(ctx) || !mints && c != nil) {
+	wanted := c != nil
+	if mints {
+		// To delete keys takes a login, which is saved if there are none.
+		if wanted, err = a.ledger(p).Has(ctx, false); err != nil {
+			return about(p, err)
+		}
+	}
+	if r, ok := source.(plugin.Revoker); ok && wanted {
 		if err = r.Revoke(ctx, c); err != nil && !mints {
 			e := plugin.AsError(err)
 			e.Text = "forgotten, but it could not be revoked: " + e.Text
@@ -77,11 +87,4 @@ func (a *app) logoutAll(ctx context.Context) error {
 		failures = errors.Join(failures, a.logout(ctx, p))
 	}
 	return errors.Join(failures, a.cache.Clear(ctx))
-}
-
-// minted reports whether jeton has keys anywhere. To look for them at an
-// issuer takes a login, which is saved if there are none.
-func (a *app) minted(ctx context.Context) bool {
-	accounts, err := a.state.Accounts(ctx)
-	return err != nil || len(accounts) > 0
 }

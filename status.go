@@ -170,20 +170,8 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 	if len(r.Profiles) == 0 {
 		fmt.Fprintf(&b, "no profiles in %s\n", r.Config)
 	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	if len(r.Profiles) > 0 {
-		fmt.Fprintln(w, "PROFILE\tPLUGIN\tIDENTITY\tVALID FOR\tRENEWED IN\tLAST ERROR")
-		for _, row := range r.Profiles {
-			row.write(w)
-		}
-	}
-	if len(r.Unused) > 0 {
-		fmt.Fprintln(w, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton gc removes it when it has expired)\t\t\t\t\t")
-		for _, row := range r.Unused {
-			row.write(w)
-		}
-	}
-	w.Flush()
+	table(&b, "", r.Profiles)
+	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton gc removes it when it has expired)\n", r.Unused)
 	for i, account := range r.Minted {
 		if i == 0 {
 			b.WriteString("\nACCESS KEYS MADE BY JETON\n")
@@ -201,11 +189,25 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 		for _, id := range account.Strays {
 			fmt.Fprintf(&b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it is not yours\n", id, account.Issuer)
 		}
-		if account.Intent {
+		if account.Unsettled != nil {
 			fmt.Fprintf(&b, "at %s: jeton was interrupted while it made a key; the next one settles it\n", account.Issuer)
 		}
 	}
 	return b.Bytes(), nil
+}
+
+// table writes rows below the title, if there are any.
+func table(b *bytes.Buffer, title string, rows []profileReport) {
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString(title)
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PROFILE\tPLUGIN\tIDENTITY\tVALID FOR\tRENEWED IN\tLAST ERROR")
+	for _, row := range rows {
+		row.write(w)
+	}
+	w.Flush()
 }
 
 func (row profileReport) write(w *tabwriter.Writer) {

@@ -56,6 +56,9 @@ func (m *Minted) replaced() { m.Unwanted, m.DeleteAfter = true, m.Expires }
 
 func (m *Minted) due(now time.Time) bool { return m.Unwanted && !m.DeleteAfter.After(now) }
 
+// of reports whether the key was made for l's profile.
+func (m *Minted) of(l *Ledger) bool { return m.Config == l.Config && m.Profile == l.Profile }
+
 // An intent is a key that may or may not have been made.
 type intent struct {
 	Before []string `json:"before"` // the keys that there were
@@ -293,21 +296,21 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 		return nil, err
 	}
 	defer unlock()
-	if a.Intent == nil && len(a.Keys) == 0 {
+	now := time.Now()
+	doomed := func(m Minted) bool { return all && m.of(l) || m.due(now) }
+	if a.Intent != nil {
+		there, err := keys.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.settle(ctx, a, there); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.ContainsFunc(a.Keys, doomed) {
 		return nil, nil
 	}
-	there, err := keys.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.settle(ctx, a, there); err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	ids, err := a.collect(ctx, keys, func(m Minted) bool {
-		ours := m.Config == l.Config && m.Profile == l.Profile
-		return ours && all || m.due(now)
-	})
+	ids, err := a.collect(ctx, keys, doomed)
 	return ids, errors.Join(err, l.save(ctx, a))
 }
 
@@ -317,7 +320,7 @@ func (l *Ledger) Unwant(ctx context.Context) error {
 	return l.each(ctx, func(a *account) bool {
 		changed := false
 		for i, m := range a.Keys {
-			if m.Config == l.Config && m.Profile == l.Profile && !m.Unwanted {
+			if m.of(l) && !m.Unwanted {
 				a.Keys[i].Unwanted, changed = true, true
 			}
 		}
@@ -361,13 +364,33 @@ func (l *Ledger) each(ctx context.Context, change func(*account) bool) error {
 	return nil
 }
 
+// Has reports whether l's profile has keys that were made and not deleted, or,
+// with due, whether any of them has to be deleted now or settled.
+func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
+	accounts, err := l.Dir.Accounts(ctx)
+	now := time.Now()
+	for _, a := range accounts {
+		if a.Unsettled != nil && a.Unsettled.of(l) {
+			return true, nil
+		}
+		for _, m := range a.Keys {
+			if m.of(l) && (!due || m.due(now)) {
+				return true, nil
+			}
+		}
+	}
+	return false, err
+}
+
 // An Account is what the ledger knows of one user of an issuer.
 type Account struct {
 	Issuer  string   `json:"issuer"`
 	Subject string   `json:"subject"`
 	Keys    []Minted `json:"keys"`
 	Strays  []string `json:"strays,omitempty"`
-	Intent  bool     `json:"unsettled,omitempty"` // a key may have been made of which nothing is known yet
+	// Unsettled is a key that may have been made, of which nothing is known
+	// yet since its maker was interrupted.
+	Unsettled *Minted `json:"unsettled,omitempty"`
 }
 
 // Accounts returns the ledger of every account.
@@ -388,7 +411,11 @@ func (d *Dir) Accounts(ctx context.Context) ([]Account, error) {
 		if err != nil {
 			return nil, plugin.Errorf(plugin.Config, "%v", err)
 		}
-		all = append(all, Account{a.Issuer, a.Subject, a.Keys, a.Strays, a.Intent != nil})
+		listed := Account{Issuer: a.Issuer, Subject: a.Subject, Keys: a.Keys, Strays: a.Strays}
+		if a.Intent != nil {
+			listed.Unsettled = &a.Intent.Key
+		}
+		all = append(all, listed)
 	}
 	slices.SortFunc(all, func(a, b Account) int {
 		return slices.Compare([]string{a.Issuer, a.Subject}, []string{b.Issuer, b.Subject})

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/jeton-cli/jeton/testdata/embedded"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
+
+func TestMain(m *testing.M) {
+	// A run must not depend on who runs it. The jeton that a script runs is
+	// this program too, under another name.
+	for _, line := range os.Environ() {
+		if strings.HasPrefix(filepath.Base(os.Args[0]), "jeton") && !strings.HasPrefix(filepath.Base(os.Args[0]), "jeton.test") {
+			break
+		}
+		name, _, _ := strings.Cut(line, "=")
+		if strings.HasPrefix(name, "OS_") || strings.HasPrefix(name, "AWS_") && name != "AWS_CA_BUNDLE" ||
+			strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "KUBE") ||
+			strings.HasPrefix(name, "JETON_") && !strings.HasPrefix(name, "JETON_TEST_") {
+			os.Unsetenv(name)
+		}
+	}
+	testscript.Main(m, map[string]func(){"jeton": main})
+}
+
+// A world is a Keystone with users and projects, behind a front that counts
+// and fails on demand.
+type world struct {
+	front *embedded.Front
+	vars  map[string]string
+}
+
+// newWorld returns a world around the embedded Keystone.
+func newWorld(t testing.TB) *world {
+	k := &embedded.Keystone{}
+	web, ops := k.Project("web"), k.Project("ops")
+	alice := k.User("alice", "CANARY-alice-pw", "", web, ops)
+	k.User("bob", "CANARY-bob-pw", web, web)
+	k.User("carol", "CANARY-carol-pw", "")
+	k.User("dave", "CANARY-dave-pw", "", web)
+	k.Disable("dave")
+	demo := k.Project("system-demo")
+	k.User("system-demo-1", "CANARY-demo-pw", "", demo)
+	id, secret := k.ApplicationCredential("alice", web)
+	return front(t, k, map[string]string{
+		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
+		"ALICE": alice, "APPCRED": id, "APPCRED_SECRET": secret,
+	})
+}
+
+// realWorld returns a world around the real Keystone that testdata/cloud has
+// started, or skips the test.
+func realWorld(t testing.TB) *world {
+	cloud := realCloud(t)
+	u, err := url.Parse(strings.TrimSuffix(cloud["keystone"], "/v3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return front(t, httputil.NewSingleHostReverseProxy(u), map[string]string{
+		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
+		"DEMO":  cloud["project_system_demo"],
+		"ALICE": cloud["user_alice"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],
+		"SWIFT": cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],
+	})
+}
+
+func front(t testing.TB, next http.Handler, vars map[string]string) *world {
+	w := &world{&embedded.Front{Next: next}, vars}
+	server := httptest.NewServer(w.front)
+	t.Cleanup(server.Close)
+	vars["KEYSTONE"] = server.URL + "/v3"
+	vars["KEYSTONE_HOST"] = strings.TrimPrefix(server.URL, "http://")
+	api := httptest.NewTLSServer(embedded.Kubernetes{Keystone: vars["KEYSTONE"]})
+	t.Cleanup(api.Close)
+	vars["KUBERNETES"] = api.URL
+	return w
+}
+
+// realCloud returns what testdata/cloud/up wrote, or skips the test.
+func realCloud(t testing.TB) map[string]string {
+	dir := os.Getenv("JETON_TEST_CLOUD")
+	if dir == "" {
+		skip(t, "no test cloud (make test starts one)")
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "cloud.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cloud map[string]string
+	if err := json.Unmarshal(b, &cloud); err != nil {
+		t.Fatal(err)
+	}
+	return cloud
+}
+
+// skip skips the test, unless that is forbidden.
+func skip(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("JETON_TEST_NOSKIP") != "" {
+		t.Fatal("must not be skipped: " + why)
+	}
+	t.Skip(why)
+}
+
+// TestScripts runs the scripts that need nothing but jeton.
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", newWorld) }
+
+// TestScriptsReal runs those that need no faults on the real Keystone too, so
+// that the embedded one cannot be kinder than it.
+func TestScriptsReal(t *testing.T) { runScripts(t, "testdata/script/keystone", realWorld) }
+
+// TestScriptsKeystone runs the same on the embedded one.
+func TestScriptsKeystone(t *testing.T) { runScripts(t, "testdata/script/keystone", newWorld) }
+
+// TestScriptsClients runs the real openstack, kubectl and aws against the real
+// Keystone and Swift.
+func TestScriptsClients(t *testing.T) {
+	realCloud(t)
+	for _, name := range []string{"openstack", "kubectl", "aws"} {
+		if client(name) == "" {
+			skip(t, name+" is not installed")
+		}
+	}
+	runScripts(t, "testdata/script/clients", realWorld)
+}
+
+// client returns the path of a client program, or "".
+func client(name string) string {
+	if path := os.Getenv("JETON_TEST_" + strings.ToUpper(name)); path != "" {
+		return path
+	}
+	path, _ := exec.LookPath(name)
+	return path
+}
+
+type worldKey struct{}
+
+func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			w := newWorld(e.T().(testing.TB))
+			e.Values[worldKey{}] = w
+			home := filepath.Join(e.WorkDir, "home")
+			e.Setenv("HOME", home)
+			e.Setenv("TMPDIR", e.WorkDir)
+			for name, value := range w.vars {
+				e.Setenv(name, value)
+			}
+			for _, name := range []string{"openstack", "kubectl", "aws"} {
+				e.Setenv(strings.ToUpper(name), client(name))
+			}
+			return os.MkdirAll(filepath.Join(home, ".config", "jeton"), 0o700)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"config":   cmdConfig,
+			"requests": cmdRequests,
+			"forget":   func(ts *testscript.TestScript, _ bool, _ []string) { theWorld(ts).front.Forget() },
+			"fault":    cmdFault,
+			"code":     cmdCode,
+			"expand":   cmdExpand,
+			"mode":     cmdMode,
+			"setsecret": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+			},
+		},
+	})
+}
+
+func theWorld(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
+
+// config FILE: FILE, with variables expanded, becomes the configuration.
+func cmdConfig(ts *testscript.TestScript, _ bool, args []string) {
+	path := filepath.Join(ts.Getenv("HOME"), ".config", "jeton", "config.yaml")
+	ts.Check(os.WriteFile(path, []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
+}
+
+// expand FILE: expands the variables in FILE.
+func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
+}
+
+// mode FILE MODE: FILE has that mode.
+func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, not %s", args[0], got, args[1])
+	}
+}
+
+// requests N [PREFIX]: there were N requests whose method and path begin so.
+func cmdRequests(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	prefix := strings.Join(args[1:], " ")
+	if got := theWorld(ts).front.Requests(prefix); got != want {
+		ts.Fatalf("%d requests %s, not %d", got, prefix, want)
+	}
+}
+
+// code N jeton ARGS…: jeton exits with that code, and prints nothing unless it
+// is status, which always prints.
+func cmdCode(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if exit, ok := err.(*exec.ExitError); ok {
+		got = strconv.Itoa(exit.ExitCode())
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, not %s", got, args[0])
+	}
+	if args[0] != "0" && args[0] != "1" && ts.ReadFile("stdout") != "" {
+		ts.Fatalf("a failure printed on stdout: %s", ts.ReadFile("stdout"))
+	}
+}
+
+// fault off | STATUS [HEADER=VALUE]… | NAME: Keystone answers so from now on.
+func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
+	f := theWorld(ts).front
+	faults := map[string]func(w http.ResponseWriter, r *http.Request) bool{
+		"off": nil,
+		"html": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(201)
+			w.Write([]byte("<html>log in here</html>"))
+			return true
+		},
+		"huge": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(201)
+			for range 4096 {
+				w.Write(make([]byte, 1024))
+			}
+			return true
+		},
+		"cut": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Length", "1000")
+			w.WriteHeader(201)
+			w.Write([]byte(`{"token":`))
+			return true
+		},
+		"reset": func(w http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) },
+		"nosubject": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(201)
+			w.Write([]byte(`{"token":{"expires_at":"2099-01-01T00:00:00.000000Z"}}`))
+			return true
+		},
+		"expired": func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPost {
+				return false
+			}
+			w.Header().Set("X-Subject-Token", "gAAAAAold")
+			w.WriteHeader(201)
+			fmt.Fprintf(w, `{"token":{"expires_at":"2020-01-01T00:00:00.000000Z","issued_at":"2019-01-01T00:00:00.000000Z","project":{"id":%q,"name":"web"}}}`, theWorld(ts).vars["WEB"])
+			return true
+		},
+		"otherproject": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("X-Subject-Token", "gAAAAAother")
+			w.WriteHeader(201)
+			w.Write([]byte(`{"token":{"expires_at":"2099-01-01T00:00:00.000000Z","project":{"id":"other","name":"other"}}}`))
+			return true
+		},
+		// A front end that repeats what it was sent, secret and all.
+		"echo": func(w http.ResponseWriter, r *http.Request) bool {
+			var b bytes.Buffer
+			b.ReadFrom(r.Body)
+			w.WriteHeader(400)
+			json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": "cannot parse " + b.String()}})
+			return true
+		},
+		"once500": onlyFirst(func(w http.ResponseWriter) { w.WriteHeader(500) }),
+		// The catalogue and the project list of the answer live elsewhere.
+		"slow": func(w http.ResponseWriter, r *http.Request) bool {
+			select {
+			case <-r.Context().Done():
+			case <-time.After(30 * time.Second):
+			}
+			return true
+		},
+	}
+	if fault, ok := faults[args[0]]; ok {
+		f.SetFault(fault)
+		return
+	}
+	status, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	f.SetFault(func(w http.ResponseWriter, _ *http.Request) bool {
+		for _, header := range args[1:] {
+			name, value, _ := strings.Cut(header, "=")
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(status)
+		return true
+	})
+}
+
+func onlyFirst(answer func(http.ResponseWriter)) func(http.ResponseWriter, *http.Request) bool {
+	var once sync.Once
+	return func(w http.ResponseWriter, _ *http.Request) bool {
+		first := false
+		once.Do(func() { answer(w); first = true })
+		return first
+	}
+}

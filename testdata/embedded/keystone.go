@@ -1,0 +1,334 @@
+// Package embedded has servers small enough to run inside a test or the demo:
+// a Keystone, and a Kubernetes API server that asks a Keystone who its callers
+// are.
+//
+// The Keystone is a stand-in for where the real one is not installed, and for
+// faults that the real one does not show on demand. That it behaves like the
+// real one is itself a test: the scripts that need no faults run against both.
+package embedded
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Keystone is an Identity service with one domain, "default".
+type Keystone struct {
+	// Life is that of a token. An hour if 0.
+	Life time.Duration
+
+	mu       sync.Mutex
+	users    map[string]*user // by name
+	projects []object
+	appCreds map[string]*appCred
+	tokens   map[string]*token
+	keys     []key
+}
+
+type object struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type user struct {
+	object
+	password string
+	disabled bool
+	fallback string // default project id
+	projects []string
+}
+
+type appCred struct {
+	secret, project string
+	user            *user
+}
+
+type token struct {
+	user      *user
+	project   string
+	delegated bool
+	expires   time.Time
+	issued    time.Time
+}
+
+// A key is an EC2 credential.
+type key struct {
+	UserID   string `json:"user_id"`
+	TenantID string `json:"tenant_id"`
+	Access   string `json:"access"`
+	Secret   string `json:"secret"`
+}
+
+// Project adds a project and returns its id.
+func (k *Keystone) Project(name string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := object{random(), name}
+	k.projects = append(k.projects, p)
+	return p.ID
+}
+
+// User adds a user with roles in projects, by id. The fallback is the default
+// project, if there is one. It returns the user's id.
+func (k *Keystone) User(name, password, fallback string, projects ...string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.users == nil {
+		k.users = map[string]*user{}
+	}
+	k.users[name] = &user{object{random(), name}, password, false, fallback, projects}
+	return k.users[name].ID
+}
+
+// Disable makes Keystone refuse the user.
+func (k *Keystone) Disable(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.users[name].disabled = true
+}
+
+// ApplicationCredential adds one of the user for a project.
+func (k *Keystone) ApplicationCredential(name, project string) (id, secret string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.appCreds == nil {
+		k.appCreds = map[string]*appCred{}
+	}
+	id, secret = random(), random()
+	k.appCreds[id] = &appCred{secret, project, k.users[name]}
+	return id, secret
+}
+
+func random() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// ServeHTTP answers as Keystone does.
+func (k *Keystone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	path, ok := strings.CutPrefix(r.URL.Path, "/v3")
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if path == "" || path == "/" {
+		reply(w, 200, map[string]any{"version": map[string]any{"id": "v3.14", "status": "stable",
+			"links": []any{map[string]any{"rel": "self", "href": "http://" + r.Host + "/v3/"}}}})
+		return
+	}
+	if path == "/auth/tokens" && r.Method == http.MethodPost {
+		k.login(w, r)
+		return
+	}
+	caller := k.tokens[r.Header.Get("X-Auth-Token")]
+	if caller == nil || !time.Now().Before(caller.expires) {
+		unauthorized(w)
+		return
+	}
+	switch {
+	case path == "/auth/tokens":
+		k.token(w, r)
+	case path == "/auth/projects" || path == "/users/"+caller.user.ID+"/projects":
+		list := []any{}
+		for _, p := range k.projects {
+			if slices.Contains(caller.user.projects, p.ID) {
+				list = append(list, map[string]any{"id": p.ID, "name": p.Name, "domain_id": "default", "enabled": true})
+			}
+		}
+		reply(w, 200, map[string]any{"projects": list})
+	case path == "/auth/catalog":
+		reply(w, 200, map[string]any{"catalog": catalog(r)})
+	case strings.HasPrefix(path, "/users/"+caller.user.ID+"/credentials/OS-EC2"):
+		k.ec2(w, r, caller, strings.Trim(strings.TrimPrefix(path, "/users/"+caller.user.ID+"/credentials/OS-EC2"), "/"))
+	default:
+		failure(w, 404, "Could not find: "+path)
+	}
+}
+
+func catalog(r *http.Request) []any {
+	return []any{map[string]any{"type": "identity", "name": "keystone", "id": "1", "endpoints": []any{
+		map[string]any{"id": "1", "interface": "public", "region": "RegionOne", "region_id": "RegionOne", "url": "http://" + r.Host + "/v3"},
+	}}}
+}
+
+func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
+	type ref struct {
+		object
+		Domain object `json:"domain"`
+	}
+	var body struct {
+		Auth struct {
+			Identity struct {
+				Methods  []string `json:"methods"`
+				Password struct {
+					User struct {
+						ref
+						Password string `json:"password"`
+					} `json:"user"`
+				} `json:"password"`
+				Token   object `json:"token"`
+				AppCred struct {
+					object
+					Secret string `json:"secret"`
+				} `json:"application_credential"`
+			} `json:"identity"`
+			Scope *struct {
+				Project ref `json:"project"`
+			} `json:"scope"`
+		} `json:"auth"`
+	}
+	if json.NewDecoder(r.Body).Decode(&body) != nil || len(body.Auth.Identity.Methods) != 1 {
+		failure(w, 400, "Expecting to find valid JSON")
+		return
+	}
+	life := k.Life
+	if life == 0 {
+		life = time.Hour
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	t := &token{issued: now, expires: now.Add(life)}
+	identity := body.Auth.Identity
+	switch identity.Methods[0] {
+	case "password":
+		given := identity.Password.User
+		for _, u := range k.users {
+			inDomain := given.Domain.ID == "default" || given.Domain.Name == "Default"
+			if (u.ID == given.ID || u.Name == given.Name && inDomain) && u.password == given.Password && !u.disabled {
+				t.user, t.project = u, u.fallback
+			}
+		}
+	case "application_credential":
+		if c := k.appCreds[identity.AppCred.ID]; c != nil && c.secret == identity.AppCred.Secret && body.Auth.Scope == nil {
+			t.user, t.project, t.delegated = c.user, c.project, true
+		}
+	case "token":
+		if former := k.tokens[identity.Token.ID]; former != nil && now.Before(former.expires) {
+			if former.delegated {
+				failure(w, 403, "Using a delegated token to create another token is not allowed..")
+				return
+			}
+			t.user, t.expires = former.user, former.expires
+		}
+	}
+	if t.user == nil {
+		unauthorized(w)
+		return
+	}
+	if body.Auth.Scope != nil {
+		wanted := body.Auth.Scope.Project
+		i := slices.IndexFunc(k.projects, func(p object) bool {
+			return p.ID == wanted.ID || p.Name == wanted.Name && (wanted.Domain.ID == "default" || wanted.Domain.Name == "Default")
+		})
+		if i < 0 || !slices.Contains(t.user.projects, k.projects[i].ID) {
+			unauthorized(w)
+			return
+		}
+		t.project = k.projects[i].ID
+	}
+	id := "gAAAAA" + random() + random()
+	if k.tokens == nil {
+		k.tokens = map[string]*token{}
+	}
+	k.tokens[id] = t
+	w.Header().Set("X-Subject-Token", id)
+	reply(w, 201, k.describe(t, r))
+}
+
+func (k *Keystone) describe(t *token, r *http.Request) map[string]any {
+	domain := object{"default", "Default"}
+	doc := map[string]any{
+		"methods":    []string{"password"},
+		"issued_at":  t.issued.Format("2006-01-02T15:04:05.000000Z"),
+		"expires_at": t.expires.Format("2006-01-02T15:04:05.000000Z"),
+		"user":       map[string]any{"id": t.user.ID, "name": t.user.Name, "domain": domain, "password_expires_at": nil},
+	}
+	if t.delegated {
+		doc["methods"] = []string{"application_credential"}
+		doc["application_credential"] = map[string]any{"id": "1", "name": "ci", "restricted": true}
+	}
+	for _, p := range k.projects {
+		if p.ID == t.project {
+			doc["project"] = map[string]any{"id": p.ID, "name": p.Name, "domain": domain}
+			doc["roles"] = []object{{"1", "member"}}
+			if !r.URL.Query().Has("nocatalog") {
+				doc["catalog"] = catalog(r)
+			}
+		}
+	}
+	return map[string]any{"token": doc}
+}
+
+// token answers questions about one, and revokes it.
+func (k *Keystone) token(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("X-Subject-Token")
+	t := k.tokens[id]
+	if t == nil || !time.Now().Before(t.expires) {
+		failure(w, 404, "Failed to validate token")
+		return
+	}
+	switch r.Method {
+	case http.MethodDelete:
+		delete(k.tokens, id)
+		w.WriteHeader(204)
+	default:
+		w.Header().Set("X-Subject-Token", id)
+		reply(w, 200, k.describe(t, r))
+	}
+}
+
+func (k *Keystone) ec2(w http.ResponseWriter, r *http.Request, caller *token, id string) {
+	if caller.delegated {
+		failure(w, 403, "Delegated tokens cannot access credentials directly.")
+		return
+	}
+	i := slices.IndexFunc(k.keys, func(c key) bool { return c.Access == id && c.UserID == caller.user.ID })
+	switch {
+	case id == "" && r.Method == http.MethodGet:
+		list := []key{}
+		for _, c := range k.keys {
+			if c.UserID == caller.user.ID {
+				list = append(list, c)
+			}
+		}
+		reply(w, 200, map[string]any{"credentials": list, "links": map[string]any{"next": nil}})
+	case id == "" && r.Method == http.MethodPost:
+		var body struct {
+			TenantID string `json:"tenant_id"`
+		}
+		json.NewDecoder(r.Body).Decode(&body)
+		c := key{caller.user.ID, body.TenantID, random(), random()}
+		k.keys = append(k.keys, c)
+		reply(w, 201, map[string]any{"credential": c})
+	case i < 0:
+		failure(w, 404, "EC2 access key not found.")
+	case r.Method == http.MethodDelete:
+		k.keys = slices.Delete(k.keys, i, i+1)
+		w.WriteHeader(204)
+	default:
+		reply(w, 200, map[string]any{"credential": k.keys[i]})
+	}
+}
+
+func unauthorized(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", "Keystone uri=\"http://127.0.0.1/v3\"")
+	failure(w, 401, "The request you have made requires authentication.")
+}
+
+func failure(w http.ResponseWriter, status int, message string) {
+	reply(w, status, map[string]any{"error": map[string]any{"code": status, "title": http.StatusText(status), "message": message}})
+}
+
+func reply(w http.ResponseWriter, status int, doc any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(doc)
+}
