@@ -60,7 +60,7 @@ func newKey(pepper []byte, inputs []plugin.Input, below *Key) Key {
 		add(in.Value)
 	}
 	if below != nil {
-		add("from")
+		add("\x00from") // no option is called so
 		add(below.Name)
 		k.Below = append([]string{below.Name}, below.Below...)
 	}

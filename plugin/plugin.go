@@ -6,6 +6,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func (c *Credential) Check(now time.Time) error {
 
 // LogValue keeps a logged credential to what is not secret, also in handlers
 // that marshal structs.
-func (c *Credential) LogValue() any { return c.String() }
+func (c *Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // String describes c without its secrets.
 func (c *Credential) String() string {

@@ -6,8 +6,8 @@ response starts:
 
     METHOD PATH[?QUERY] STATUS USER-AGENT
 
-The agent tells a test's own requests from those of Swift ("keystonemiddleware"
-or "python-requests" is in its name) and of provision.py ("provision").
+The agent tells a test's own requests from those of up ("provision") and Swift
+("swift-servers keystoneauth1/..." and a bare "python-requests/...").
 """
 import os
 

@@ -1,0 +1,496 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A sourceFunc is a source for one test.
+type sourceFunc func(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error)
+
+func (f sourceFunc) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+	return f(ctx, prev)
+}
+
+// counter issues numbered tokens of one life, or fails with err.
+type counter struct {
+	life  time.Duration
+	n     atomic.Int32
+	err   error
+	fixed bool
+}
+
+func (c *counter) Fetch(context.Context, *plugin.Credential) (*plugin.Credential, error) {
+	n := c.n.Add(1)
+	if c.err != nil {
+		return nil, c.err
+	}
+	now := time.Now()
+	return &plugin.Credential{Token: plugin.NewSecret(fmt.Sprintf("token-%d", n)), Issued: now, Expires: now.Add(c.life), Fixed: c.fixed}, nil
+}
+
+// memory is a store without locks, for the tests of what has nothing to do
+// with files.
+type memory map[string][]byte
+
+func (m memory) Get(_ context.Context, name string) ([]byte, error) {
+	if b, ok := m[name]; ok {
+		return b, nil
+	}
+	return nil, fs.ErrNotExist
+}
+func (m memory) Put(_ context.Context, name string, b []byte) error { m[name] = b; return nil }
+func (m memory) Delete(_ context.Context, name string) error {
+	if _, ok := m[name]; !ok {
+		return fs.ErrNotExist
+	}
+	delete(m, name)
+	return nil
+}
+func (m memory) Lock(context.Context, string) (func(), error) { return func() {}, nil }
+func (m memory) TryLock(string) (func(), error)               { return func() {}, nil }
+
+var testKey = newKey([]byte("pepper"), []plugin.Input{{Name: "a", Value: "b"}}, nil)
+
+func newCache(s Store) (*Cache, *bytes.Buffer) {
+	var stderr bytes.Buffer
+	return &Cache{Store: s, Pepper: []byte("pepper"), Stderr: &stderr}, &stderr
+}
+
+func get(t *testing.T, c *Cache, src plugin.Source, p Policy) string {
+	t.Helper()
+	cred, err := c.Fetch(t.Context(), testKey, src, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cred.Token.Reveal()
+}
+
+// The life of credentials over time, for each kind of caller: when the first
+// renewal happens, counted from the issue.
+func TestRenewal(t *testing.T) {
+	for _, test := range []struct {
+		life, minTTL time.Duration
+		policy       Policy
+		want         time.Duration
+	}{
+		{time.Hour, time.Minute, Policy{}, 59 * time.Minute},
+		{time.Hour, 17 * time.Minute, Policy{}, 43 * time.Minute},
+		{24 * time.Hour, 17 * time.Minute, Policy{}, 24*time.Hour - 17*time.Minute},
+		{30 * time.Minute, 17 * time.Minute, Policy{}, 20 * time.Minute}, // a third of its life
+		{time.Minute, 17 * time.Minute, Policy{}, 40 * time.Second},
+		{20 * time.Second, time.Minute, Policy{}, 14 * time.Second},
+		{24 * time.Hour, time.Minute, Policy{RenewAfter: 8 * time.Hour}, 8 * time.Hour},
+		{24 * time.Hour, time.Minute, Policy{MaxTTL: 2 * time.Hour}, 2 * time.Hour},
+		{time.Hour, time.Minute, Policy{AtLeast: 50 * time.Minute}, 10 * time.Minute},
+		{time.Hour, time.Minute, Policy{AtLeast: 2 * time.Hour}, 6 * time.Minute}, // a tenth of its life
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := newCache(memory{})
+			src := &counter{life: test.life}
+			test.policy.MinTTL = test.minTTL
+			start := time.Now()
+			step := test.life / 3600
+			if step < time.Second {
+				step = time.Second
+			}
+			for get(t, c, src, test.policy) == "token-1" {
+				time.Sleep(step)
+			}
+			if got := time.Since(start); got < test.want || got > test.want+2*step {
+				t.Errorf("%s life, %s needed, %+v: renewed after %s, not %s", test.life, test.minTTL, test.policy, got, test.want)
+			}
+		})
+	}
+}
+
+// What cannot get longer is served to its end without asking again, and never
+// beyond.
+func TestFixed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCache(memory{})
+		src := &counter{life: time.Hour, fixed: true}
+		get(t, c, src, Policy{MinTTL: 17 * time.Minute})
+		time.Sleep(time.Hour - time.Second)
+		if got := get(t, c, src, Policy{MinTTL: 17 * time.Minute}); got != "token-1" {
+			t.Errorf("%s after 59:59", got)
+		}
+		time.Sleep(time.Second)
+		if got := get(t, c, src, Policy{MinTTL: 17 * time.Minute}); got != "token-2" {
+			t.Errorf("%s after an hour", got)
+		}
+	})
+}
+
+// While the issuer fails, what is valid is served; what has expired never is.
+func TestServeWhileIssuerFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, stderr := newCache(memory{})
+		src := &counter{life: time.Hour}
+		get(t, c, src, Policy{Profile: "p", MinTTL: time.Minute})
+		src.err = plugin.Errorf(plugin.Network, "it is down").RememberFor(2 * time.Second)
+		time.Sleep(time.Hour - 40*time.Second)
+		for range 39 {
+			if got := get(t, c, src, Policy{Profile: "p", MinTTL: time.Minute}); got != "token-1" {
+				t.Fatal(got)
+			}
+			time.Sleep(time.Second)
+		}
+		if n := src.n.Load(); n < 4 || n > 8 {
+			t.Errorf("asked %d times in 39 s of an outage", n)
+		}
+		if n := strings.Count(stderr.String(), "could not renew: it is down"); n != int(src.n.Load())-1 {
+			t.Errorf("%d warnings for %d requests:\n%s", n, src.n.Load(), stderr)
+		}
+		time.Sleep(2 * time.Second)
+		if cred, err := c.Fetch(t.Context(), testKey, src, Policy{}); err == nil {
+			t.Errorf("served %s after its expiry", cred.Token.Reveal())
+		}
+	})
+}
+
+// A failure is remembered for as long as it says, network failures ever
+// longer, and not across --refresh or a clock set back.
+func TestRememberedFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCache(memory{})
+		src := &counter{err: plugin.Errorf(plugin.Denied, "no").WithHint("do this").RememberFor(time.Minute)}
+		fetch := func(p Policy) *plugin.Error {
+			_, err := c.Fetch(t.Context(), testKey, src, p)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			return plugin.AsError(err)
+		}
+		fetch(Policy{})
+		time.Sleep(20 * time.Second)
+		e := fetch(Policy{})
+		if e.Code != plugin.Denied || e.Text != "no" || e.Hint != "do this (remembered for 40s more; --refresh asks again at once)" || src.n.Load() != 1 {
+			t.Errorf("%+v after %d requests", e, src.n.Load())
+		}
+		fetch(Policy{Since: time.Now()})
+		if src.n.Load() != 2 {
+			t.Errorf("--refresh: %d requests", src.n.Load())
+		}
+		time.Sleep(time.Minute)
+		src.err = nil
+		src.life = time.Hour
+		if got := get(t, c, src, Policy{}); got != "token-3" {
+			t.Error(got)
+		}
+		src.err = plugin.Errorf(plugin.Network, "down").RememberFor(2 * time.Second)
+		c.Store.Delete(t.Context(), testKey.Name)
+		src.n.Store(0)
+		for range 120 {
+			fetch(Policy{})
+			time.Sleep(time.Second)
+		}
+		if n := src.n.Load(); n < 6 || n > 8 { // at 0, 2, 6, 14, 30, 60, 90 s
+			t.Errorf("%d requests in two minutes of an outage", n)
+		}
+	})
+}
+
+// An error without a word on how long to remember it is not remembered: the
+// issuer was not asked.
+func TestOwnFailureIsNotRemembered(t *testing.T) {
+	c, _ := newCache(memory{})
+	src := &counter{err: plugin.Errorf(plugin.Config, "no such program")}
+	for range 3 {
+		c.Fetch(t.Context(), testKey, src, Policy{})
+	}
+	if src.n.Load() != 3 {
+		t.Errorf("%d attempts", src.n.Load())
+	}
+}
+
+// A clock that was set back makes nothing immortal.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCache(memory{})
+		src := &counter{life: time.Hour}
+		e := newEntry("p", testKey, &plugin.Credential{Token: plugin.NewSecret("future"), Issued: time.Now(), Expires: time.Now().Add(1e6 * time.Hour)}, time.Now().Add(time.Hour))
+		if err := c.put(t.Context(), testKey, "", e); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, c, src, Policy{}); got != "token-1" {
+			t.Error(got)
+		}
+	})
+}
+
+func openTest(t *testing.T) *Dir {
+	d, err := OpenDir(filepath.Join(t.TempDir(), "cache"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Every damage to an entry makes it a miss, and the next fetch mends it.
+func TestBrokenEntries(t *testing.T) {
+	d := openTest(t)
+	c, stderr := newCache(d)
+	src := &counter{life: time.Hour}
+	get(t, c, src, Policy{})
+	path := filepath.Join(d.Path(), testKey.Name)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := func(what string, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if e := c.load(t.Context(), testKey); e != nil {
+			t.Errorf("%s is taken for an entry", what)
+		}
+	}
+	for n := range whole {
+		damaged(fmt.Sprintf("an entry cut to %d bytes", n), whole[:n])
+		for bit := range 8 {
+			flipped := bytes.Clone(whole)
+			flipped[n] ^= 1 << bit
+			damaged(fmt.Sprintf("an entry with bit %d of byte %d flipped", bit, n), flipped)
+		}
+	}
+	damaged("null", []byte("null"))
+	damaged("a newline", []byte("\n{}"))
+	other := newKey([]byte("pepper"), []plugin.Input{{Name: "a", Value: "c"}}, nil)
+	if err := os.Rename(path, filepath.Join(d.Path(), other.Name)); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(d.Path(), other.Name), whole, 0o600)
+	if c.load(t.Context(), other) != nil {
+		t.Error("an entry under another name is taken for one")
+	}
+	if err := os.WriteFile(path, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(path, 0o644)
+	if c.load(t.Context(), testKey) != nil {
+		t.Error("an entry that others can read is taken")
+	}
+	os.Truncate(path, 500<<20)
+	if got := get(t, c, src, Policy{}); got != "token-2" {
+		t.Error(got)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || info.Size() > 4096 {
+		t.Errorf("the mended entry: %v, %v", info, err)
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("stderr: %s", stderr)
+	}
+}
+
+// One of many callers fetches, and all get its answer, be it a credential or a
+// failure.
+func TestSingleFlight(t *testing.T) {
+	for _, err := range []error{nil, plugin.Errorf(plugin.Later, "wait").RememberFor(time.Minute)} {
+		d := openTest(t)
+		src := &counter{life: time.Hour, err: err}
+		slow := sourceFunc(func(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+			time.Sleep(50 * time.Millisecond)
+			return src.Fetch(ctx, prev)
+		})
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				// Each opens the directory itself, as a process would.
+				mine, e := OpenDir(d.Path(), false)
+				if e != nil {
+					t.Error(e)
+					return
+				}
+				c := &Cache{Store: mine, Pepper: []byte("pepper"), Stderr: io.Discard}
+				cred, e := c.Fetch(t.Context(), testKey, slow, Policy{})
+				if err == nil && (e != nil || cred.Token.Reveal() != "token-1") {
+					t.Errorf("%v, %v", cred, e)
+				}
+				if err != nil && (e == nil || plugin.AsError(e).Code != plugin.Later) {
+					t.Errorf("%v, %v", cred, e)
+				}
+			})
+		}
+		wg.Wait()
+		if n := src.n.Load(); n != 1 {
+			t.Errorf("%d requests", n)
+		}
+	}
+}
+
+// A wait for the lock ends with the caller's patience.
+func TestLockWaitEnds(t *testing.T) {
+	d := openTest(t)
+	unlock, err := d.Lock(t.Context(), testKey.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	c, _ := newCache(d)
+	if _, err := c.Fetch(ctx, testKey, &counter{life: time.Hour}, Policy{}); plugin.AsError(err).Code != plugin.Later {
+		t.Error(err)
+	}
+	if unlock, err := d.TryLock(testKey.Name); unlock != nil || err != nil {
+		t.Errorf("TryLock of a held lock: %v", err)
+	}
+}
+
+// A store that cannot be written, read or locked costs a warning and no more.
+func TestStoreTrouble(t *testing.T) {
+	c, stderr := newCache(broken{})
+	src := &counter{life: time.Hour}
+	for i := range 3 {
+		if got, want := get(t, c, src, Policy{Profile: "p"}), fmt.Sprintf("token-%d", i+1); got != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+	}
+	if !strings.Contains(stderr.String(), "jeton: p: could not keep the credential: disk full\n") {
+		t.Errorf("stderr: %s", stderr)
+	}
+}
+
+type broken struct{}
+
+func (broken) Get(context.Context, string) ([]byte, error)  { return nil, errors.New("unreadable") }
+func (broken) Put(context.Context, string, []byte) error    { return errors.New("disk full") }
+func (broken) Delete(context.Context, string) error         { return errors.New("read-only") }
+func (broken) Lock(context.Context, string) (func(), error) { return nil, errors.New("no locks") }
+func (broken) TryLock(string) (func(), error)               { return nil, errors.New("no locks") }
+
+// The contract of a store.
+func TestStores(t *testing.T) {
+	ctx := t.Context()
+	for name, s := range map[string]Store{"dir": openTest(t), "memory": memory{}} {
+		if _, err := s.Get(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: Get of nothing: %v", name, err)
+		}
+		if err := s.Delete(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: Delete of nothing: %v", name, err)
+		}
+		for _, value := range []string{"long value", "short", ""} {
+			if err := s.Put(ctx, "a", []byte(value)); err != nil {
+				t.Errorf("%s: Put: %v", name, err)
+			}
+			if b, err := s.Get(ctx, "a"); string(b) != value || err != nil {
+				t.Errorf("%s: Get = %q, %v; not %q", name, b, err, value)
+			}
+		}
+		if err := s.Delete(ctx, "a"); err != nil {
+			t.Errorf("%s: Delete: %v", name, err)
+		}
+	}
+}
+
+// Names say nothing of what they are made from, and differ wherever inputs do.
+func TestKeys(t *testing.T) {
+	pepper := []byte("pepper")
+	in := func(pairs ...string) (list []plugin.Input) {
+		for i := 0; i < len(pairs); i += 2 {
+			list = append(list, plugin.Input{Name: pairs[i], Value: pairs[i+1]})
+		}
+		return list
+	}
+	below := newKey(pepper, in("a", "b"), nil)
+	keys := map[string]bool{}
+	for _, k := range []Key{
+		below,
+		newKey(pepper, in("a", "c"), nil),
+		newKey(pepper, in("ab", ""), nil),
+		newKey(pepper, in("", "ab"), nil),
+		newKey(pepper, in("a", "b", "c", "d"), nil),
+		newKey(pepper, in("a", "bcd"), nil),
+		newKey(pepper, in("a", "b", "from", below.Name), nil),
+		newKey(pepper, nil, nil),
+		newKey(pepper, in("a", "b"), &below),
+		newKey([]byte("other"), in("a", "b"), nil),
+	} {
+		keys[k.Name] = true
+	}
+	if len(keys) != 10 {
+		t.Errorf("%d different names of 10", len(keys))
+	}
+}
+
+// gc removes what is past, and nothing that is in use.
+func TestCollect(t *testing.T) {
+	d := openTest(t)
+	c, _ := newCache(d)
+	ctx := t.Context()
+	kept := newKey(c.Pepper, []plugin.Input{{Name: "kept"}}, nil)
+	expired := newKey(c.Pepper, []plugin.Input{{Name: "expired"}}, nil)
+	busy := newKey(c.Pepper, []plugin.Input{{Name: "busy"}}, nil)
+	now := time.Now()
+	for key, expires := range map[string]time.Time{kept.Name: now.Add(time.Hour), expired.Name: now.Add(-time.Second), busy.Name: now.Add(-time.Second)} {
+		k := Key{Name: key, seal: sealFor(c.Pepper, key)}
+		unlock, err := d.Lock(ctx, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := newEntry("p", k, &plugin.Credential{Token: plugin.NewSecret("x"), Issued: now.Add(-time.Hour), Expires: expires}, now)
+		if err := c.put(ctx, k, "", e); err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+	}
+	unlock, err := d.Lock(ctx, busy.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	old := filepath.Join(d.Path(), "abandoned.123.tmp")
+	os.WriteFile(old, nil, 0o600)
+	os.Chtimes(old, now.Add(-time.Hour), now.Add(-time.Hour))
+	os.WriteFile(filepath.Join(d.Path(), "young.tmp"), nil, 0o600)
+	if n, err := c.Collect(ctx); n != 1 || err != nil {
+		t.Errorf("Collect = %d, %v", n, err)
+	}
+	files, _ := os.ReadDir(d.Path())
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	got := strings.Join(names, " ")
+	for _, want := range []string{kept.Name, kept.Name + ".lock", busy.Name, "young.tmp"} {
+		if !strings.Contains(got+" ", want+" ") {
+			t.Errorf("%s is gone", want)
+		}
+	}
+	for _, gone := range []string{expired.Name, "abandoned"} {
+		if strings.Contains(got, gone) {
+			t.Errorf("%s is there still", gone)
+		}
+	}
+}
+
+func FuzzUnseal(f *testing.F) {
+	good, err := sealed(testKey.seal, "", newEntry("p", testKey, &plugin.Credential{Token: plugin.NewSecret("x")}, time.Now()))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte("\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var e entry
+		if unseal(testKey.seal, "", b, &e) == nil && !bytes.Equal(b, good) {
+			t.Errorf("%q was taken", b)
+		}
+	})
+}

@@ -1,0 +1,335 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// issuer has keys, of which the first belong to somebody else, and can crash
+// its caller or fail.
+type issuer struct {
+	keys   []string
+	n      int
+	limit  int
+	before func(op string) // may panic: the caller is killed before the request
+	after  func(op string) // or after it
+	err    error
+}
+
+func newIssuer() *issuer { return &issuer{keys: []string{"foreign-1", "foreign-2"}, limit: 100} }
+
+var errKilled = errors.New("killed")
+
+func (i *issuer) step(op string, do func()) error {
+	if i.before != nil {
+		i.before(op)
+	}
+	if i.err != nil {
+		return i.err
+	}
+	do()
+	if i.after != nil {
+		i.after(op)
+	}
+	return nil
+}
+
+func (i *issuer) List(context.Context) (ids []string, err error) {
+	err = i.step("list", func() { ids = slices.Clone(i.keys) })
+	return ids, err
+}
+
+func (i *issuer) Create(context.Context) (*plugin.Credential, error) {
+	if len(i.keys) >= i.limit {
+		return nil, plugin.Errorf(plugin.Denied, "the quota is used up").RememberFor(time.Minute)
+	}
+	id := ""
+	err := i.step("create", func() {
+		i.n++
+		id = fmt.Sprintf("key-%d", i.n)
+		i.keys = append(i.keys, id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return i.credential(id), nil
+}
+
+func (i *issuer) Read(_ context.Context, id string) (*plugin.Credential, error) {
+	if !slices.Contains(i.keys, id) {
+		return nil, fs.ErrNotExist
+	}
+	return i.credential(id), i.step("read", func() {})
+}
+
+func (i *issuer) credential(id string) *plugin.Credential {
+	return &plugin.Credential{AccessKey: id, SecretKey: plugin.NewSecret("secret of " + id)}
+}
+
+func (i *issuer) Delete(_ context.Context, id string) error {
+	return i.step("delete", func() {
+		i.keys = slices.DeleteFunc(i.keys, func(k string) bool { return k == id })
+	})
+}
+
+func newLedger(t *testing.T, d *Dir, profile string) *Ledger {
+	if d == nil {
+		var err error
+		if d, err = OpenDir(filepath.Join(t.TempDir(), "state"), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &Ledger{Dir: d, Config: "/config.yaml", Profile: profile}
+}
+
+var testAccount = plugin.Account{Issuer: "https://keystone/v3", Subject: "alice", Scope: "web"}
+
+func mint(t *testing.T, l *Ledger, i *issuer, replace bool) string {
+	t.Helper()
+	c, err := l.Mint(t.Context(), testAccount, i, replace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.AccessKey
+}
+
+func wantKeys(t *testing.T, i *issuer, want ...string) {
+	t.Helper()
+	if want = append([]string{"foreign-1", "foreign-2"}, want...); !slices.Equal(i.keys, want) {
+		t.Errorf("the issuer has %v, not %v", i.keys, want)
+	}
+}
+
+func TestMint(t *testing.T) {
+	i := newIssuer()
+	l := newLedger(t, nil, "s3")
+	for _, step := range []struct {
+		replace bool
+		want    string
+	}{{false, "key-1"}, {false, "key-1"}, {true, "key-2"}, {false, "key-2"}} {
+		if got := mint(t, l, i, step.replace); got != step.want {
+			t.Errorf("%s, not %s", got, step.want)
+		}
+	}
+	wantKeys(t, i, "key-1", "key-2") // key-1 may be in somebody's hands
+	other := newLedger(t, l.Dir, "other")
+	mint(t, other, i, false)
+	if err := l.Unwant(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := mint(t, l, i, false); got != "key-4" {
+		t.Error(got)
+	}
+	wantKeys(t, i, "key-3", "key-4")
+	i.keys = slices.DeleteFunc(i.keys, func(k string) bool { return k == "key-4" }) // by hand
+	if got := mint(t, l, i, false); got != "key-5" {
+		t.Error(got)
+	}
+	if err := l.Orphan(t.Context(), func(profile string) bool { return profile == "s3" }); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := l.Collect(t.Context(), testAccount, i, false); err != nil || !slices.Equal(ids, []string{"key-3"}) {
+		t.Errorf("Collect = %v, %v", ids, err)
+	}
+	if ids, err := l.Collect(t.Context(), testAccount, i, true); err != nil || !slices.Equal(ids, []string{"key-5"}) {
+		t.Errorf("Collect of all = %v, %v", ids, err)
+	}
+	wantKeys(t, i)
+	if accounts, err := l.Dir.Accounts(t.Context()); err != nil || len(accounts) != 0 {
+		t.Errorf("the ledger still has %v, %v", accounts, err)
+	}
+}
+
+// A key that rotates by age is deleted when the last of its holders was told
+// that it expires, and not before.
+func TestRotation(t *testing.T) {
+	i := newIssuer()
+	l := newLedger(t, nil, "s3")
+	account := testAccount
+	account.MaxAge = time.Hour
+	c, err := l.Mint(t.Context(), account, i, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Expires.Sub(c.Issued) != 2*time.Hour || c.Renew.Sub(c.Issued) != time.Hour {
+		t.Errorf("issued %s, renew %s, expires %s", c.Issued, c.Renew, c.Expires)
+	}
+	aged := func(by time.Duration) {
+		a, unlock, err := l.open(t.Context(), account.Issuer, account.Subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		for n := range a.Keys {
+			m := &a.Keys[n]
+			m.Created, m.Expires = m.Created.Add(-by), m.Expires.Add(-by)
+			if !m.DeleteAfter.IsZero() {
+				m.DeleteAfter = m.DeleteAfter.Add(-by)
+			}
+		}
+		if err := l.save(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(want ...string) {
+		t.Helper()
+		if _, err := l.Mint(t.Context(), account, i, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Collect(t.Context(), account, i, false); err != nil {
+			t.Fatal(err)
+		}
+		wantKeys(t, i, want...)
+	}
+	aged(59 * time.Minute)
+	step("key-1")
+	aged(2 * time.Minute)
+	step("key-1", "key-2")
+	aged(58 * time.Minute)
+	step("key-1", "key-2")
+	aged(2 * time.Minute)
+	step("key-2", "key-3")
+}
+
+// Whatever moment a process is killed at, the next one loses no key, makes no
+// second one, and touches none that is not jeton's.
+func TestMintKilled(t *testing.T) {
+	type moment struct{ when, op string }
+	for _, replace := range []bool{false, true} {
+		for _, m := range []moment{
+			{"before", "list"}, {"after", "list"}, {"before", "create"}, {"after", "create"},
+			{"before", "read"}, {"after", "read"}, {"before", "delete"}, {"after", "delete"},
+		} {
+			i := newIssuer()
+			l := newLedger(t, nil, "s3")
+			mint(t, l, i, false)
+			mint(t, l, i, true) // key-1 is unwanted, key-2 in use
+			kill := func(op string) {
+				if op == m.op {
+					panic(errKilled)
+				}
+			}
+			if m.when == "before" {
+				i.before = kill
+			} else {
+				i.after = kill
+			}
+			func() {
+				defer func() {
+					if r := recover(); r != nil && r != errKilled {
+						panic(r)
+					}
+				}()
+				l.Mint(t.Context(), testAccount, i, replace)
+			}()
+			i.before, i.after = nil, nil
+			// The lock would have ended with the process.
+			next := newLedger(t, nil, "s3")
+			copyDir(t, l.Dir.Path(), next.Dir.Path())
+			got := mint(t, next, i, false)
+			if _, err := next.Collect(t.Context(), testAccount, i, false); err != nil {
+				t.Fatal(err)
+			}
+			if len(i.keys) != 3 || i.keys[2] != got {
+				t.Errorf("killed %s %s, replace %v: the issuer has %v, and %s is in use", m.when, m.op, replace, i.keys, got)
+			}
+		}
+	}
+}
+
+func copyDir(t *testing.T, from, to string) {
+	files, err := filepath.Glob(filepath.Join(from, ledgerPrefix+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, filepath.Base(f)), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Where several keys appeared at once, none is claimed.
+func TestStrays(t *testing.T) {
+	i := newIssuer()
+	l := newLedger(t, nil, "s3")
+	i.err = plugin.Errorf(plugin.Network, "the connection broke")
+	i.before = func(op string) {
+		if op != "create" {
+			i.err = nil
+		} else {
+			i.err = plugin.Errorf(plugin.Network, "the connection broke")
+		}
+	}
+	if _, err := l.Mint(t.Context(), testAccount, i, false); err == nil {
+		t.Fatal("no error")
+	}
+	i.before, i.err = nil, nil
+	i.keys = append(i.keys, "mine or not", "not mine or mine")
+	if got := mint(t, l, i, false); got != "key-1" {
+		t.Error(got)
+	}
+	accounts, err := l.Dir.Accounts(t.Context())
+	if err != nil || !slices.Equal(accounts[0].Strays, []string{"mine or not", "not mine or mine"}) {
+		t.Errorf("%+v, %v", accounts, err)
+	}
+	l.Collect(t.Context(), testAccount, i, true)
+	wantKeys(t, i, "mine or not", "not mine or mine")
+}
+
+// The quota makes room by what is unwanted, and else says no without a trace.
+func TestQuota(t *testing.T) {
+	i := newIssuer()
+	i.limit = 4
+	l := newLedger(t, nil, "s3")
+	account := testAccount
+	account.MaxAge = time.Hour
+	for n := range 3 {
+		c, err := l.Mint(t.Context(), account, i, true)
+		if err != nil || c.AccessKey != fmt.Sprintf("key-%d", n+1) {
+			t.Fatalf("%v, %v", c, err)
+		}
+	}
+	wantKeys(t, i, "key-2", "key-3")
+	i.limit = 3
+	other := newLedger(t, l.Dir, "other")
+	if _, err := other.Mint(t.Context(), account, i, false); plugin.AsError(err).Code != plugin.Denied {
+		t.Error(err)
+	}
+	wantKeys(t, i, "key-3")
+	accounts, err := l.Dir.Accounts(t.Context())
+	if err != nil || len(accounts) != 1 || accounts[0].Unsettled != nil || len(accounts[0].Keys) != 1 {
+		t.Errorf("%+v, %v", accounts, err)
+	}
+}
+
+// Without a ledger nothing is asked of the issuer.
+func TestNoLedger(t *testing.T) {
+	i := newIssuer()
+	l := &Ledger{Why: errors.New("read-only")}
+	if _, err := l.Mint(t.Context(), testAccount, i, false); plugin.AsError(err).Code != plugin.Config {
+		t.Error(err)
+	}
+	l = newLedger(t, nil, "s3")
+	mint(t, l, i, false)
+	if err := os.WriteFile(filepath.Join(l.Dir.Path(), ledgerName(testAccount.Issuer, testAccount.Subject)), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Mint(t.Context(), testAccount, i, true); plugin.AsError(err).Code != plugin.Config {
+		t.Error(err)
+	}
+	wantKeys(t, i, "key-1")
+}

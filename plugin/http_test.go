@@ -1,0 +1,64 @@
+package plugin
+
+import (
+	"testing"
+	"time"
+)
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                              30 * time.Second,
+		"7":                             7 * time.Second,
+		" 7 ":                           7 * time.Second,
+		"0":                             time.Second,
+		"-1":                            30 * time.Second,
+		"99999999":                      5 * time.Minute,
+		"99999999999999999999999":       30 * time.Second,
+		"abc":                           30 * time.Second,
+		"7.5":                           30 * time.Second,
+		"Sun, 22 Nov 2026 08:00:20 GMT": 20 * time.Second,
+		"Sun, 22 Nov 2026 07:00:00 GMT": time.Second,
+		"Sun, 22 Nov 2099 08:00:00 GMT": 5 * time.Minute,
+	} {
+		if got := retryAfter(value, now); got != want {
+			t.Errorf("retryAfter(%q) = %s, not %s", value, got, want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("7")
+	f.Add("Sun, 22 Nov 2026 08:00:20 GMT")
+	f.Fuzz(func(t *testing.T, value string) {
+		if d := retryAfter(value, time.Now()); d < time.Second || d > 5*time.Minute {
+			t.Errorf("retryAfter(%q) = %s", value, d)
+		}
+	})
+}
+
+func TestParseURL(t *testing.T) {
+	for text, plain := range map[string]bool{
+		"https://host/v3":        false,
+		"https://host:5000/":     false,
+		"http://127.0.0.1/v3":    false,
+		"http://[::1]:5000/v3":   false,
+		"http://localhost/v3":    false,
+		"http://keystone.lan/v3": true,
+	} {
+		if _, err := ParseURL(text, plain); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{
+		"", "host", "host/v3", "//host/v3", "ftp://host", "file:///etc/passwd", "https:///v3", "https://", "https://u:p@host/",
+		"https://host/#x", "https://host/?x", "http://host/v3", "http://127.0.0.1.example/v3", "http://localhost.example/", "https://host/%zz", "https://ho st/",
+		"https://host\n/", "unix:///run/x",
+	} {
+		if u, err := ParseURL(text, false); err == nil {
+			t.Errorf("%q is taken, as %s", text, u)
+		} else if AsError(err).Code != Config {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
