@@ -2,20 +2,12 @@
 
 package main
 
-import (
-	"errors"
-	"os"
-	"os/exec"
-)
+import "os"
 
 // replace runs the command and returns its status, since a process cannot
 // become another one here.
-func replace(path string, argv, env []string) error {
-	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exitStatus(exit.ExitCode())
-	}
-	return err
-}
+func replace(path string, argv, env []string) error { return runChild(path, argv, env) }
+
+var passedOn = []os.Signal{os.Interrupt}
+
+func statusOf(s *os.ProcessState) int { return s.ExitCode() }

@@ -2,7 +2,23 @@
 
 package main
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // replace makes this process the command.
 func replace(path string, argv, env []string) error { return syscall.Exec(path, argv, env) }
+
+// passedOn are the signals that a supervisor sends. A terminal sends its own
+// to the command too, so that those need no help but must not end this
+// process first.
+var passedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// statusOf is the status that a shell would give.
+func statusOf(s *os.ProcessState) int {
+	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		return 128 + int(w.Signal())
+	}
+	return s.ExitCode()
+}

@@ -26,10 +26,11 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	ledger := &cache.Ledger{Dir: a.state, Why: a.why, Config: f.Path}
-	if err := ledger.Orphan(ctx, f.Has); err != nil {
-		return err
+	var failures error
+	if f.Exists { // one that cannot be seen just now says nothing of its profiles
+		failures = ledger.Orphan(ctx, f.Has)
 	}
-	deleted := 0
+	var deleted []string
 	collect := func(name string) error {
 		p, err := f.Profile(name)
 		if err != nil {
@@ -40,12 +41,11 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 			return nil
 		}
 		ids, err := collector.Collect(ctx)
-		deleted += len(ids)
+		deleted = append(deleted, ids...)
 		return about(p, err)
 	}
 	// Each profile deletes what was made for it; what was made for a profile
 	// that is gone falls to any that logs in to the same account.
-	var failures error
 	for _, name := range f.Names() {
 		ledger.Profile = name
 		due, err := ledger.Has(ctx, true)
@@ -62,7 +62,8 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 			a.warn("%d access keys of profiles that are gone cannot be deleted, since no profile logs in there; jeton status names them", left)
 		}
 	}
-	return errors.Join(failures, a.print(fmt.Appendf(nil, "%d expired credentials and %d access keys removed\n", removed, deleted)))
+	return errors.Join(failures, a.cache.DropKeys(ctx, deleted),
+		a.print(fmt.Appendf(nil, "%d expired credentials and %d access keys removed\n", removed, len(deleted))))
 }
 
 // orphans returns the number of keys whose profile is gone from f.
@@ -71,7 +72,7 @@ func (a *app) orphans(ctx context.Context, f *plugin.File) (int, error) {
 	n := 0
 	for _, account := range accounts {
 		for _, m := range account.Keys {
-			if m.Config == f.Path && !f.Has(m.Profile) {
+			if f.Exists && m.Config == f.Path && !f.Has(m.Profile) {
 				n++
 			}
 		}

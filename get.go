@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -59,15 +60,15 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return about(p, err)
 	}
-	document, err := a.encode(ctx, p, f, c)
-	if err != nil {
+	var document bytes.Buffer // all of it or nothing
+	if err := f.Encode(&document, c); err != nil {
 		return about(p, err)
 	}
 	if left := time.Until(c.Expires); !c.Expires.IsZero() && left < g.MinTTL {
 		a.warn("%s: the credential lives %s more, less than the %s asked for: the issuer gives no longer one",
 			p.Name, left.Round(time.Second), g.MinTTL)
 	}
-	return about(p, a.print(document))
+	return about(p, a.print(document.Bytes()))
 }
 
 // format returns the name of the format to print.

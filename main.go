@@ -8,7 +8,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +121,20 @@ func (a *app) run(args []string) (code plugin.Code) {
 	ctx, cancel := context.WithTimeout(context.Background(), budget)
 	defer cancel()
 	k.BindTo(ctx, (*context.Context)(nil))
-	err = k.Run(a)
+	return a.failAll(k.Run(a))
+}
+
+// failAll prints err, or each of the errors that it joins, and returns the
+// exit code of the first.
+func (a *app) failAll(err error) (code plugin.Code) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			if c := a.failAll(err); code == 0 {
+				code = c
+			}
+		}
+		return code
+	}
 	var named *profileError
 	var status exitStatus
 	switch {
@@ -250,9 +262,18 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.Contains(strings.Fields(a.getenv(plugin.WithinVariable)), p.Name) {
-		return nil, about(p, plugin.Errorf(plugin.Config, "the program that supplies this profile's secret asks jeton for this very profile").
-			WithHint("let it use another source"))
+	for _, q := range p.Chain() {
+		if slices.Contains(strings.Fields(a.getenv(plugin.WithinVariable)), q.Name) {
+			return nil, about(p, plugin.Errorf(plugin.Config, "the program that supplies the secret of profile %s asks jeton for this very profile", q.Name).
+				WithHint("let it use another source"))
+		}
+	}
+	if p.Common.Format != "" {
+		if _, err := formats.New(p.Common.Format, formats.Options{}); err != nil {
+			e := plugin.AsError(err)
+			e.Code, e.Text = plugin.Config, "format: "+e.Text
+			return nil, about(p, e)
+		}
 	}
 	return p, nil
 }
@@ -266,14 +287,14 @@ func (a *app) open(ctx context.Context, keep bool) {
 		return
 	}
 	var err error
-	if a.state, err = cache.OpenDir(filepath.Join(xdg.StateHome, "jeton"), true); err != nil {
+	if a.state, err = cache.OpenDir(filepath.Join(xdg.StateHome, "jeton")); err != nil {
 		a.state, a.why = nil, err
 	}
 	path := a.getenv("JETON_CACHE_DIR")
 	if path == "" {
 		path = filepath.Join(xdg.CacheHome, "jeton")
 	}
-	dir, err := cache.OpenDir(path, true)
+	dir, err := cache.OpenDir(path)
 	if err == nil {
 		pepperIn := a.state
 		if pepperIn == nil {
@@ -331,31 +352,11 @@ func (a *app) source(p *plugin.Profile, n need) plugin.Source {
 }
 
 func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
-	return &cache.Ledger{Dir: a.state, Why: a.why, Config: a.file.Path, Profile: p.Name}
-}
-
-// encode returns the document of c in the format f.
-func (a *app) encode(ctx context.Context, p *plugin.Profile, f formats.Format, c *plugin.Credential) ([]byte, error) {
-	if formats.NeedsEndpoints(f, c) {
-		if err := a.addEndpoints(ctx, p, c); err != nil {
-			return nil, err
-		}
+	chain := p.Chain()
+	return &cache.Ledger{
+		Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name,
+		Roaming: plugin.Reserved(chain[len(chain)-1].Name, issuers),
 	}
-	var b bytes.Buffer
-	err := f.Encode(&b, c)
-	return b.Bytes(), err
-}
-
-func (a *app) addEndpoints(ctx context.Context, p *plugin.Profile, c *plugin.Credential) error {
-	cataloger, ok := a.source(p, need{}).(plugin.Cataloger)
-	if !ok {
-		return nil
-	}
-	endpoints, err := cataloger.Endpoints(ctx, c)
-	for service, url := range endpoints {
-		c.Attrs[formats.EndpointAttr(service)] = url
-	}
-	return err
 }
 
 type versionCmd struct{}
@@ -386,8 +387,11 @@ func (r *rejectCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return about(p, err)
 	}
-	if _, err := a.cache.Drop(ctx, key); err != nil {
+	// The ledger goes first: a get in between may serve the refused key once
+	// more, but must not find it wanted and keep it.
+	if err := a.ledger(p).Unwant(ctx); err != nil {
 		return about(p, err)
 	}
-	return about(p, a.ledger(p).Unwant(ctx))
+	_, err = a.cache.Drop(ctx, key)
+	return about(p, err)
 }

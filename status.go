@@ -32,6 +32,13 @@ type report struct {
 	Profiles []profileReport `json:"profiles"`
 	Unused   []profileReport `json:"unused,omitempty"` // kept, but of no profile as it is now
 	Minted   []cache.Account `json:"minted,omitempty"`
+	Errors   []string        `json:"errors,omitempty"` // what could not be looked at
+}
+
+func (r *report) add(err error) {
+	if err != nil {
+		r.Errors = append(r.Errors, plugin.AsError(err).Text)
+	}
 }
 
 type profileReport struct {
@@ -56,10 +63,8 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.open(ctx, true)
 	kept, err := a.cache.Kept(ctx)
-	if err != nil {
-		return err
-	}
 	r := report{Config: f.Path}
+	r.add(err)
 	if d, ok := a.cache.Store.(*cache.Dir); ok {
 		r.Cache = d.Path()
 	}
@@ -93,9 +98,8 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 			}
 		}
 	}
-	if r.Minted, err = a.state.Accounts(ctx); err != nil {
-		return err
-	}
+	r.Minted, err = a.state.Accounts(ctx)
+	r.add(err)
 	document, err := r.encode(s.JSON)
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 	if err := a.print(document); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(r.Profiles, profileReport.bad) {
+	if len(r.Errors) > 0 || slices.ContainsFunc(r.Profiles, profileReport.bad) {
 		return exitStatus(1)
 	}
 	return nil
@@ -189,9 +193,12 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 		for _, id := range account.Strays {
 			fmt.Fprintf(&b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it is not yours\n", id, account.Issuer)
 		}
-		if account.Unsettled != nil {
-			fmt.Fprintf(&b, "at %s: jeton was interrupted while it made a key; the next one settles it\n", account.Issuer)
+		for _, m := range account.Unsettled {
+			fmt.Fprintf(&b, "at %s: jeton was interrupted while it made a key for %s; the next one settles it\n", account.Issuer, m.Profile)
 		}
+	}
+	for _, e := range r.Errors {
+		fmt.Fprintf(&b, "error: %s\n", e)
 	}
 	return b.Bytes(), nil
 }

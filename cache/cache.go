@@ -157,10 +157,14 @@ func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Poli
 		return e.credential(), nil
 	}
 	defer unlock()
-	if now := c.load(ctx, key); p.judge(now, time.Now()) == good {
-		return now.credential(), nil
+	if e = c.load(ctx, key); p.judge(e, time.Now()) == good {
+		return e.credential(), nil
 	}
-	return c.fetch(ctx, key, source, p, e, aheadLimit)
+	limit := aheadLimit
+	if e == nil { // dropped meanwhile
+		limit = fetchLimit
+	}
+	return c.fetch(ctx, key, source, p, e, limit)
 }
 
 // usable reports whether e can be served although a better one was wanted.
@@ -175,7 +179,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	fetchCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var prev *plugin.Credential
-	if e != nil {
+	if e != nil && (p.MaxTTL == 0 || time.Since(e.Created) < p.MaxTTL) {
 		prev = e.credential()
 	}
 	cred, err := source.Fetch(fetchCtx, prev)
@@ -194,10 +198,13 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		}
 		return nil, err
 	}
+	c.Store.Delete(ctx, key.Name+failedSuffix)
+	if cred == prev {
+		return cred, nil // there was nothing better, and it grows no younger
+	}
 	if err := c.put(ctx, key, "", newEntry(p.Profile, key, cred, now)); err != nil {
 		c.warn("%s: could not keep the credential: %v", p.Profile, err)
 	}
-	c.Store.Delete(ctx, key.Name+failedSuffix)
 	return cred, nil
 }
 
@@ -336,6 +343,19 @@ func (c *Cache) Drop(ctx context.Context, key Key) (int, error) {
 		}
 	}
 	return count, errors.Join(err, drop(key.Name))
+}
+
+// DropKeys forgets the access keys with these ids, which were deleted at their
+// issuer.
+func (c *Cache) DropKeys(ctx context.Context, ids []string) error {
+	kept, err := c.Kept(ctx)
+	for _, k := range kept {
+		if k.Credential != nil && slices.Contains(ids, k.Credential.AccessKey) {
+			_, e := c.Drop(ctx, Key{Name: k.Name})
+			err = errors.Join(err, e)
+		}
+	}
+	return err
 }
 
 // Clear forgets everything.

@@ -234,7 +234,7 @@ func TestClockSetBack(t *testing.T) {
 }
 
 func openTest(t *testing.T) *Dir {
-	d, err := OpenDir(filepath.Join(t.TempDir(), "cache"), true)
+	d, err := OpenDir(filepath.Join(t.TempDir(), "cache"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestSingleFlight(t *testing.T) {
 		for range 50 {
 			wg.Go(func() {
 				// Each opens the directory itself, as a process would.
-				mine, e := OpenDir(d.Path(), false)
+				mine, e := OpenDir(d.Path())
 				if e != nil {
 					t.Error(e)
 					return
@@ -455,10 +455,14 @@ func TestCollect(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	old := filepath.Join(d.Path(), "abandoned.123.tmp")
+	old := filepath.Join(d.Path(), expired.Name+".123.tmp")
 	os.WriteFile(old, nil, 0o600)
 	os.Chtimes(old, now.Add(-time.Hour), now.Add(-time.Hour))
-	os.WriteFile(filepath.Join(d.Path(), "young.tmp"), nil, 0o600)
+	os.WriteFile(filepath.Join(d.Path(), kept.Name+".tmp"), nil, 0o600)
+	// Whatever else lies there is not the cache's.
+	for _, name := range []string{"id_rsa", "config", ".hidden", ledgerPrefix + strings.Repeat("0", 32), pepperName} {
+		os.WriteFile(filepath.Join(d.Path(), name), []byte("x"), 0o600)
+	}
 	if n, err := c.Collect(ctx); n != 1 || err != nil {
 		t.Errorf("Collect = %d, %v", n, err)
 	}
@@ -468,16 +472,83 @@ func TestCollect(t *testing.T) {
 		names = append(names, f.Name())
 	}
 	got := strings.Join(names, " ")
-	for _, want := range []string{kept.Name, kept.Name + ".lock", busy.Name, "young.tmp"} {
+	for _, want := range []string{kept.Name, kept.Name + ".lock", busy.Name, kept.Name + ".tmp", "id_rsa", "config", ".hidden", ledgerPrefix + strings.Repeat("0", 32), pepperName} {
 		if !strings.Contains(got+" ", want+" ") {
 			t.Errorf("%s is gone", want)
 		}
 	}
-	for _, gone := range []string{expired.Name, "abandoned"} {
+	for _, gone := range []string{expired.Name} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%s is there still", gone)
 		}
 	}
+}
+
+// A directory with other files in it is not closed to others, and not used.
+func TestForeignDirectory(t *testing.T) {
+	path := t.TempDir()
+	os.Chmod(path, 0o755)
+	os.WriteFile(filepath.Join(path, "id_rsa"), nil, 0o600)
+	if _, err := OpenDir(path); err == nil || !strings.Contains(err.Error(), `holds "id_rsa", which is not jeton's`) {
+		t.Error(err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o755 {
+		t.Errorf("its mode is now %04o", info.Mode().Perm())
+	}
+	os.Remove(filepath.Join(path, "id_rsa"))
+	if _, err := OpenDir(path); err != nil {
+		t.Error(err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o700 {
+		t.Errorf("its mode is %04o", info.Mode().Perm())
+	}
+}
+
+// A credential that was dropped while its renewal was about to begin is not
+// served, nor handed to the source.
+func TestDroppedBeforeRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCache(memory{})
+		src := &counter{life: time.Hour}
+		get(t, c, src, Policy{})
+		e := c.load(t.Context(), testKey)
+		c.Store.Delete(t.Context(), testKey.Name)
+		failing := sourceFunc(func(_ context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+			if prev != nil {
+				t.Error("the source is given the dropped credential")
+			}
+			return nil, plugin.Errorf(plugin.Network, "down")
+		})
+		if cred, err := c.ahead(t.Context(), testKey, failing, Policy{}, e); err == nil {
+			t.Errorf("%s was served", cred.Token.Reveal())
+		}
+	})
+}
+
+// What the source returns unchanged grows no younger, and max_ttl ends it.
+func TestUnchangedKeepsItsAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newCache(memory{})
+		n := 0
+		src := sourceFunc(func(_ context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+			if prev != nil {
+				return prev, nil
+			}
+			n++
+			return &plugin.Credential{Token: plugin.NewSecret(fmt.Sprintf("token-%d", n)), Issued: time.Now(), Expires: time.Now().Add(time.Hour), Renew: time.Now()}, nil
+		})
+		p := Policy{MaxTTL: 10 * time.Second}
+		for range 9 {
+			if got := get(t, c, src, p); got != "token-1" {
+				t.Fatal(got)
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Second)
+		if got := get(t, c, src, p); got != "token-2" {
+			t.Error(got)
+		}
+	})
 }
 
 func FuzzUnseal(f *testing.F) {

@@ -20,8 +20,9 @@ import (
 // A value is written to a file of a fixed name, NAME.tmp, and moved into place,
 // so that a reader never sees a part of it and a killed writer leaves one such
 // file at most. The right to do so is a kernel lock on NAME.lock, which ends
-// with its holder; the lock file itself stays, since deleting it would let two
-// processes each lock a file of that name.
+// with its holder. The lock file is removed only by who holds the lock: whoever
+// waited for it then finds that it is not the file of that name any more, and
+// tries again.
 type Dir struct {
 	path string
 	root *os.Root
@@ -38,17 +39,15 @@ const (
 	maxValue = 256 << 10
 )
 
-// OpenDir opens the directory at path, and makes it if create is set. It
-// refuses one that belongs to somebody else, and closes one of ours that
-// others can look into.
-func OpenDir(path string, create bool) (*Dir, error) {
+// OpenDir opens the directory at path, which it makes if there is none. It
+// refuses one that belongs to somebody else. One of ours that others can look
+// into is closed to them, if it holds nothing but what jeton writes.
+func OpenDir(path string) (*Dir, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("%s is not an absolute path", path)
 	}
-	if create {
-		if err := os.MkdirAll(path, 0o700); err != nil {
-			return nil, plain(path, err)
-		}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, plain(path, err)
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {

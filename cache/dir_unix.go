@@ -3,9 +3,12 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -16,10 +19,29 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != os.Geteuid() {
 		return fmt.Errorf("belongs to another user (uid %d)", uid)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return root.Chmod(".", 0o700)
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
 	}
-	return nil
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(names, foreign); i >= 0 {
+		return fmt.Errorf("is open to others (mode %04o) and holds %q, which is not jeton's; name a directory of jeton's own", info.Mode().Perm(), names[i])
+	}
+	return root.Chmod(".", 0o700)
+}
+
+// foreign reports whether a file of that name is not one that jeton writes.
+func foreign(name string) bool {
+	value, _, _ := strings.Cut(name, ".")
+	return !keyName.MatchString(value) && value != pepperName &&
+		!strings.HasPrefix(value, ledgerPrefix) && !strings.HasPrefix(value, scratchPrefix)
 }
 
 func checkFile(info fs.FileInfo) error {
@@ -37,5 +59,8 @@ func syncDir(root *os.Root) error {
 		return err
 	}
 	defer dir.Close()
-	return dir.Sync()
+	if err := dir.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return err
+	}
+	return nil // some network file systems cannot, and the rename stands
 }

@@ -2,7 +2,10 @@ package cache
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +46,9 @@ func (c *Cache) Kept(ctx context.Context) ([]Kept, error) {
 		return byName[name]
 	}
 	for _, f := range files {
+		if !keyName.MatchString(f.value) {
+			continue
+		}
 		key := Key{Name: f.value, seal: sealFor(c.Pepper, f.value)}
 		switch f.suffix {
 		case "":
@@ -82,21 +88,24 @@ func (c *Cache) Collect(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, plugin.Errorf(plugin.Config, "cannot list the cache: %v", err)
 	}
-	count := 0
+	names := map[string]bool{}
 	for _, f := range files {
-		if f.value == pepperName {
-			continue
-		}
 		switch {
+		case !keyName.MatchString(f.value) && !strings.HasPrefix(f.value, scratchPrefix):
+			// Whatever else lies there is not the cache's.
 		case strings.HasSuffix(f.suffix, tmpSuffix):
 			if time.Since(f.info.ModTime()) > abandoned {
 				d.root.Remove(f.value + f.suffix)
 			}
-		case f.suffix == "" || f.suffix == lockSuffix:
-			// Under the lock nobody is about to replace what is looked at.
-			if c.collectKey(ctx, d, f.value) {
-				count++
-			}
+		default:
+			names[f.value] = true
+		}
+	}
+	count := 0
+	for name := range names {
+		// Under the lock nobody is about to replace what is looked at.
+		if c.collectKey(ctx, d, name) {
+			count++
 		}
 	}
 	return count, nil
@@ -116,6 +125,9 @@ func (c *Cache) collectKey(ctx context.Context, d *Dir, name string) (removed bo
 	if c.get(ctx, key, failedSuffix, &f) != nil || !f.active(now) {
 		d.Delete(ctx, name+failedSuffix)
 	}
+	if strings.HasPrefix(name, scratchPrefix) {
+		d.root.RemoveAll(name)
+	}
 	if e := c.load(ctx, key); e == nil || !e.Expires.IsZero() && !e.Expires.After(now) {
 		removed = d.Delete(ctx, name) == nil
 	}
@@ -125,4 +137,34 @@ func (c *Cache) collectKey(ctx context.Context, d *Dir, name string) (removed bo
 		}
 	}
 	return removed
+}
+
+const scratchPrefix = "scratch-"
+
+// Scratch makes a directory for the files of a command that runs now, and
+// returns its path and what removes it. If this process is killed first, the
+// next [Cache.Collect] does that.
+func (c *Cache) Scratch(ctx context.Context) (path string, remove func(), err error) {
+	d, ok := c.Store.(*Dir)
+	if !ok {
+		path, err = os.MkdirTemp("", "jeton-")
+		return path, func() { os.RemoveAll(path) }, err
+	}
+	// The lock tells whether the owner is alive.
+	name := scratchPrefix + strconv.Itoa(os.Getpid())
+	unlock, err := d.Lock(ctx, name)
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() {
+		d.root.RemoveAll(name)
+		d.root.Remove(name + lockSuffix)
+		unlock()
+	}
+	d.root.RemoveAll(name)
+	if err := d.root.Mkdir(name, 0o700); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return filepath.Join(d.path, name), remove, nil
 }

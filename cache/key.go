@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -21,6 +22,9 @@ type Key struct {
 	Below []string // the names of the keys of the profiles below
 	seal  []byte
 }
+
+// keyName is what the name of a key looks like.
+var keyName = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // pepperName is the file with 32 random bytes that enter every key, so that a
 // copied cache directory gives no hashes to guess passwords by.

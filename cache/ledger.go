@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -24,6 +26,9 @@ type Ledger struct {
 	Why     error  // why there can be none
 	Config  string // the configuration file that the profile is in
 	Profile string
+	// Roaming says that the profile's name stands for whatever identity is in
+	// the environment, so that keys of several accounts and projects go by it.
+	Roaming bool
 }
 
 // account is the file of one account.
@@ -31,7 +36,7 @@ type account struct {
 	Issuer  string   `json:"issuer"`
 	Subject string   `json:"subject"`
 	Keys    []Minted `json:"keys"`
-	Intent  *intent  `json:"intent,omitempty"`
+	Intents []intent `json:"intents,omitempty"`
 	// Strays are keys that appeared while a process was killed at its work,
 	// together with others, so that nobody can tell which one is jeton's.
 	Strays []string `json:"strays,omitempty"`
@@ -51,7 +56,8 @@ type Minted struct {
 	DeleteAfter time.Time `json:"delete_after,omitzero"`
 }
 
-// replaced marks the key as unwanted once nobody can hold it any more.
+// replaced marks the key as unwanted once nobody can hold it any more, as far
+// as its holders were told that it ends.
 func (m *Minted) replaced() { m.Unwanted, m.DeleteAfter = true, m.Expires }
 
 func (m *Minted) due(now time.Time) bool { return m.Unwanted && !m.DeleteAfter.After(now) }
@@ -68,6 +74,10 @@ type intent struct {
 const (
 	ledgerPrefix = "ledger-"
 	keyGrace     = time.Hour // how long a key works after it was replaced
+
+	// settleAfter is how long a request may go on at the issuer after its
+	// sender was killed or gave up.
+	settleAfter = time.Minute
 )
 
 // ledgerName returns the name of the file of an account.
@@ -124,7 +134,7 @@ func (d *Dir) account(ctx context.Context, name string) (*account, error) {
 
 func (l *Ledger) save(ctx context.Context, a *account) error {
 	name := ledgerName(a.Issuer, a.Subject)
-	if len(a.Keys) == 0 && a.Intent == nil && len(a.Strays) == 0 {
+	if len(a.Keys) == 0 && len(a.Intents) == 0 && len(a.Strays) == 0 {
 		if err := l.Dir.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return l.error(err)
 		}
@@ -151,100 +161,133 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	if err != nil {
 		return nil, err
 	}
-	if err := l.settle(ctx, a, there); err != nil {
-		return nil, err
-	}
 	now := time.Now().UTC().Truncate(time.Second)
-	if i := a.wanted(l, at.Scope); i >= 0 && !replace && !outdated(a.Keys[i], at.MaxAge, now) {
+	a.settle(there, now)
+	a.moved(l, at.Scope)
+	if i := a.wanted(l, at.Scope); i >= 0 && !replace && !a.Keys[i].outdated(at.MaxAge, now) {
 		c, err := keys.Read(ctx, a.Keys[i].ID)
 		if err == nil {
-			return a.Keys[i].dated(c, at.MaxAge), nil
+			if at.MaxAge > 0 && a.Keys[i].Expires.IsZero() { // the profile got its max_age later
+				a.Keys[i].Expires = a.Keys[i].Created.Add(at.MaxAge + keyGrace)
+			}
+			return a.Keys[i].dated(c, at.MaxAge), l.save(ctx, a)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return nil, errors.Join(err, l.save(ctx, a))
 		}
 		a.Keys = slices.Delete(a.Keys, i, i+1) // somebody deleted it
 	}
-	// What is unwanted goes first: it may be what fills the quota.
-	if _, err := a.collect(ctx, keys, func(m Minted) bool { return m.due(now) }); err != nil {
-		return nil, errors.Join(err, l.save(ctx, a))
-	}
+	// What is due goes first: it may be what fills the quota. A key that
+	// cannot be deleted stays for the next time.
+	a.collect(ctx, keys, func(m Minted) bool { return m.due(now) })
 	key := Minted{Scope: at.Scope, Config: l.Config, Profile: l.Profile, Created: now}
 	if at.MaxAge > 0 {
 		key.Expires = now.Add(at.MaxAge + keyGrace)
 	}
-	a.Intent = &intent{Before: there, Key: key}
+	a.Intents = append(a.Intents, intent{Before: slices.Sorted(maps.Keys(there)), Key: key})
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
 	c, err := keys.Create(ctx)
-	if refused(err) {
-		// The account may be full. Whoever still holds an unwanted key will
-		// have to ask again.
-		gone, e := a.collect(ctx, keys, func(m Minted) bool { return m.Unwanted })
-		if len(gone) > 0 && e == nil {
-			c, err = keys.Create(ctx)
-		}
-	}
 	if err != nil {
 		if !uncertain(err) {
-			a.Intent = nil
+			a.Intents = a.Intents[:len(a.Intents)-1]
 			err = errors.Join(err, l.save(ctx, a))
 		}
 		return nil, err
 	}
 	if i := a.wanted(l, at.Scope); i >= 0 {
-		a.Keys[i].replaced()
+		former := &a.Keys[i]
+		former.replaced()
+		if at.MaxAge > 0 && former.Expires.IsZero() {
+			former.DeleteAfter = now.Add(keyGrace) // its holders know of no end
+		}
 	}
 	key.ID = c.AccessKey
-	a.Keys, a.Intent = append(a.Keys, key), nil
+	a.Keys, a.Intents = append(a.Keys, key), a.Intents[:len(a.Intents)-1]
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
 	return key.dated(c, at.MaxAge), nil
 }
 
-func refused(err error) bool { return err != nil && plugin.AsError(err).Code == plugin.Denied }
-
 // uncertain reports whether a key may have been made although Create failed
-// with err: whenever the issuer did not clearly say no.
+// with err: whenever the request may have arrived and the issuer did not
+// clearly say no.
 func uncertain(err error) bool {
-	switch plugin.AsError(err).Code {
+	e := plugin.AsError(err)
+	switch e.Code {
 	case plugin.Denied, plugin.Later, plugin.Config:
 		return false
 	}
-	return true
+	return !e.Unsent
 }
 
-// settle finds out what became of an intent that a killed process left. there
-// are the keys at the issuer.
-func (l *Ledger) settle(ctx context.Context, a *account, there []string) error {
-	a.Strays = slices.DeleteFunc(a.Strays, func(id string) bool { return !slices.Contains(there, id) })
-	if a.Intent == nil {
-		return nil
-	}
-	var appeared []string
-	for _, id := range there {
-		known := slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == id })
-		if !known && !slices.Contains(a.Intent.Before, id) && !slices.Contains(a.Strays, id) {
-			appeared = append(appeared, id)
+// settle finds out what became of the intents that interrupted processes have
+// left. there are the keys at the issuer, with their scopes.
+func (a *account) settle(there map[string]string, now time.Time) {
+	gone := func(id string) bool { _, ok := there[id]; return !ok }
+	a.Strays = slices.DeleteFunc(a.Strays, gone)
+	var pending []intent
+	for len(a.Intents) > 0 {
+		// Several intents of one scope are settled together, since nobody can
+		// tell whose key is whose; they are all jeton's.
+		scope, before := a.Intents[0].Key.Scope, a.Intents[0].Before
+		var open, rest []intent
+		for _, i := range a.Intents {
+			if i.Key.Scope == scope {
+				open = append(open, i)
+			} else {
+				rest = append(rest, i)
+			}
+		}
+		a.Intents = rest
+		var appeared []string
+		for _, id := range slices.Sorted(maps.Keys(there)) {
+			known := slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == id })
+			if there[id] == scope && !known && !slices.Contains(before, id) && !slices.Contains(a.Strays, id) {
+				appeared = append(appeared, id)
+			}
+		}
+		if len(appeared) > len(open) {
+			a.Strays = append(a.Strays, appeared...)
+			continue
+		}
+		for i, id := range appeared {
+			a.adopt(open[i].Key, id)
+		}
+		for _, i := range open[len(appeared):] {
+			if now.Sub(i.Key.Created) <= settleAfter {
+				pending = append(pending, i)
+			}
 		}
 	}
-	switch len(appeared) {
-	case 0:
-	case 1:
-		key := a.Intent.Key
-		key.ID = appeared[0]
-		// It replaces the former one, as it would have if nothing had happened.
-		if i := a.wantedBy(key); i >= 0 {
+	a.Intents = pending
+}
+
+// adopt records that an interrupted process has made the key. It replaces the
+// former one as it would have if nothing had happened, unless another one has
+// done so since.
+func (a *account) adopt(key Minted, id string) {
+	key.ID = id
+	if i := a.wantedBy(key); i >= 0 {
+		if a.Keys[i].Created.After(key.Created) {
+			key.Unwanted = true // nobody has ever got it
+		} else {
 			a.Keys[i].replaced()
 		}
-		a.Keys = append(a.Keys, key)
-	default:
-		a.Strays = append(a.Strays, appeared...)
 	}
-	a.Intent = nil
-	return l.save(ctx, a)
+	a.Keys = append(a.Keys, key)
+}
+
+// moved marks the keys as replaced that the profile has in other scopes, after
+// it was edited.
+func (a *account) moved(l *Ledger, scope string) {
+	for i := range a.Keys {
+		if m := &a.Keys[i]; m.of(l) && !l.Roaming && m.Scope != scope && !m.Unwanted {
+			m.replaced()
+		}
+	}
 }
 
 // wanted returns the index of the key in use by l's profile, or -1.
@@ -258,8 +301,10 @@ func (a *account) wantedBy(key Minted) int {
 	})
 }
 
-func outdated(m Minted, maxAge time.Duration, now time.Time) bool {
-	return maxAge > 0 && now.Sub(m.Created) >= maxAge
+// outdated reports whether it is time to replace the key. One that was made to
+// expire does so even if the profile has lost its max_age since.
+func (m *Minted) outdated(maxAge time.Duration, now time.Time) bool {
+	return maxAge > 0 && now.Sub(m.Created) >= maxAge || !m.Expires.IsZero() && !now.Before(m.Expires.Add(-keyGrace))
 }
 
 // dated gives c, which is m with its secret, the times that its age rules.
@@ -273,23 +318,23 @@ func (m Minted) dated(c *plugin.Credential, maxAge time.Duration) *plugin.Creden
 
 // collect deletes at the issuer the keys that doomed picks, and returns their
 // ids.
-func (a *account) collect(ctx context.Context, keys plugin.Keys, doomed func(Minted) bool) (ids []string, err error) {
+func (a *account) collect(ctx context.Context, keys plugin.Keys, doomed func(Minted) bool) (ids []string, failures error) {
 	a.Keys = slices.DeleteFunc(a.Keys, func(m Minted) bool {
-		if err != nil || !doomed(m) {
+		if !doomed(m) || ctx.Err() != nil {
 			return false
 		}
-		if err = keys.Delete(ctx, m.ID); err != nil {
+		if err := keys.Delete(ctx, m.ID); err != nil {
+			failures = errors.Join(failures, fmt.Errorf("access key %s: %w", m.ID, err))
 			return false
 		}
 		ids = append(ids, m.ID)
 		return true
 	})
-	return ids, err
+	return ids, failures
 }
 
-// Collect deletes keys as [plugin.Ledger] says. Without all, it deletes those
-// that were replaced, and those of profiles that are gone from the
-// configuration file.
+// Collect deletes keys as [plugin.Ledger] says: those that were replaced, and
+// with all those in use by the profile too.
 func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Keys, all bool) ([]string, error) {
 	a, unlock, err := l.open(ctx, at.Issuer, at.Subject)
 	if err != nil {
@@ -298,18 +343,14 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 	defer unlock()
 	now := time.Now()
 	doomed := func(m Minted) bool { return all && m.of(l) || m.due(now) }
-	if a.Intent != nil {
+	if len(a.Intents) > 0 {
 		there, err := keys.List(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if err := l.settle(ctx, a, there); err != nil {
-			return nil, err
-		}
+		a.settle(there, now)
 	}
-	if !slices.ContainsFunc(a.Keys, doomed) {
-		return nil, nil
-	}
+	a.moved(l, at.Scope)
 	ids, err := a.collect(ctx, keys, doomed)
 	return ids, errors.Join(err, l.save(ctx, a))
 }
@@ -317,51 +358,47 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 // Unwant marks the keys in use by l's profile as unwanted, after the profile's
 // credential was refused.
 func (l *Ledger) Unwant(ctx context.Context) error {
-	return l.each(ctx, func(a *account) bool {
-		changed := false
-		for i, m := range a.Keys {
-			if m.of(l) && !m.Unwanted {
-				a.Keys[i].Unwanted, changed = true, true
-			}
+	return l.each(ctx, func(m *Minted) bool {
+		if !m.of(l) || m.Unwanted {
+			return false
 		}
-		return changed
+		m.Unwanted = true
+		return true
 	})
 }
 
-// Orphan marks as unwanted the keys of profiles that are in l's configuration
+// Orphan marks as replaced the keys of profiles that are in l's configuration
 // file no longer.
 func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) error {
-	return l.each(ctx, func(a *account) bool {
-		changed := false
-		for i, m := range a.Keys {
-			if m.Config == l.Config && !m.Unwanted && !has(m.Profile) {
-				a.Keys[i].Unwanted, changed = true, true
-			}
+	return l.each(ctx, func(m *Minted) bool {
+		if m.Config != l.Config || m.Unwanted || has(m.Profile) {
+			return false
 		}
-		return changed
+		m.replaced()
+		return true
 	})
 }
 
-// each applies change, which reports whether there was one, to every account.
-func (l *Ledger) each(ctx context.Context, change func(*account) bool) error {
-	accounts, err := l.Dir.Accounts(ctx)
-	if err != nil {
-		return err
-	}
+// each applies change to every key, and saves the accounts in which it
+// reports one.
+func (l *Ledger) each(ctx context.Context, change func(*Minted) bool) error {
+	accounts, failures := l.Dir.Accounts(ctx)
 	for _, listed := range accounts {
+		if !slices.ContainsFunc(listed.Keys, func(m Minted) bool { return change(&m) }) {
+			continue // and no need for its lock
+		}
 		a, unlock, err := l.open(ctx, listed.Issuer, listed.Subject)
 		if err != nil {
-			return err
+			failures = errors.Join(failures, err)
+			continue
 		}
-		if change(a) {
-			err = l.save(ctx, a)
+		for i := range a.Keys {
+			change(&a.Keys[i])
 		}
+		failures = errors.Join(failures, l.save(ctx, a))
 		unlock()
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return failures
 }
 
 // Has reports whether l's profile has keys that were made and not deleted, or,
@@ -370,7 +407,7 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 	accounts, err := l.Dir.Accounts(ctx)
 	now := time.Now()
 	for _, a := range accounts {
-		if a.Unsettled != nil && a.Unsettled.of(l) {
+		if slices.ContainsFunc(a.Unsettled, func(m Minted) bool { return m.of(l) }) {
 			return true, nil
 		}
 		for _, m := range a.Keys {
@@ -388,13 +425,14 @@ type Account struct {
 	Subject string   `json:"subject"`
 	Keys    []Minted `json:"keys"`
 	Strays  []string `json:"strays,omitempty"`
-	// Unsettled is a key that may have been made, of which nothing is known
-	// yet since its maker was interrupted.
-	Unsettled *Minted `json:"unsettled,omitempty"`
+	// Unsettled are keys that may have been made, of which nothing is known
+	// yet since their maker was interrupted.
+	Unsettled []Minted `json:"unsettled,omitempty"`
 }
 
-// Accounts returns the ledger of every account.
-func (d *Dir) Accounts(ctx context.Context) ([]Account, error) {
+// Accounts returns the ledger of every account that can be read, and an error
+// for those that cannot.
+func (d *Dir) Accounts(ctx context.Context) (all []Account, failures error) {
 	if d == nil {
 		return nil, nil
 	}
@@ -402,23 +440,24 @@ func (d *Dir) Accounts(ctx context.Context) ([]Account, error) {
 	if err != nil {
 		return nil, plugin.Errorf(plugin.Config, "cannot list %s: %v", d.path, err)
 	}
-	var all []Account
 	for _, f := range files {
-		if f.suffix != "" || len(f.value) <= len(ledgerPrefix) || f.value[:len(ledgerPrefix)] != ledgerPrefix {
+		if f.suffix != "" || !strings.HasPrefix(f.value, ledgerPrefix) {
 			continue
 		}
 		a, err := d.account(ctx, f.value)
 		if err != nil {
-			return nil, plugin.Errorf(plugin.Config, "%v", err)
+			failures = errors.Join(failures, plugin.Errorf(plugin.Config, "ledger: %v", err).
+				WithHint("it names keys that jeton has made; look for them at the issuer before you remove it"))
+			continue
 		}
 		listed := Account{Issuer: a.Issuer, Subject: a.Subject, Keys: a.Keys, Strays: a.Strays}
-		if a.Intent != nil {
-			listed.Unsettled = &a.Intent.Key
+		for _, i := range a.Intents {
+			listed.Unsettled = append(listed.Unsettled, i.Key)
 		}
 		all = append(all, listed)
 	}
 	slices.SortFunc(all, func(a, b Account) int {
 		return slices.Compare([]string{a.Issuer, a.Subject}, []string{b.Issuer, b.Subject})
 	})
-	return all, nil
+	return all, failures
 }

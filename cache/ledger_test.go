@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,9 +44,13 @@ func (i *issuer) step(op string, do func()) error {
 	return nil
 }
 
-func (i *issuer) List(context.Context) (ids []string, err error) {
-	err = i.step("list", func() { ids = slices.Clone(i.keys) })
-	return ids, err
+func (i *issuer) List(context.Context) (map[string]string, error) {
+	scopes := map[string]string{}
+	return scopes, i.step("list", func() {
+		for _, id := range i.keys {
+			scopes[id] = testAccount.Scope
+		}
+	})
 }
 
 func (i *issuer) Create(context.Context) (*plugin.Credential, error) {
@@ -84,7 +89,7 @@ func (i *issuer) Delete(_ context.Context, id string) error {
 func newLedger(t *testing.T, d *Dir, profile string) *Ledger {
 	if d == nil {
 		var err error
-		if d, err = OpenDir(filepath.Join(t.TempDir(), "state"), true); err != nil {
+		if d, err = OpenDir(filepath.Join(t.TempDir(), "state")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -278,6 +283,7 @@ func TestStrays(t *testing.T) {
 		t.Fatal("no error")
 	}
 	i.before, i.err = nil, nil
+	// A key in another project cannot be jeton's, whoever made it.
 	i.keys = append(i.keys, "mine or not", "not mine or mine")
 	if got := mint(t, l, i, false); got != "key-1" {
 		t.Error(got)
@@ -290,29 +296,118 @@ func TestStrays(t *testing.T) {
 	wantKeys(t, i, "mine or not", "not mine or mine")
 }
 
-// The quota makes room by what is unwanted, and else says no without a trace.
+// Where the quota is used up, what is due makes room, what its holders were
+// promised does not, and a no leaves no trace.
 func TestQuota(t *testing.T) {
 	i := newIssuer()
 	i.limit = 4
 	l := newLedger(t, nil, "s3")
-	account := testAccount
-	account.MaxAge = time.Hour
-	for n := range 3 {
-		c, err := l.Mint(t.Context(), account, i, true)
-		if err != nil || c.AccessKey != fmt.Sprintf("key-%d", n+1) {
-			t.Fatalf("%v, %v", c, err)
+	for n := range 4 {
+		if got := mint(t, l, i, true); got != fmt.Sprintf("key-%d", n+1) {
+			t.Error(got)
 		}
 	}
-	wantKeys(t, i, "key-2", "key-3")
-	i.limit = 3
-	other := newLedger(t, l.Dir, "other")
-	if _, err := other.Mint(t.Context(), account, i, false); plugin.AsError(err).Code != plugin.Denied {
+	wantKeys(t, i, "key-3", "key-4")
+	i = newIssuer()
+	i.limit = 4
+	l = newLedger(t, nil, "s3")
+	account := testAccount
+	account.MaxAge = time.Hour
+	for range 2 {
+		if _, err := l.Mint(t.Context(), account, i, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Mint(t.Context(), account, i, true); plugin.AsError(err).Code != plugin.Denied {
+		t.Error(err)
+	}
+	wantKeys(t, i, "key-1", "key-2")
+	accounts, err := l.Dir.Accounts(t.Context())
+	if err != nil || len(accounts) != 1 || accounts[0].Unsettled != nil || len(accounts[0].Keys) != 2 {
+		t.Errorf("%+v, %v", accounts, err)
+	}
+}
+
+// A key that cannot be deleted stands in nobody's way.
+func TestUndeletable(t *testing.T) {
+	i := newIssuer()
+	l := newLedger(t, nil, "s3")
+	mint(t, l, i, false)
+	mint(t, l, i, true)
+	i.before = func(op string) {
+		i.err = nil
+		if op == "delete" {
+			i.err = plugin.Errorf(plugin.Denied, "not allowed")
+		}
+	}
+	if got := mint(t, l, i, true); got != "key-3" {
+		t.Error(got)
+	}
+	if _, err := l.Collect(t.Context(), testAccount, i, false); err == nil || !strings.Contains(err.Error(), "access key key-1: not allowed") {
+		t.Error(err)
+	}
+	i.before, i.err = nil, nil
+	if _, err := l.Collect(t.Context(), testAccount, i, false); err != nil {
 		t.Error(err)
 	}
 	wantKeys(t, i, "key-3")
-	accounts, err := l.Dir.Accounts(t.Context())
-	if err != nil || len(accounts) != 1 || accounts[0].Unsettled != nil || len(accounts[0].Keys) != 1 {
-		t.Errorf("%+v, %v", accounts, err)
+}
+
+// A request that was given up may still be carried out: the key is found
+// later, and nobody has it.
+func TestLateKey(t *testing.T) {
+	i := newIssuer()
+	l := newLedger(t, nil, "s3")
+	i.before = func(op string) {
+		i.err = nil
+		if op == "create" {
+			i.err = plugin.Errorf(plugin.Network, "no answer in time")
+		}
+	}
+	if _, err := l.Mint(t.Context(), testAccount, i, false); err == nil {
+		t.Fatal("no error")
+	}
+	i.before, i.err = nil, nil
+	if got := mint(t, l, i, false); got != "key-1" {
+		t.Error(got)
+	}
+	i.keys = append(i.keys, "late")
+	if got := mint(t, l, i, false); got != "key-1" && got != "late" {
+		t.Error(got)
+	}
+	if _, err := l.Collect(t.Context(), testAccount, i, false); err != nil {
+		t.Fatal(err)
+	}
+	if len(i.keys) != 3 {
+		t.Errorf("the issuer has %v", i.keys)
+	}
+	if _, err := l.Collect(t.Context(), testAccount, i, true); err != nil {
+		t.Fatal(err)
+	}
+	wantKeys(t, i)
+}
+
+// A profile that was edited to another project leaves no key behind, unless it
+// stands for whatever is in the environment.
+func TestMoved(t *testing.T) {
+	for _, roaming := range []bool{false, true} {
+		i := newIssuer()
+		l := newLedger(t, nil, "s3")
+		l.Roaming = roaming
+		mint(t, l, i, false)
+		elsewhere := testAccount
+		elsewhere.Scope = "ops"
+		if _, err := l.Mint(t.Context(), elsewhere, i, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Collect(t.Context(), elsewhere, i, false); err != nil {
+			t.Fatal(err)
+		}
+		if roaming {
+			wantKeys(t, i, "key-1", "key-2")
+		} else {
+			wantKeys(t, i, "key-2")
+		}
 	}
 }
 

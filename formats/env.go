@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -70,10 +69,6 @@ func (f *env) Encode(w io.Writer, c *plugin.Credential) error {
 	return err
 }
 
-// NeedsEndpoints: openstackclient cannot ask Keystone with a delegated token,
-// so that it must be told where the services are.
-func (*env) NeedsEndpoints(c *plugin.Credential) bool { return c.Attrs[plugin.AttrDelegated] != "" }
-
 // A Variable is one of the environment.
 type Variable struct{ Name, Value string }
 
@@ -81,7 +76,8 @@ type Variable struct{ Name, Value string }
 // read of a login; what is left over from another one leads them astray.
 var openStackVariables = []string{
 	"OS_ACCESS_TOKEN", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET",
-	"OS_AUTH_PLUGIN", "OS_AUTH_TOKEN", "OS_AUTH_TYPE", "OS_AUTH_URL", "OS_CACERT", "OS_CERT", "OS_CLIENT_ID", "OS_CLIENT_SECRET", "OS_CLOUD",
+	"OS_AUTH_PLUGIN", "OS_AUTH_TOKEN", "OS_AUTH_TYPE", "OS_AUTH_URL", "OS_CACERT", "OS_CERT", "OS_CLIENT_CONFIG_FILE",
+	"OS_CLIENT_ID", "OS_CLIENT_SECRET", "OS_CLIENT_SECURE_FILE", "OS_CLOUD",
 	"OS_DEFAULT_DOMAIN", "OS_DISCOVERY_ENDPOINT", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_ENDPOINT", "OS_ENDPOINT_TYPE",
 	"OS_IDENTITY_API_VERSION", "OS_IDENTITY_PROVIDER", "OS_INTERFACE", "OS_KEY", "OS_PASSCODE", "OS_PASSWORD", "OS_PROJECT_DOMAIN_ID",
 	"OS_PROJECT_DOMAIN_NAME", "OS_PROJECT_ID", "OS_PROJECT_NAME", "OS_PROTOCOL", "OS_REGION_NAME", "OS_SYSTEM_SCOPE", "OS_TENANT_ID",
@@ -96,16 +92,6 @@ var awsVariables = []string{
 	"AWS_DEFAULT_PROFILE", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_SECRET_ACCESS_KEY",
 	"AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE",
 }
-
-var serviceName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-
-// EndpointAttr is the name in [plugin.Credential.Attrs] of the endpoint of a
-// service type, which is also openstacksdk's name of the setting.
-func EndpointAttr(serviceType string) string {
-	return strings.ReplaceAll(serviceType, "-", "_") + endpointSuffix
-}
-
-const endpointSuffix = "_endpoint_override"
 
 // Environment returns the variables that carry c to a program, and those to
 // take out.
@@ -129,21 +115,11 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		add("AWS_ENDPOINT_URL_S3", a[plugin.AttrEndpoint])
 	case a[plugin.AttrAuthURL] != "":
 		family = openStackVariables
-		if a[plugin.AttrDelegated] == "" {
-			add("OS_AUTH_TYPE", "v3token")
-		} else {
-			// admin_token is keystoneauth's name for a token that is used as
-			// it is, the only way in which Keystone takes a delegated one.
-			add("OS_AUTH_TYPE", "admin_token")
-			add("OS_ENDPOINT", a[plugin.AttrAuthURL])
-			for _, name := range slices.Sorted(maps.Keys(a)) {
-				if service, ok := strings.CutSuffix(name, endpointSuffix); ok && serviceName.MatchString(service) {
-					add("OS_"+strings.ToUpper(name), a[name])
-				}
-			}
-		}
+		add("OS_AUTH_TYPE", "v3token")
 		add("OS_AUTH_URL", a[plugin.AttrAuthURL])
 		add("OS_TOKEN", c.Token.Reveal())
+		// Without a project, gophercloud and Terraform use the token as it is,
+		// the only way in which Keystone takes a delegated one.
 		if a[plugin.AttrDelegated] == "" {
 			add("OS_PROJECT_ID", a[plugin.AttrProjectID])
 		}

@@ -80,15 +80,6 @@ func MinTTL(f Format) time.Duration {
 	return time.Minute
 }
 
-// NeedsEndpoints reports whether f's reader has to be told the services'
-// endpoints beside c, under the names of [EndpointAttr].
-func NeedsEndpoints(f Format, c *plugin.Credential) bool {
-	n, ok := f.(interface {
-		NeedsEndpoints(*plugin.Credential) bool
-	})
-	return ok && n.NeedsEndpoints(c)
-}
-
 // needToken returns an error if c is no token, which format writes.
 func needToken(o Options, format string, c *plugin.Credential) error {
 	if !c.Token.IsZero() {

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,27 +45,65 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 	if name == "" {
 		name = f.options.Profile
 	}
+	_, err := w.Write(cloud(name, c, "v3token", [][2]string{
+		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
+		{"token", c.Token.Reveal()},
+		// The client asks Keystone for this project; without one it would get
+		// the user's default project.
+		{"project_id", c.Attrs[plugin.AttrProjectID]},
+	}, nil))
+	return err
+}
+
+// cloud returns a clouds.yaml with one cloud.
+func cloud(name string, c *plugin.Credential, authType string, auth, settings [][2]string) []byte {
 	var b bytes.Buffer
-	line := func(indent int, key, value string) {
-		if value != "" {
-			fmt.Fprintf(&b, "%*s%s: %s\n", indent, "", key, yamlString(value))
+	lines := func(indent int, pairs [][2]string) {
+		for _, pair := range pairs {
+			if pair[1] != "" {
+				fmt.Fprintf(&b, "%*s%s: %s\n", indent, "", pair[0], yamlString(pair[1]))
+			}
 		}
 	}
 	b.WriteString("clouds:\n")
 	fmt.Fprintf(&b, "  %s:\n", yamlString(name))
-	line(4, "auth_type", "v3token")
+	lines(4, [][2]string{{"auth_type", authType}})
 	b.WriteString("    auth:\n")
-	line(6, "auth_url", c.Attrs[plugin.AttrAuthURL])
-	line(6, "token", c.Token.Reveal())
-	// The client asks Keystone for this project; without one it would get the
-	// user's default project.
-	line(6, "project_id", c.Attrs[plugin.AttrProjectID])
-	line(4, "region_name", c.Attrs[plugin.AttrRegionName])
-	line(4, "interface", c.Attrs[plugin.AttrInterface])
-	line(4, "cacert", c.Attrs[plugin.AttrCACert])
-	line(4, "identity_api_version", "3")
-	_, err := b.WriteTo(w)
-	return err
+	lines(6, auth)
+	lines(4, [][2]string{
+		{"region_name", c.Attrs[plugin.AttrRegionName]},
+		{"interface", c.Attrs[plugin.AttrInterface]},
+		{"cacert", c.Attrs[plugin.AttrCACert]},
+		{"identity_api_version", "3"},
+	})
+	lines(4, settings)
+	return b.Bytes()
+}
+
+// NeedsCloud reports whether the program of that name can use c only through
+// a clouds.yaml that [Cloud] makes: openstackclient would exchange a delegated
+// token, which Keystone refuses.
+func NeedsCloud(c *plugin.Credential, program string) bool {
+	return program == "openstack" && c.Attrs[plugin.AttrDelegated] != ""
+}
+
+var serviceType = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// Cloud returns a clouds.yaml by which openstackclient uses the token as it is
+// (keystoneauth's admin_token), for a project with these endpoints by service
+// type; and the variables that select it. path is where the file will be.
+func Cloud(c *plugin.Credential, endpoints map[string]string, path string) ([]byte, []Variable) {
+	var overrides [][2]string
+	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
+		if serviceType.MatchString(service) {
+			overrides = append(overrides, [2]string{strings.ReplaceAll(service, "-", "_") + "_endpoint_override", endpoints[service]})
+		}
+	}
+	document := cloud("jeton", c, "admin_token", [][2]string{
+		{"endpoint", c.Attrs[plugin.AttrAuthURL]},
+		{"token", c.Token.Reveal()},
+	}, overrides)
+	return document, []Variable{{"OS_CLIENT_CONFIG_FILE", path}, {"OS_CLOUD", "jeton"}}
 }
 
 func needKeystone(o Options, format string, c *plugin.Credential) error {

@@ -18,12 +18,13 @@ import (
 
 // A File is the configuration file: named profiles.
 type File struct {
-	Path     string
-	nodes    map[string]*yaml.Node
-	names    []string // in the order of the file
-	issuers  []Issuer
-	getenv   func(string) string
-	readable error // why a literal secret in the file would be exposed, or nil
+	Path    string
+	Exists  bool
+	nodes   map[string]*yaml.Node
+	names   []string // in the order of the file
+	issuers []Issuer
+	getenv  func(string) string
+	exposed error // why a literal secret in the file would be, or nil
 }
 
 // maxConfig is the largest configuration file in bytes, 1 MiB.
@@ -34,14 +35,14 @@ const maxConfig = 1 << 20
 // like an empty one, unless it is required.
 func ReadFile(path string, required bool, issuers []Issuer, getenv func(string) string) (*File, error) {
 	f := &File{Path: path, issuers: issuers, getenv: getenv, nodes: map[string]*yaml.Node{}}
-	b, err := readOwnFile(path, maxConfig, readable)
+	b, exposed, err := readExposed(path, maxConfig)
 	if errors.Is(err, os.ErrNotExist) && !required {
 		return f, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	_, f.readable = readOwnFile(path, maxConfig, private)
+	f.Exists, f.exposed = true, exposed
 	if err := f.parse(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -84,11 +85,14 @@ func (f *File) parse(b []byte) error {
 	})
 }
 
+var quotedText = regexp.MustCompile(`'[^']{2,}'`)
+
 // yamlError is a syntax error in jeton's words. The library's text holds line
-// and cause; what follows can quote the file, so it is cut off.
+// and cause; what it quotes of the file may be a secret.
 func yamlError(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	return Errorf(Config, "is not valid YAML: %s", Shorten(text))
+	text := quotedText.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "'…'")
+	return Errorf(Config, "is not valid YAML: %s", Shorten(text)).
+		WithHint("put a value in quotes if it begins with one of * & ! @ %% or has \": \" or \" #\" in it")
 }
 
 var nameRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`)
@@ -126,6 +130,7 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("profile %s: %w", name, err)
 		}
+		p.Config = f.Path
 		return p, nil
 	}
 	node := f.nodes[name]
@@ -162,7 +167,7 @@ func (f *File) noProfile(name string, above []string) error {
 }
 
 func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
-	p := &Profile{Name: name}
+	p := &Profile{Name: name, Config: f.Path}
 	var plugin *yaml.Node
 	if err := eachPair(node, func(key, value *yaml.Node) error {
 		if key.Value == "plugin" {
@@ -193,8 +198,8 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if literal && f.readable != nil {
-		e := AsError(f.readable)
+	if literal && f.exposed != nil {
+		e := AsError(f.exposed)
 		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH} or {command: [ARGV…]}", e.Hint)
 	}
 	return p, nil

@@ -32,6 +32,8 @@ type Error struct {
 	// Remember is for how long nobody should ask the issuer again; 0 if the
 	// issuer was not asked at all.
 	Remember time.Duration
+	// Unsent says that the request cannot have reached the issuer.
+	Unsent bool
 }
 
 // Errorf returns an Error.

@@ -172,11 +172,17 @@ func (t *transport) open() {
 		}
 	}
 	if c.CertFile != "" {
-		if _, err := readOwnFile(string(c.KeyFile), maxPEM, private); err != nil {
+		cert, err := readOwnFile(string(c.CertFile), maxPEM, readable)
+		if err != nil {
+			t.err = fmt.Errorf("cert_file: %w", err)
+			return
+		}
+		key, err := readOwnFile(string(c.KeyFile), maxPEM, private)
+		if err != nil {
 			t.err = fmt.Errorf("key_file: %w", err)
 			return
 		}
-		pair, err := tls.LoadX509KeyPair(string(c.CertFile), string(c.KeyFile))
+		pair, err := tls.X509KeyPair(cert, key)
 		if err != nil {
 			t.err = Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile, c.KeyFile)
 			return
@@ -227,7 +233,14 @@ func ConnectionError(err error, host string) error {
 	if errors.As(err, &own) {
 		return own
 	}
+	var ue *url.Error
+	if !errors.As(err, &ue) {
+		return Errorf(Unusable, "%s answers with something else than was expected", host).RememberFor(throttled)
+	}
 	e := Errorf(Network, "%s: %s", host, connectionTrouble(err)).RememberFor(unreachable)
+	var dial *net.OpError
+	var dns *net.DNSError
+	e.Unsent = errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &dns)
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {
 		return e.WithHint("if the cloud has a certificate authority of its own, name its file: ca_file: /path/to/ca.pem")

@@ -167,8 +167,9 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 		}
 		return nil
 	}
-	return at(key, "unknown kind of secret %q", key.Value).
-		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]} or the secret itself")
+	// The word is not repeated: it may be the secret.
+	return at(key, "unknown kind of secret").
+		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]} or the secret itself, in quotes if it has YAML's characters in it")
 }
 
 // decodeProfile sets p's options from the mapping n, whose keys are all

@@ -19,32 +19,45 @@ const (
 // that the user or root owns and nobody else can write. The checks are made
 // on the opened file, so that it cannot be exchanged in between.
 func readOwnFile(path string, limit int64, rule access) ([]byte, error) {
-	if err := checkParent(path); err != nil {
+	b, exposed, err := readExposed(path, limit)
+	if err == nil && rule == private {
+		err = exposed
+	}
+	if err != nil {
 		return nil, err
+	}
+	return b, nil
+}
+
+// readExposed is readOwnFile for a file of which only its content tells
+// whether others may read it: exposed says that they can.
+func readExposed(path string, limit int64) (b []byte, exposed, err error) {
+	if err := checkParent(path); err != nil {
+		return nil, nil, err
 	}
 	f, err := os.OpenFile(path, openFlags, 0)
 	if err != nil {
-		return nil, fileError(path, err)
+		return nil, nil, fileError(path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fileError(path, err)
+		return nil, nil, fileError(path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, Errorf(Config, "%s is not a regular file", path)
+		return nil, nil, Errorf(Config, "%s is not a regular file", path)
 	}
-	if err := checkOwner(path, info, rule); err != nil {
-		return nil, err
+	if err := checkOwner(path, info, readable); err != nil {
+		return nil, nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	b, err = io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, fileError(path, err)
+		return nil, nil, fileError(path, err)
 	}
 	if int64(len(b)) > limit {
-		return nil, Errorf(Config, "%s is larger than %d KiB", path, limit>>10)
+		return nil, nil, Errorf(Config, "%s is larger than %d KiB", path, limit>>10)
 	}
-	return b, nil
+	return b, checkOwner(path, info, private), nil
 }
 
 // fileError is err, which package os returned for path, in jeton's words.

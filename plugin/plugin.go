@@ -181,8 +181,9 @@ type Account struct {
 
 // Keys are the operations of an issuer of long-lived access keys.
 type Keys interface {
-	// List returns the ids of all keys of the account, whoever made them.
-	List(ctx context.Context) ([]string, error)
+	// List returns all keys of the subject, whoever made them, in whatever
+	// scope: scope by id.
+	List(ctx context.Context) (map[string]string, error)
 	// Create makes a key. It must not send its request twice.
 	Create(ctx context.Context) (*Credential, error)
 	// Read returns an existing key with its secret, or an error wrapping
@@ -196,7 +197,8 @@ type Keys interface {
 type Issuer struct {
 	Name  string
 	Gives string // "token" or "access key"
-	From  string // what it says of itself in the tables of --help and README
+	From  string // what it says of itself in the README's table
+	Mints bool   // each profile's keys are its own, and recorded in a ledger
 
 	// New returns the options of a profile with their defaults.
 	New func() Options
@@ -209,7 +211,8 @@ type Issuer struct {
 	EnvName string
 	// Environment reports whether the environment holds a complete identity
 	// of this issuer and returns it as raw option values.
-	Environment func(getenv func(string) string) (values map[string]Value, complete bool)
+	// It returns an error if the environment asks for what the issuer cannot.
+	Environment func(getenv func(string) string) (values map[string]Value, complete bool, err error)
 }
 
 // Options are the options of one profile: a pointer to a struct whose fields

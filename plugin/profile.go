@@ -14,6 +14,7 @@ type Profile struct {
 	Issuer  *Issuer
 	Options Options
 	Common  Common
+	Config  string // the file it is in
 	// Base is the profile that `from` names, or nil.
 	Base *Profile
 }
@@ -45,6 +46,10 @@ type Input struct{ Name, Value string }
 // are not in it.
 func (p *Profile) Inputs(getenv func(string) string) ([]Input, error) {
 	inputs := []Input{{"plugin", p.Issuer.Name}}
+	if p.Issuer.Mints {
+		// What is minted for one profile is deleted with it.
+		inputs = append(inputs, Input{"minted for", p.Config + "\x00" + p.Name})
+	}
 	for _, block := range []any{p.Options, &p.Common} {
 		for _, f := range fields(block) {
 			if f.skipKey || f.value.IsZero() {
@@ -68,6 +73,20 @@ func (p *Profile) Chain() []*Profile {
 		chain = append(chain, p)
 	}
 	return chain
+}
+
+// SecretVariables returns the environment variables that hold the secrets of
+// p and the profiles below it.
+func (p *Profile) SecretVariables() []string {
+	var names []string
+	for _, p := range p.Chain() {
+		for _, f := range fields(p.Options) {
+			if ref, ok := f.value.Interface().(SecretRef); ok && ref.env != "" {
+				names = append(names, ref.env)
+			}
+		}
+	}
+	return names
 }
 
 // Source returns the source of p's credentials. env is completed with what p
@@ -109,7 +128,10 @@ func FromEnvironment(name string, issuers []Issuer, getenv func(string) string) 
 		if issuer.EnvName == "" || name != "env" && name != issuer.EnvName {
 			continue
 		}
-		values, complete := issuer.Environment(getenv)
+		values, complete, err := issuer.Environment(getenv)
+		if err != nil {
+			return nil, nil, err
+		}
 		if !complete && name == "env" {
 			continue
 		}

@@ -146,7 +146,9 @@ func runSecretCommand(ctx context.Context, argv []string, getenv func(string) st
 		if line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n"); line != "" {
 			why += fmt.Sprintf(" (it says %q)", Shorten(line))
 		}
-		return Secret{}, Errorf(Config, "command %q: %s", argv[0], why)
+		// A program may have asked the user something; callers who wait in a
+		// row must not each do so again.
+		return Secret{}, Errorf(Config, "command %q: %s", argv[0], why).RememberFor(10 * time.Second)
 	}
 	s, err := cleanSecret(out.Bytes())
 	if err != nil {

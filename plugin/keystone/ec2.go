@@ -22,6 +22,7 @@ var EC2 = plugin.Issuer{
 	Name:  "keystone-ec2",
 	Gives: "access key",
 	From:  "a Keystone profile (from): OS-EC2 credentials for S3, rotated and removed by jeton",
+	Mints: true,
 	New:   func() plugin.Options { return &EC2Options{} },
 }
 
@@ -39,6 +40,10 @@ func (o *EC2Options) Complete(common *plugin.Common) error {
 		return plugin.Errorf(plugin.Config, "from is missing").
 			WithHint("name a profile of plugin keystone that logs in with a password: from: NAME")
 	}
+	if common.RenewAfter > 0 {
+		return plugin.Errorf(plugin.Config, "renew_after has no meaning for keys, which do not expire").
+			WithHint("max_age replaces a key at that age")
+	}
 	if o.Endpoint != "" {
 		if _, err := plugin.ParseURL(o.Endpoint, common.PlainHTTP); err != nil {
 			return fmt.Errorf("endpoint: %w", err)
@@ -55,10 +60,10 @@ type ec2 struct {
 	env     *plugin.Env
 }
 
-func (s *ec2) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+func (s *ec2) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	var c *plugin.Credential
 	err := s.withToken(ctx, func(account plugin.Account, keys *ec2Keys) (err error) {
-		c, err = s.env.Ledger.Mint(ctx, account, keys, prev != nil || s.env.Refresh)
+		c, err = s.env.Ledger.Mint(ctx, account, keys, s.env.Refresh)
 		return err
 	})
 	return c, err
@@ -90,9 +95,8 @@ func (s *ec2) withToken(ctx context.Context, do func(plugin.Account, *ec2Keys) e
 			return err
 		}
 		a := token.Attrs
-		if a[plugin.AttrAuthURL] == "" || a[plugin.AttrUserID] == "" {
-			return plugin.Errorf(plugin.Config, "from: that profile gives no Keystone token").
-				WithHint("name a profile of plugin keystone")
+		if token.Token.IsZero() || a[plugin.AttrAuthURL] == "" || a[plugin.AttrUserID] == "" {
+			return notKeystone()
 		}
 		project := s.options.ProjectID
 		if project == "" {
@@ -124,7 +128,7 @@ type ec2Keys struct {
 
 func (k *ec2Keys) user() string { return k.token.Attrs[plugin.AttrUserID] }
 
-func (k *ec2Keys) List(ctx context.Context) ([]string, error) {
+func (k *ec2Keys) List(ctx context.Context) (map[string]string, error) {
 	page, err := ec2credentials.List(k.client, k.user()).AllPages(ctx)
 	if err != nil {
 		return nil, k.explain(err)
@@ -133,20 +137,17 @@ func (k *ec2Keys) List(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, k.explain(err)
 	}
-	var ids []string
+	projects := map[string]string{}
 	for _, c := range all {
-		ids = append(ids, c.Access)
+		projects[c.Access] = c.TenantID
 	}
-	return ids, nil
+	return projects, nil
 }
 
 func (k *ec2Keys) Create(ctx context.Context) (*plugin.Credential, error) {
 	c, err := ec2credentials.Create(plugin.SendOnce(ctx), k.client, k.user(),
 		ec2credentials.CreateOpts{TenantID: k.project}).Extract()
-	if err != nil {
-		return nil, k.explain(err)
-	}
-	return k.credential(c), nil
+	return k.credential(c, err)
 }
 
 func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, error) {
@@ -154,13 +155,7 @@ func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, erro
 	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil, fs.ErrNotExist
 	}
-	if err != nil {
-		return nil, k.explain(err)
-	}
-	if c.TenantID != k.project {
-		return nil, fs.ErrNotExist // made by hand, or by another profile
-	}
-	return k.credential(c), nil
+	return k.credential(c, err)
 }
 
 func (k *ec2Keys) Delete(ctx context.Context, id string) error {
@@ -171,7 +166,14 @@ func (k *ec2Keys) Delete(ctx context.Context, id string) error {
 	return k.explain(err)
 }
 
-func (k *ec2Keys) credential(c *ec2credentials.Credential) *plugin.Credential {
+// credential makes a credential of the answer to Create or Read.
+func (k *ec2Keys) credential(c *ec2credentials.Credential, err error) (*plugin.Credential, error) {
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	if c == nil || c.Access == "" || c.Secret == "" || c.TenantID != k.project {
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer holds no key for the project").RememberFor(unusableFor)
+	}
 	attrs := map[string]string{}
 	for _, name := range []string{
 		plugin.AttrAuthURL, plugin.AttrUserID, plugin.AttrUserName, plugin.AttrUserDomainID, plugin.AttrUserDomainName,
@@ -187,7 +189,7 @@ func (k *ec2Keys) credential(c *ec2credentials.Credential) *plugin.Credential {
 	return &plugin.Credential{
 		AccessKey: c.Access, SecretKey: plugin.NewSecret(c.Secret),
 		Attrs: withoutEmpty(attrs),
-	}
+	}, nil
 }
 
 func (k *ec2Keys) explain(err error) error {

@@ -10,10 +10,17 @@ import (
 // environment reads the OS_ variables of an openrc file as openstackclient
 // does: each option under its upper-case name, OS_TENANT_ and OS_AUTH_TOKEN as
 // other names, an empty variable like an absent one.
-func environment(getenv func(string) string) (map[string]plugin.Value, bool) {
+func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
+	for _, name := range []string{"OS_CLOUD", "OS_TRUST_ID", "OS_SYSTEM_SCOPE", "OS_DOMAIN_ID", "OS_DOMAIN_NAME"} {
+		if getenv(name) != "" {
+			// To leave it out would be another identity, or another scope.
+			return nil, false, plugin.Errorf(plugin.Config, "%s is set, which jeton does not support yet", name).
+				WithHint("unset it, or name a profile of the configuration file")
+		}
+	}
 	values := map[string]plugin.Value{}
-	get := func(option string, variables ...string) string {
-		for _, name := range append(variables, "OS_"+strings.ToUpper(option)) {
+	get := func(option string, others ...string) string {
+		for _, name := range append([]string{"OS_" + strings.ToUpper(option)}, others...) {
 			if v := getenv(name); v != "" {
 				values[option] = plugin.Value{Variable: name, Text: v}
 				return v
@@ -43,12 +50,8 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool) {
 		return id != "" || name != ""
 	}
 	project := func() {
-		if get("project_id") == "" {
-			get("project_id", "OS_TENANT_ID")
-		}
-		if get("project_name") == "" {
-			get("project_name", "OS_TENANT_NAME")
-		}
+		get("project_id", "OS_TENANT_ID")
+		get("project_name", "OS_TENANT_NAME")
 		get("project_domain_id")
 		get("project_domain_name")
 	}
@@ -76,5 +79,5 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool) {
 	get("ca_file", "OS_CACERT")
 	get("cert_file", "OS_CERT")
 	get("key_file", "OS_KEY")
-	return values, complete && getenv("OS_AUTH_URL") != ""
+	return values, complete && getenv("OS_AUTH_URL") != "", nil
 }

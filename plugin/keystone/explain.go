@@ -55,9 +55,7 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 	}
 	var status gophercloud.ErrUnexpectedResponseCode
 	if !errors.As(err, &status) {
-		var syntax *json.SyntaxError
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &syntax) || errors.As(err, &kind) {
+		if ue := (*url.Error)(nil); !errors.As(err, &ue) {
 			return plugin.Errorf(plugin.Unusable, "%s does not answer as Keystone does", host).
 				WithHint("check auth_url: %s", endpoint).RememberFor(unusableFor)
 		}
@@ -92,7 +90,7 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 			return plugin.Errorf(plugin.Config, "there is no Keystone at %s (HTTP %d)", endpoint, status.Actual).
 				WithHint("check auth_url: a browser shows {\"version\": …} there").RememberFor(unusableFor)
 		}
-		return plugin.Errorf(plugin.Denied, "Keystone at %s does not know it (HTTP 404)%s", host, quoted(message)).WithHint("%s", a.hint).RememberFor(deniedFor)
+		return plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP 404)", host, a.what).WithHint("%s", a.hint).RememberFor(deniedFor)
 	case http.StatusBadRequest:
 		return plugin.Errorf(plugin.Config, "Keystone at %s cannot use the profile's options (HTTP 400)%s", host, quoted(message)).RememberFor(unusableFor)
 	}

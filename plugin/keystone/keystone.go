@@ -11,7 +11,6 @@ package keystone
 
 import (
 	"context"
-	"net/url"
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -67,8 +66,7 @@ type Options struct {
 	IdentityAPIVersion string `yaml:"identity_api_version" key:"-" help:"3, the only one"`
 	Verify             bool   `yaml:"verify" key:"-" help:"true, the only one: certificates are always verified"`
 
-	endpoint *url.URL // ends in /v3
-	cacert   string   // the client of a token has to trust the same authorities
+	cacert string // the client of a token has to trust the same authorities
 }
 
 // Complete checks o and fills in what openstackclient would.
@@ -112,7 +110,6 @@ func (o *Options) locate(plainHTTP bool) error {
 	if !strings.HasSuffix(u.Path, "/v3") {
 		u = u.JoinPath("v3")
 	}
-	o.endpoint = u
 	o.AuthURL = u.String()
 	return nil
 }

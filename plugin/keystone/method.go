@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -145,13 +144,14 @@ func checkToken(o *Options) error {
 // is exchanged for one of that project, which keeps the expiry of the first;
 // without, it is validated and passed on as it is.
 func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error) {
-	token, expires, err := s.parent(ctx)
+	parent, err := s.parent(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if prev != nil && !s.env.Refresh && !expires.IsZero() && !expires.After(prev.Expires) {
+	if prev != nil && !s.env.Refresh && !parent.Expires.IsZero() && !parent.Expires.After(prev.Expires) {
 		return prev, nil // an exchange would bring no longer life
 	}
+	token := parent.Token
 	o := s.options
 	var c *plugin.Credential
 	switch {
@@ -166,28 +166,38 @@ func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugi
 	if err != nil {
 		return nil, err
 	}
-	c.Fixed = s.env.From == nil
+	c.Fixed = parent.Fixed
 	return c, nil
 }
 
-// parent returns the token to start from, and its expiry if it is known.
-func (s *source) parent(ctx context.Context) (token plugin.Secret, expires time.Time, err error) {
+// parent returns the token to start from: that of the profile below, or one
+// that is given and of which nothing more is known.
+func (s *source) parent(ctx context.Context) (*plugin.Credential, error) {
 	if s.env.From == nil {
-		token, err = s.options.Token.ResolveAs(ctx, "token", s.env)
-		return token, time.Time{}, err
+		token, err := s.options.Token.ResolveAs(ctx, "token", s.env)
+		return &plugin.Credential{Token: token, Fixed: true}, err
 	}
 	c, err := s.env.From(ctx, false)
 	if err != nil {
-		return plugin.Secret{}, time.Time{}, err
+		return nil, err
 	}
-	if c.Attrs[plugin.AttrAuthURL] == "" {
-		return plugin.Secret{}, time.Time{}, plugin.Errorf(plugin.Config, "from: that profile gives no Keystone token").
-			WithHint("name a profile of plugin keystone")
+	if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] == "" {
+		return nil, notKeystone()
+	}
+	if c.Attrs[plugin.AttrAuthURL] != s.options.AuthURL {
+		return nil, plugin.Errorf(plugin.Config, "from: the token of that profile is for another Keystone, %s", c.Attrs[plugin.AttrAuthURL]).
+			WithHint("both profiles need the same auth_url")
 	}
 	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" {
-		return plugin.Secret{}, time.Time{}, delegated(kind, "exchange it for another token")
+		return nil, delegated(kind, "exchange it for another token")
 	}
-	return c.Token, c.Expires, nil
+	return c, nil
+}
+
+// notKeystone is the error for a profile below that gives something else.
+func notKeystone() error {
+	return plugin.Errorf(plugin.Config, "from: that profile gives no Keystone token").
+		WithHint("name a profile of plugin keystone")
 }
 
 // user returns the user object of an authentication request.

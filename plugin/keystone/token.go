@@ -126,7 +126,7 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 	case a.Project == nil && o.AuthType != "v3token":
 		return nil, s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
 			"add project_id, or project_name with project_domain_name")
-	case asked && (a.Project == nil || o.ProjectID != "" && a.Project.ID != o.ProjectID || o.ProjectID == "" && a.Project.Name != o.ProjectName):
+	case asked && (a.Project == nil || o.ProjectID != "" && a.Project.ID != o.ProjectID || o.ProjectID == "" && !strings.EqualFold(a.Project.Name, o.ProjectName)):
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the project that was asked for").RememberFor(unusableFor)
 	}
 	expires, err := parseTime(a.ExpiresAt)

@@ -211,13 +211,16 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 			t.user, t.project, t.delegated = c.user, c.project, true
 		}
 	case "token":
-		if former := k.tokens[identity.Token.ID]; former != nil && now.Before(former.expires) {
-			if former.delegated {
-				failure(w, 403, "Using a delegated token to create another token is not allowed..")
-				return
-			}
-			t.user, t.expires = former.user, former.expires
+		former := k.tokens[identity.Token.ID]
+		switch {
+		case former == nil || !now.Before(former.expires):
+			failure(w, 404, "Could not recognize Fernet token")
+			return
+		case former.delegated:
+			failure(w, 403, "Using a delegated token to create another token is not allowed..")
+			return
 		}
+		t.user, t.expires = former.user, former.expires
 	}
 	if t.user == nil {
 		unauthorized(w)
