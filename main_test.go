@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -77,6 +79,7 @@ func realWorld(t testing.TB) *world {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(u)
 	proxy.Transport = &http.Transport{DisableKeepAlives: true} // uwsgi closes connections unannounced
+	proxy.ErrorLog = log.New(io.Discard, "", 0)                // of clients that were killed
 	return front(t, proxy, map[string]string{
 		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
 		"DEMO":  cloud["project_demo"],
