@@ -140,7 +140,7 @@ func TestScriptsKeystone(t *testing.T) { runScripts(t, "testdata/script/keystone
 // Keystone and Swift.
 func TestScriptsClients(t *testing.T) {
 	realCloud(t)
-	for _, name := range []string{"openstack", "kubectl", "aws"} {
+	for _, name := range clients {
 		if client(name) == "" {
 			skip(t, name+" is not installed")
 		}
@@ -148,11 +148,11 @@ func TestScriptsClients(t *testing.T) {
 	runScripts(t, "testdata/script/clients", realWorld)
 }
 
+// clients are the programs that read what jeton prints.
+var clients = []string{"openstack", "kubectl", "aws", "aws-sdk"}
+
 // client returns the path of a client program, or "".
 func client(name string) string {
-	if path := os.Getenv("JETON_TEST_" + strings.ToUpper(name)); path != "" {
-		return path
-	}
 	path, _ := exec.LookPath(name)
 	return path
 }
@@ -174,8 +174,8 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			for name, value := range w.vars {
 				e.Setenv(name, value)
 			}
-			for _, name := range []string{"openstack", "kubectl", "aws"} {
-				e.Setenv(strings.ToUpper(name), client(name))
+			for _, name := range clients {
+				e.Setenv(strings.ToUpper(strings.ReplaceAll(name, "-", "_")), client(name))
 			}
 			return os.MkdirAll(filepath.Join(home, ".config", "jeton"), 0o700)
 		},

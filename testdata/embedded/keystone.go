@@ -145,6 +145,8 @@ func (k *Keystone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		reply(w, 200, map[string]any{"projects": list})
+	case path == "/projects": // openstackclient asks for its own when it is refused all
+		failure(w, 403, "You are not authorized to perform the requested action: identity:list_projects.")
 	case path == "/auth/catalog":
 		reply(w, 200, map[string]any{"catalog": catalog(r)})
 	case strings.HasPrefix(path, "/users/"+caller.user.ID+"/credentials/OS-EC2"):

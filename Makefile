@@ -1,0 +1,42 @@
+# The two commands for a newcomer are `make demo` and `make test`.
+
+GO = CGO_ENABLED=0 go
+PARTS = ./... ./testdata/embedded ./testdata/demo ./testdata/bench/...
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: build install demo test test-servers lint bench clean
+build: ## build ./jeton
+	$(GO) build -trimpath -ldflags '-s -w' -o jeton .
+
+install: ## install jeton where go puts programs
+	$(GO) install -trimpath -ldflags '-s -w' .
+
+demo: build ## show jeton at work, on an embedded Keystone
+	go run ./testdata/demo $(CURDIR)/jeton
+
+test: test-servers ## run all tests, with the real servers and clients
+	PATH="$(CURDIR)/.test/bin:$$PATH" testdata/cloud/with testdata/test
+
+test-servers: ## install what the tests need, as far as that is allowed
+	testdata/cloud/install .test
+
+lint: ## check the code, and build it for every system
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
+	go mod tidy -diff
+	go vet $(PARTS)
+	go run $(STATICCHECK) $(PARTS)
+	@if go list -deps . | grep testdata; then echo 'jeton must not import its tests'; exit 1; fi
+	@for system in $(SYSTEMS); do \
+		echo "go build for $$system"; \
+		GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -o /dev/null . && \
+		GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet . ./plugin/... ./cache ./formats || exit 1; \
+	done
+
+bench: build ## measure jeton beside a program that prints a file
+	mkdir -p .test/bench
+	$(GO) build -trimpath -ldflags '-s -w' -o .test/bench/ . ./testdata/bench/cat ./testdata/bench/rss
+	go run ./testdata/bench $(CURDIR)/.test/bench
+
+clean: ## remove what was built
+	rm -rf jeton .test

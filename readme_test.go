@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+func readme(t *testing.T) string {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// The tables of the README say what the code does.
+func TestReadmeTables(t *testing.T) {
+	text := readme(t)
+	options := func(list []plugin.Option) (rows []string) {
+		for _, o := range list {
+			rows = append(rows, fmt.Sprintf("| `%s` | %s |", o.Name, o.Help))
+		}
+		return rows
+	}
+	tables := map[string][]string{"options common": options(plugin.Documentation(&plugin.Common{}))}
+	for _, i := range issuers {
+		tables["plugins"] = append(tables["plugins"], fmt.Sprintf("| `%s` | %s | %s |", i.Name, i.Gives, i.From))
+		tables["options "+i.Name] = options(plugin.Documentation(i.New()))
+	}
+	for _, k := range formats.Kinds {
+		tables["formats"] = append(tables["formats"], fmt.Sprintf("| `%s` | %s |", k.Name, k.Serves))
+	}
+	grammar := reflect.TypeFor[cli]()
+	for n := range grammar.NumField() {
+		if f := grammar.Field(n); f.Tag.Get("cmd") != "" || strings.Contains(string(f.Tag), `cmd:""`) {
+			tables["commands"] = append(tables["commands"], fmt.Sprintf("| `jeton %s` | %s |", strings.ToLower(f.Name), f.Tag.Get("help")))
+		}
+	}
+	for name, want := range tables {
+		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by readme_test.go -->\n")
+		if !found {
+			t.Errorf("the README has no table of %s", name)
+			continue
+		}
+		table, _, _ := strings.Cut(rest, "\n\n")
+		got := strings.Split(table, "\n")[2:]
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("the README's table of %s should be\n%s", name, strings.Join(want, "\n"))
+		}
+	}
+	for _, code := range []plugin.Code{
+		plugin.Usage, plugin.Unusable, plugin.Network, plugin.Bug, plugin.Output, plugin.Later, plugin.Denied, plugin.Config,
+	} {
+		if !strings.Contains(text, fmt.Sprintf("\n| %d | ", code)) {
+			t.Errorf("the README does not explain exit code %d", code)
+		}
+	}
+}
+
+// The commands of the README work as they stand, with the hosts of the test in
+// the place of the examples', from an empty home directory.
+func TestReadmeCommands(t *testing.T) {
+	realCloud(t)
+	for _, name := range []string{"openstack", "kubectl", "aws"} {
+		if client(name) == "" {
+			skip(t, name+" is not installed")
+		}
+	}
+	w := realWorld(t)
+	u := newUser(t, w, "")
+	text := readme(t)
+	hosts := strings.NewReplacer(
+		"https://keystone.example/v3", w.vars["KEYSTONE"], "https://s3.example", w.vars["SWIFT"],
+		"Default", w.vars["DOMAIN_NAME"], "[pass, show, keystone/alice]", "[echo, CANARY-alice-pw]",
+		// What this cloud and this cluster do not have, their likes.
+		"openstack server list", "openstack token issue", "kubectl get pods", "kubectl auth whoami",
+	)
+	profiles := regexp.MustCompile("(?s)```yaml\nprofiles:\n(.*?)```").FindStringSubmatch(text)
+	u.configure(t, w, hosts.Replace(profiles[1]))
+	kubeconfig := filepath.Join(u.home, ".kube", "config")
+	if err := os.MkdirAll(filepath.Dir(kubeconfig), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cluster := "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: \"" + w.vars["KUBERNETES"] +
+		"\", insecure-skip-tls-verify: true}}]\ncontexts: [{name: c, context: {cluster: c, user: nobody}}]\n"
+	if err := os.WriteFile(kubeconfig, []byte(cluster), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(line string) string {
+		t.Helper()
+		cmd := exec.Command("bash", "-c", hosts.Replace(line))
+		cmd.Dir = u.home
+		cmd.Env = []string{"HOME=" + u.home, "PATH=" + filepath.Dir(u.jeton) + ":" + os.Getenv("PATH"),
+			"AWS_EC2_METADATA_DISABLED=true"}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("$ %s\n%s%v", line, out, err)
+		}
+		return string(out)
+	}
+	run("aws configure set s3.addressing_style path") // Swift has no names of its own here
+	lines := 0
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		for _, line := range strings.Split(strings.TrimSpace(block[1]), "\n") {
+			command, ok := strings.CutPrefix(line, "$ ")
+			if !ok {
+				t.Errorf("not a command: %s", line)
+			}
+			if strings.HasPrefix(command, "go install") {
+				continue // it asks for what is published
+			}
+			out := run(command)
+			if strings.Contains(command, "get pods") && !strings.Contains(out, "alice") {
+				t.Errorf("$ %s\n%s", command, out)
+			}
+			lines++
+		}
+	}
+	if lines < 10 {
+		t.Errorf("only %d commands were found", lines)
+	}
+	// The snippets of configuration are those that the commands above write.
+	for _, snippet := range []string{"      command: jeton\n      args: [get, prod]\n", "credential_process = jeton get s3 -f aws\n"} {
+		if !strings.Contains(text, snippet) {
+			t.Errorf("the README lacks %q", snippet)
+		}
+	}
+	written := run("cat ~/.kube/config ~/.aws/config")
+	for _, setting := range []string{"command: jeton", "- get\n", "- prod\n", "interactiveMode: IfAvailable", "client.authentication.k8s.io/v1\n", "credential_process = jeton get s3 -f aws"} {
+		if !strings.Contains(written, setting) {
+			t.Errorf("the commands have not written %q, but\n%s", setting, written)
+		}
+	}
+}
+
+// The demo runs.
+func TestDemo(t *testing.T) {
+	jeton, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "run", "./testdata/demo", jeton).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "jeton asked Keystone for 1 token and 1 access key.") {
+		t.Errorf("%s", out)
+	}
+}
