@@ -134,6 +134,7 @@ func TestReadmeCommands(t *testing.T) {
 			t.Errorf("the README lacks %q", snippet)
 		}
 	}
+	run("jeton logout --all")
 	written := run("cat ~/.kube/config ~/.aws/config")
 	for _, setting := range []string{"command: jeton", "- get\n", "- prod\n", "interactiveMode: IfAvailable", "client.authentication.k8s.io/v1\n", "credential_process = jeton get s3 -f aws"} {
 		if !strings.Contains(written, setting) {

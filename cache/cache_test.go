@@ -552,7 +552,7 @@ func TestUnchangedKeepsItsAge(t *testing.T) {
 }
 
 func FuzzUnseal(f *testing.F) {
-	good, err := sealed(testKey.seal, "", newEntry("p", testKey, &plugin.Credential{Token: plugin.NewSecret("x")}, time.Now()))
+	good, err := sealed(testKey.seal, "", newEntry("p", testKey, &plugin.Credential{Token: plugin.NewSecret("x")}, time.Unix(0, 0).UTC()))
 	if err != nil {
 		f.Fatal(err)
 	}
