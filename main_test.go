@@ -171,6 +171,7 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
 			e.Setenv("TMPDIR", e.WorkDir)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each run under -race lasts a second
 			for name, value := range w.vars {
 				e.Setenv(name, value)
 			}
