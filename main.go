@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -357,41 +356,4 @@ func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
 		Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name,
 		Roaming: plugin.Reserved(chain[len(chain)-1].Name, issuers),
 	}
-}
-
-type versionCmd struct{}
-
-func (versionCmd) Run(a *app) error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	return a.print(fmt.Appendf(nil, "jeton %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
-}
-
-type rejectCmd struct {
-	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
-}
-
-func (r *rejectCmd) Help() string {
-	return "Call it when a service has refused the credential although it has not expired. The credential is not revoked at its issuer, as logout does."
-}
-
-func (r *rejectCmd) Run(ctx context.Context, a *app) error {
-	p, err := a.profile(r.Profile)
-	if err != nil {
-		return err
-	}
-	a.open(ctx, true)
-	key, err := a.cache.Key(p, a.getenv)
-	if err != nil {
-		return about(p, err)
-	}
-	// The ledger goes first: a get in between may serve the refused key once
-	// more, but must not find it wanted and keep it.
-	if err := a.ledger(p).Unwant(ctx); err != nil {
-		return about(p, err)
-	}
-	_, err = a.cache.Drop(ctx, key)
-	return about(p, err)
 }

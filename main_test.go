@@ -188,6 +188,9 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			"code":     cmdCode,
 			"expand":   cmdExpand,
 			"mode":     cmdMode,
+			"expire": func(ts *testscript.TestScript, _ bool, _ []string) {
+				theWorld(ts).front.Next.(*embedded.Keystone).Expire()
+			},
 			"setsecret": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 			},

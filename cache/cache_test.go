@@ -375,6 +375,35 @@ func (broken) Delete(context.Context, string) error         { return errors.New(
 func (broken) Lock(context.Context, string) (func(), error) { return nil, errors.New("no locks") }
 func (broken) TryLock(string) (func(), error)               { return nil, errors.New("no locks") }
 
+// What was made from a credential goes with it, and nothing else.
+func TestDrop(t *testing.T) {
+	c, _ := newCache(openTest(t))
+	ctx := t.Context()
+	below := newKey(c.Pepper, []plugin.Input{{Name: "below"}}, nil)
+	middle := newKey(c.Pepper, []plugin.Input{{Name: "middle"}}, &below)
+	above := newKey(c.Pepper, []plugin.Input{{Name: "above"}}, &middle)
+	other := newKey(c.Pepper, []plugin.Input{{Name: "other"}}, nil)
+	for _, k := range []Key{below, middle, above, other} {
+		if _, err := c.Fetch(ctx, k, &counter{life: time.Hour}, Policy{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := c.Drop(ctx, middle); n != 2 || err != nil {
+		t.Errorf("Drop = %d, %v", n, err)
+	}
+	for name, k := range map[string]Key{"below": below, "other": other} {
+		if c.Peek(ctx, k) == nil {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	if n, err := c.Drop(ctx, below); n != 1 || err != nil {
+		t.Errorf("Drop = %d, %v", n, err)
+	}
+	if c.Peek(ctx, above) != nil {
+		t.Error("what was made from it is there still")
+	}
+}
+
 // The contract of a store.
 func TestStores(t *testing.T) {
 	ctx := t.Context()

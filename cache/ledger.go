@@ -31,12 +31,12 @@ type Ledger struct {
 	Roaming bool
 }
 
-// account is the file of one account.
-type account struct {
+// An Account is what the ledger knows of one user of an issuer: a file.
+type Account struct {
 	Issuer  string   `json:"issuer"`
 	Subject string   `json:"subject"`
 	Keys    []Minted `json:"keys"`
-	Intents []intent `json:"intents,omitempty"`
+	Intents []Intent `json:"intents,omitempty"`
 	// Strays are keys that appeared while a process was killed at its work,
 	// together with others, so that nobody can tell which one is jeton's.
 	Strays []string `json:"strays,omitempty"`
@@ -65,8 +65,8 @@ func (m *Minted) due(now time.Time) bool { return m.Unwanted && !m.DeleteAfter.A
 // of reports whether the key was made for l's profile.
 func (m *Minted) of(l *Ledger) bool { return m.Config == l.Config && m.Profile == l.Profile }
 
-// An intent is a key that may or may not have been made.
-type intent struct {
+// An Intent is a key that may or may not have been made.
+type Intent struct {
 	Before []string `json:"before"` // the keys that there were
 	Key    Minted   `json:"key"`    // without its id
 }
@@ -92,7 +92,7 @@ func (l *Ledger) error(err error) error {
 }
 
 // open locks and reads the file of an account.
-func (l *Ledger) open(ctx context.Context, issuer, subject string) (*account, func(), error) {
+func (l *Ledger) open(ctx context.Context, issuer, subject string) (*Account, func(), error) {
 	if l.Dir == nil {
 		return nil, nil, l.error(l.Why)
 	}
@@ -114,8 +114,8 @@ func (l *Ledger) open(ctx context.Context, issuer, subject string) (*account, fu
 }
 
 // account reads the file of that name; a missing one is an empty account.
-func (d *Dir) account(ctx context.Context, name string) (*account, error) {
-	a := &account{}
+func (d *Dir) account(ctx context.Context, name string) (*Account, error) {
+	a := &Account{}
 	b, err := d.Get(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, e := d.root.Lstat(name); e == nil {
@@ -132,7 +132,7 @@ func (d *Dir) account(ctx context.Context, name string) (*account, error) {
 	return a, nil
 }
 
-func (l *Ledger) save(ctx context.Context, a *account) error {
+func (l *Ledger) save(ctx context.Context, a *Account) error {
 	name := ledgerName(a.Issuer, a.Subject)
 	if len(a.Keys) == 0 && len(a.Intents) == 0 && len(a.Strays) == 0 {
 		if err := l.Dir.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -184,7 +184,7 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	if at.MaxAge > 0 {
 		key.Expires = now.Add(at.MaxAge + keyGrace)
 	}
-	a.Intents = append(a.Intents, intent{Before: slices.Sorted(maps.Keys(there)), Key: key})
+	a.Intents = append(a.Intents, Intent{Before: slices.Sorted(maps.Keys(there)), Key: key})
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
@@ -225,15 +225,15 @@ func uncertain(err error) bool {
 
 // settle finds out what became of the intents that interrupted processes have
 // left. there are the keys at the issuer, with their scopes.
-func (a *account) settle(there map[string]string, now time.Time) {
+func (a *Account) settle(there map[string]string, now time.Time) {
 	gone := func(id string) bool { _, ok := there[id]; return !ok }
 	a.Strays = slices.DeleteFunc(a.Strays, gone)
-	var pending []intent
+	var pending []Intent
 	for len(a.Intents) > 0 {
 		// Several intents of one scope are settled together, since nobody can
 		// tell whose key is whose; they are all jeton's.
 		scope, before := a.Intents[0].Key.Scope, a.Intents[0].Before
-		var open, rest []intent
+		var open, rest []Intent
 		for _, i := range a.Intents {
 			if i.Key.Scope == scope {
 				open = append(open, i)
@@ -268,7 +268,7 @@ func (a *account) settle(there map[string]string, now time.Time) {
 // adopt records that an interrupted process has made the key. It replaces the
 // former one as it would have if nothing had happened, unless another one has
 // done so since.
-func (a *account) adopt(key Minted, id string) {
+func (a *Account) adopt(key Minted, id string) {
 	key.ID = id
 	if i := a.wantedBy(key); i >= 0 {
 		if a.Keys[i].Created.After(key.Created) {
@@ -282,7 +282,7 @@ func (a *account) adopt(key Minted, id string) {
 
 // moved marks the keys as replaced that the profile has in other scopes, after
 // it was edited.
-func (a *account) moved(l *Ledger, scope string) {
+func (a *Account) moved(l *Ledger, scope string) {
 	for i := range a.Keys {
 		if m := &a.Keys[i]; m.of(l) && !l.Roaming && m.Scope != scope && !m.Unwanted {
 			m.replaced()
@@ -291,11 +291,11 @@ func (a *account) moved(l *Ledger, scope string) {
 }
 
 // wanted returns the index of the key in use by l's profile, or -1.
-func (a *account) wanted(l *Ledger, scope string) int {
+func (a *Account) wanted(l *Ledger, scope string) int {
 	return a.wantedBy(Minted{Scope: scope, Config: l.Config, Profile: l.Profile})
 }
 
-func (a *account) wantedBy(key Minted) int {
+func (a *Account) wantedBy(key Minted) int {
 	return slices.IndexFunc(a.Keys, func(m Minted) bool {
 		return !m.Unwanted && m.Scope == key.Scope && m.Config == key.Config && m.Profile == key.Profile
 	})
@@ -318,7 +318,7 @@ func (m Minted) dated(c *plugin.Credential, maxAge time.Duration) *plugin.Creden
 
 // collect deletes at the issuer the keys that doomed picks, and returns their
 // ids.
-func (a *account) collect(ctx context.Context, keys plugin.Keys, doomed func(Minted) bool) (ids []string, failures error) {
+func (a *Account) collect(ctx context.Context, keys plugin.Keys, doomed func(Minted) bool) (ids []string, failures error) {
 	a.Keys = slices.DeleteFunc(a.Keys, func(m Minted) bool {
 		if !doomed(m) || ctx.Err() != nil {
 			return false
@@ -407,7 +407,7 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 	accounts, err := l.Dir.Accounts(ctx)
 	now := time.Now()
 	for _, a := range accounts {
-		if slices.ContainsFunc(a.Unsettled, func(m Minted) bool { return m.of(l) }) {
+		if slices.ContainsFunc(a.Intents, func(i Intent) bool { return i.Key.of(l) }) {
 			return true, nil
 		}
 		for _, m := range a.Keys {
@@ -417,17 +417,6 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 		}
 	}
 	return false, err
-}
-
-// An Account is what the ledger knows of one user of an issuer.
-type Account struct {
-	Issuer  string   `json:"issuer"`
-	Subject string   `json:"subject"`
-	Keys    []Minted `json:"keys"`
-	Strays  []string `json:"strays,omitempty"`
-	// Unsettled are keys that may have been made, of which nothing is known
-	// yet since their maker was interrupted.
-	Unsettled []Minted `json:"unsettled,omitempty"`
 }
 
 // Accounts returns the ledger of every account that can be read, and an error
@@ -450,11 +439,7 @@ func (d *Dir) Accounts(ctx context.Context) (all []Account, failures error) {
 				WithHint("it names keys that jeton has made; look for them at the issuer before you remove it"))
 			continue
 		}
-		listed := Account{Issuer: a.Issuer, Subject: a.Subject, Keys: a.Keys, Strays: a.Strays}
-		for _, i := range a.Intents {
-			listed.Unsettled = append(listed.Unsettled, i.Key)
-		}
-		all = append(all, listed)
+		all = append(all, *a)
 	}
 	slices.SortFunc(all, func(a, b Account) int {
 		return slices.Compare([]string{a.Issuer, a.Subject}, []string{b.Issuer, b.Subject})

@@ -323,7 +323,7 @@ func TestQuota(t *testing.T) {
 	}
 	wantKeys(t, i, "key-1", "key-2")
 	accounts, err := l.Dir.Accounts(t.Context())
-	if err != nil || len(accounts) != 1 || accounts[0].Unsettled != nil || len(accounts[0].Keys) != 2 {
+	if err != nil || len(accounts) != 1 || accounts[0].Intents != nil || len(accounts[0].Keys) != 2 {
 		t.Errorf("%+v, %v", accounts, err)
 	}
 }

@@ -105,6 +105,15 @@ func (k *Keystone) ApplicationCredential(name, project string) (id, secret strin
 	return id, secret
 }
 
+// Expire ends the life of all tokens.
+func (k *Keystone) Expire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.tokens {
+		t.expires = time.Now().Add(-time.Minute)
+	}
+}
+
 func random() string {
 	b := make([]byte, 16)
 	rand.Read(b)
