@@ -215,7 +215,12 @@ func (a *app) config() (*plugin.File, error) {
 					WithHint("a relative one would let every directory you enter choose your profiles")
 			}
 		} else {
-			path = filepath.Join(xdg.ConfigHome, "jeton", "config.yaml")
+			var err error
+			if path, err = a.directory("XDG_CONFIG_HOME", xdg.ConfigHome); err != nil {
+				return nil, plugin.Errorf(plugin.Config, "%v, so that there is no configuration file", err).
+					WithHint("set HOME, or name the file: --config FILE")
+			}
+			path = filepath.Join(path, "config.yaml")
 		}
 	}
 	path, err := filepath.Abs(path)
@@ -277,6 +282,15 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 	return p, nil
 }
 
+// directory returns jeton's directory in base, which the XDG variable of that
+// name or else the home directory decides.
+func (a *app) directory(variable, base string) (string, error) {
+	if _, err := os.UserHomeDir(); err != nil && a.getenv(variable) == "" {
+		return "", errors.New("neither HOME nor " + variable + " is set")
+	}
+	return filepath.Join(base, "jeton"), nil
+}
+
 // open opens the cache and the state directory. Nothing that is wrong with
 // them fails a command.
 func (a *app) open(ctx context.Context, keep bool) {
@@ -285,15 +299,21 @@ func (a *app) open(ctx context.Context, keep bool) {
 		a.why = errors.New("--no-cache was given")
 		return
 	}
-	var err error
-	if a.state, err = cache.OpenDir(filepath.Join(xdg.StateHome, "jeton")); err != nil {
+	path, err := a.directory("XDG_STATE_HOME", xdg.StateHome)
+	if err == nil {
+		a.state, err = cache.OpenDir(path)
+	}
+	if err != nil {
 		a.state, a.why = nil, err
 	}
-	path := a.getenv("JETON_CACHE_DIR")
+	var dir *cache.Dir
+	path, err = a.getenv("JETON_CACHE_DIR"), nil
 	if path == "" {
-		path = filepath.Join(xdg.CacheHome, "jeton")
+		path, err = a.directory("XDG_CACHE_HOME", xdg.CacheHome)
 	}
-	dir, err := cache.OpenDir(path)
+	if err == nil {
+		dir, err = cache.OpenDir(path)
+	}
 	if err == nil {
 		pepperIn := a.state
 		if pepperIn == nil {
