@@ -84,6 +84,7 @@ func realWorld(t testing.TB) *world {
 		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
 		"DEMO":  cloud["project_demo"],
 		"ALICE": cloud["user_alice"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],
+		"TRUST": cloud["trust"], "BOB": cloud["user_bob"],
 		"SWIFT": cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],
 	})
 }

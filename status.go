@@ -248,6 +248,10 @@ func (row profileReport) identity() string {
 	who := first(plugin.AttrUserName, plugin.AttrUserID)
 	if project := first(plugin.AttrProjectName, plugin.AttrProjectID); project != "" {
 		who += " in " + project
+	} else if domain := first(plugin.AttrDomainName, plugin.AttrDomainID); domain != "" {
+		who += " in domain " + domain
+	} else if first(plugin.AttrSystemScope) != "" {
+		who += " in the whole cloud"
 	}
 	if row.AccessKey != "" {
 		who += " (" + row.AccessKey + ")"

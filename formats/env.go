@@ -122,6 +122,8 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		// the only way in which Keystone takes a delegated one.
 		if a[plugin.AttrDelegated] == "" {
 			add("OS_PROJECT_ID", a[plugin.AttrProjectID])
+			add("OS_DOMAIN_ID", a[plugin.AttrDomainID])
+			add("OS_SYSTEM_SCOPE", a[plugin.AttrSystemScope])
 		}
 		add("OS_IDENTITY_API_VERSION", "3")
 		add("OS_REGION_NAME", a[plugin.AttrRegionName])

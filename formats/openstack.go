@@ -38,7 +38,7 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 	}
 	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" {
 		return plugin.Errorf(plugin.Config, "openstackclient exchanges the token of a clouds.yaml for another, and Keystone "+
-			"refuses that of one that stems from an %s", strings.ReplaceAll(kind, "_", " ")).
+			"refuses that of one that stems from %s", delegations[kind]).
 			WithHint("jeton exec %s -- openstack … works, as do the formats kubernetes and header", f.options.Profile)
 	}
 	name := f.options.Name
@@ -48,12 +48,17 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 	_, err := w.Write(cloud(name, c, "v3token", [][2]string{
 		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
 		{"token", c.Token.Reveal()},
-		// The client asks Keystone for this project; without one it would get
+		// The client asks Keystone for this scope; without one it would get
 		// the user's default project.
 		{"project_id", c.Attrs[plugin.AttrProjectID]},
+		{"domain_id", c.Attrs[plugin.AttrDomainID]},
+		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
 	}, nil))
 	return err
 }
+
+// delegations are the values of [plugin.AttrDelegated] in words.
+var delegations = map[string]string{"application_credential": "an application credential", "trust": "a trust"}
 
 // cloud returns a clouds.yaml with one cloud.
 func cloud(name string, c *plugin.Credential, authType string, auth, settings [][2]string) []byte {

@@ -51,6 +51,10 @@ const (
 	AttrProjectName       = "project_name"
 	AttrProjectDomainID   = "project_domain_id"
 	AttrProjectDomainName = "project_domain_name"
+	AttrDomainID          = "domain_id" // of a token for a domain
+	AttrDomainName        = "domain_name"
+	AttrSystemScope       = "system_scope" // "all": a token for the whole cloud
+	AttrTrustID           = "trust_id"
 	AttrRegionName        = "region_name"
 	AttrInterface         = "interface"
 	AttrCACert            = "cacert"

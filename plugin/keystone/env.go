@@ -11,12 +11,10 @@ import (
 // does: each option under its upper-case name, OS_TENANT_ and OS_AUTH_TOKEN as
 // other names, an empty variable like an absent one.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
-	for _, name := range []string{"OS_CLOUD", "OS_TRUST_ID", "OS_SYSTEM_SCOPE", "OS_DOMAIN_ID", "OS_DOMAIN_NAME"} {
-		if getenv(name) != "" {
-			// To leave it out would be another identity, or another scope.
-			return nil, false, plugin.Errorf(plugin.Config, "%s is set, which jeton does not support yet", name).
-				WithHint("unset it, or name a profile of the configuration file")
-		}
+	if getenv("OS_CLOUD") != "" {
+		// To leave it out would be another identity.
+		return nil, false, plugin.Errorf(plugin.Config, "OS_CLOUD is set, which jeton does not support yet").
+			WithHint("unset it, or name a profile of the configuration file")
 	}
 	values := map[string]plugin.Value{}
 	get := func(option string, others ...string) string {
@@ -49,7 +47,10 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		id, name := get("user_id", "OS_USERID"), get("username")
 		return id != "" || name != ""
 	}
-	project := func() {
+	scope := func() {
+		for _, option := range []string{"domain_id", "domain_name", "system_scope", "trust_id"} {
+			get(option)
+		}
 		get("project_id", "OS_TENANT_ID")
 		get("project_name", "OS_TENANT_NAME")
 		get("project_domain_id")
@@ -58,14 +59,14 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 	var complete bool
 	switch strings.TrimPrefix(kind, "v3") {
 	case "token":
-		project()
+		scope()
 		complete = get("token", "OS_AUTH_TOKEN") != ""
 	case "applicationcredential":
 		id, name := get("application_credential_id"), get("application_credential_name")
 		complete = id != "" || name != "" && user()
 		complete = get("application_credential_secret") != "" && complete
 	default:
-		project()
+		scope()
 		complete = user()
 		complete = get("password") != "" && complete
 	}

@@ -60,6 +60,11 @@ type Options struct {
 	ProjectDomainID   string `yaml:"project_domain_id" help:"domain of the project, by id"`
 	ProjectDomainName string `yaml:"project_domain_name" help:"domain of the project, by name"`
 	DefaultDomain     string `yaml:"default_domain" help:"id of the domain of a user or project that names none (\"default\")"`
+	DomainID          string `yaml:"domain_id" help:"instead of a project: a domain, by id"`
+	DomainName        string `yaml:"domain_name" help:"instead of a project: a domain, by name"`
+	SystemScope       string `yaml:"system_scope" help:"instead of a project: all, the whole cloud"`
+	TrustID           string `yaml:"trust_id" help:"instead of a project: what a trust delegates to the user"`
+	Unscoped          bool   `yaml:"unscoped" help:"instead of a project: true for none, as the base of other profiles"`
 
 	RegionName         string `yaml:"region_name" help:"region, passed on to the client"`
 	Interface          string `yaml:"interface" help:"public (default), internal or admin, passed on to the client"`
@@ -87,7 +92,10 @@ func (o *Options) Complete(common *plugin.Common) error {
 		return err
 	}
 	o.defaultDomains(m)
-	return m.check(o)
+	if err := m.check(o); err != nil {
+		return err
+	}
+	return o.checkScope()
 }
 
 // locate sets the endpoint. The path of auth_url is kept, as in

@@ -72,7 +72,10 @@ func TestEnvironment(t *testing.T) {
 			"application_credential_id=OS_APPLICATION_CREDENTIAL_ID application_credential_secret=OS_APPLICATION_CREDENTIAL_SECRET auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL", true, ""},
 		"insecure": {"OS_INSECURE=True", "auth_type=OS_AUTH_TYPE verify=OS_INSECURE", false, ""},
 		"cloud":    {"OS_CLOUD=x", "", false, "OS_CLOUD is set"},
-		"trust":    {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_TRUST_ID=c", "", false, "OS_TRUST_ID is set"},
+		"trust": {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_TRUST_ID=c",
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD trust_id=OS_TRUST_ID username=OS_USERNAME", true, ""},
+		"domain and system": {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_DOMAIN_NAME=c OS_SYSTEM_SCOPE=all",
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL domain_name=OS_DOMAIN_NAME password=OS_PASSWORD system_scope=OS_SYSTEM_SCOPE username=OS_USERNAME", true, ""},
 	} {
 		env := map[string]string{}
 		for _, pair := range strings.Fields(test.env) {
@@ -177,6 +180,14 @@ func TestRequests(t *testing.T) {
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"domain":{"name":"acme"},"name":"alice","password":"CANARY"}}},"scope":{"project":{"domain":{"id":"d"},"name":"web"}}}}`},
 		"default domain": {Options{Username: "alice", Password: plugin.EnvSecret("P"), ProjectName: "web", DefaultDomain: "x"},
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"domain":{"id":"x"},"name":"alice","password":"CANARY"}}},"scope":{"project":{"domain":{"id":"x"},"name":"web"}}}}`},
+		"domain": {Options{UserID: "u", Password: plugin.EnvSecret("P"), DomainName: "acme"},
+			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"domain":{"name":"acme"}}}}`},
+		"system": {Options{UserID: "u", Password: plugin.EnvSecret("P"), SystemScope: "all"},
+			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"system":{"all":true}}}}`},
+		"trust": {Options{UserID: "u", Password: plugin.EnvSecret("P"), TrustID: "t"},
+			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"OS-TRUST:trust":{"id":"t"}}}}`},
+		"unscoped": {Options{UserID: "u", Password: plugin.EnvSecret("P"), Unscoped: true},
+			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"unscoped":{}}}}`},
 		"application credential": {Options{ApplicationCredentialID: "i", ApplicationCredentialSecret: plugin.EnvSecret("P")},
 			`{"auth":{"identity":{"application_credential":{"id":"i","secret":"CANARY"},"methods":["application_credential"]}}}`},
 		"application credential by name": {Options{ApplicationCredentialName: "ci", Username: "alice", ApplicationCredentialSecret: plugin.EnvSecret("P")},

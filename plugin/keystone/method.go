@@ -108,9 +108,9 @@ func checkApplicationCredential(o *Options) error {
 			return err
 		}
 	}
-	if o.ProjectID != "" || o.ProjectName != "" {
-		return plugin.Errorf(plugin.Config, "an application credential belongs to one project, and Keystone refuses it with another").
-			WithHint("leave project_id and project_name out")
+	if scopes := o.scopes(); len(scopes) > 0 {
+		return plugin.Errorf(plugin.Config, "an application credential belongs to one project, and Keystone refuses it with a scope").
+			WithHint("leave %s out", strings.Join(scopes, ", "))
 	}
 	return o.checkUnused(map[string]bool{"password": !o.Password.IsZero(), "token": !o.Token.IsZero()})
 }
@@ -155,9 +155,9 @@ func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugi
 	o := s.options
 	var c *plugin.Credential
 	switch {
-	case o.ProjectID == "" && o.ProjectName == "":
+	case len(o.scopes()) == 0:
 		c, err = s.validate(ctx, token)
-	case o.ProjectID == "" && o.ProjectDomainID == "" && o.ProjectDomainName == "":
+	case o.ProjectName != "" && o.ProjectID == "" && o.ProjectDomainID == "" && o.ProjectDomainName == "":
 		err = s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "project_name %q needs a domain", o.ProjectName),
 			"add project_domain_id or project_domain_name")
 	default:
@@ -208,15 +208,54 @@ func (o *Options) user() map[string]any {
 	return map[string]any{"name": o.Username, "domain": domain(o.UserDomainID, o.UserDomainName)}
 }
 
+// scopes returns the options that choose a scope, at most one for each kind.
+func (o *Options) scopes() (names []string) {
+	for _, scope := range []struct {
+		name string
+		set  bool
+	}{
+		{"project_id", o.ProjectID != ""},
+		{"project_name", o.ProjectName != "" && o.ProjectID == ""}, // an id beats a name, as in keystoneauth
+		{"domain_id", o.DomainID != ""},
+		{"domain_name", o.DomainName != "" && o.DomainID == ""},
+		{"system_scope", o.SystemScope != ""},
+		{"trust_id", o.TrustID != ""},
+		{"unscoped", o.Unscoped},
+	} {
+		if scope.set {
+			names = append(names, scope.name)
+		}
+	}
+	return names
+}
+
+func (o *Options) checkScope() error {
+	if o.SystemScope != "" && o.SystemScope != "all" {
+		return plugin.Errorf(plugin.Config, "system_scope: there is only one system: all")
+	}
+	if names := o.scopes(); len(names) > 1 {
+		return plugin.Errorf(plugin.Config, "%s are different scopes, and a token has one", strings.Join(names, " and ")).
+			WithHint("leave all but one out; from: makes several tokens of one login")
+	}
+	return nil
+}
+
 // scope returns the scope object of an authentication request, or nil for
-// what Keystone gives of its own accord. An id beats a name, as in
-// keystoneauth.
+// what Keystone gives of its own accord: the user's default project.
 func (o *Options) scope() map[string]any {
 	switch {
 	case o.ProjectID != "":
 		return map[string]any{"project": map[string]any{"id": o.ProjectID}}
 	case o.ProjectName != "":
 		return map[string]any{"project": map[string]any{"name": o.ProjectName, "domain": domain(o.ProjectDomainID, o.ProjectDomainName)}}
+	case o.DomainID != "", o.DomainName != "":
+		return map[string]any{"domain": domain(o.DomainID, o.DomainName)}
+	case o.SystemScope != "":
+		return map[string]any{"system": map[string]any{"all": true}}
+	case o.TrustID != "":
+		return map[string]any{"OS-TRUST:trust": map[string]any{"id": o.TrustID}}
+	case o.Unscoped:
+		return map[string]any{"unscoped": map[string]any{}}
 	}
 	return nil
 }

@@ -82,6 +82,10 @@ type answer struct {
 		named
 		Domain named `json:"domain"`
 	} `json:"project"`
+	Domain *named `json:"domain"`
+	System *struct {
+		All bool `json:"all"`
+	} `json:"system"`
 	ApplicationCredential *named `json:"application_credential"`
 	Trust                 *named `json:"OS-TRUST:trust"`
 }
@@ -121,13 +125,12 @@ func extract(err error, header http.Header, into func(any) error) (*answer, erro
 func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, error) {
 	o := s.options
 	token := plugin.NewSecret(a.id)
-	asked := o.ProjectID != "" || o.ProjectName != ""
 	switch {
-	case a.Project == nil && o.AuthType != "v3token":
+	case len(o.scopes()) > 0 && !a.hasScope(o):
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the scope that was asked for").RememberFor(unusableFor)
+	case len(o.scopes()) == 0 && a.Project == nil && o.AuthType != "v3token":
 		return nil, s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
-			"add project_id, or project_name with project_domain_name")
-	case asked && (a.Project == nil || o.ProjectID != "" && a.Project.ID != o.ProjectID || o.ProjectID == "" && !strings.EqualFold(a.Project.Name, o.ProjectName)):
-		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the project that was asked for").RememberFor(unusableFor)
+			"add project_id, or project_name with project_domain_name; unscoped: true asks for none")
 	}
 	expires, err := parseTime(a.ExpiresAt)
 	if err != nil {
@@ -153,6 +156,16 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 		c.Attrs[plugin.AttrProjectDomainID] = p.Domain.ID
 		c.Attrs[plugin.AttrProjectDomainName] = p.Domain.Name
 	}
+	if d := a.Domain; d != nil {
+		c.Attrs[plugin.AttrDomainID] = d.ID
+		c.Attrs[plugin.AttrDomainName] = d.Name
+	}
+	if a.System != nil && a.System.All {
+		c.Attrs[plugin.AttrSystemScope] = "all"
+	}
+	if a.Trust != nil {
+		c.Attrs[plugin.AttrTrustID] = a.Trust.ID
+	}
 	switch {
 	case a.ApplicationCredential != nil, slices.Contains(a.Methods, "application_credential"):
 		c.Attrs[plugin.AttrDelegated] = "application_credential"
@@ -161,6 +174,24 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 	}
 	c.Attrs = withoutEmpty(c.Attrs)
 	return c, nil
+}
+
+// hasScope reports whether the token has the scope that o asks for.
+func (a *answer) hasScope(o *Options) bool {
+	is := func(thing *named, id, name string) bool {
+		return thing != nil && (id != "" && thing.ID == id || id == "" && strings.EqualFold(thing.Name, name))
+	}
+	switch {
+	case o.ProjectID != "", o.ProjectName != "":
+		return a.Project != nil && is(&a.Project.named, o.ProjectID, o.ProjectName)
+	case o.DomainID != "", o.DomainName != "":
+		return is(a.Domain, o.DomainID, o.DomainName)
+	case o.SystemScope != "":
+		return a.System != nil && a.System.All
+	case o.TrustID != "":
+		return a.Trust != nil && a.Trust.ID == o.TrustID
+	}
+	return a.Project == nil && a.Domain == nil && a.System == nil
 }
 
 func withoutEmpty(attrs map[string]string) map[string]string {

@@ -86,6 +86,9 @@ def provision(cloud):
                               ('bob', 'member', web), ('dave', 'member', web)):
         grant(role, where, f'users/{out[f"user_{name}"]}')
 
+    for scope in f'/domains/{domain}', '/system':
+        admin.call('PUT', f'{scope}/users/{out["user_alice"]}/roles/{roles["reader"]}')
+
     demo = out['project_demo'] = project('system-demo', 'default')
     out['password_demo'] = 'CANARY-demo-pw'
     out['user_demo'] = user('system-demo-1', out['password_demo'], 'default')
