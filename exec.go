@@ -14,14 +14,22 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
+// What env, nice and their like return for a command that they cannot run.
+const (
+	notRunnable plugin.Code = 126
+	notFound    plugin.Code = 127
+)
+
 type execCmd struct {
 	Profile string   `arg:"" optional:"" help:"Profile; see jeton get --help."`
-	Stray   []string `arg:"" optional:"" name:"-- COMMAND" help:"The command to run, with its arguments."`
+	Stray   []string `arg:"" optional:"" name:"command" help:"The command to run, with its arguments, after --."`
 	Refresh bool     `help:"Fetch a new credential, whatever is kept."`
 }
 
 func (e *execCmd) Help() string {
-	return `Runs COMMAND in an environment that holds the credential, and nothing of another login. A token there does not renew itself.
+	return `jeton exec [PROFILE] -- COMMAND…
+
+Runs COMMAND in an environment that holds the credential, and nothing of another login. A token there does not renew itself.
 
 Examples:
   jeton exec prod -- openstack server list
@@ -40,7 +48,7 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 	}
 	path, err := exec.LookPath(a.command[0])
 	if err != nil {
-		return plugin.Errorf(plugin.Usage, "command %q: not found or not executable", plugin.Shorten(a.command[0]))
+		return plugin.Errorf(notFound, "command %q: not found or not executable", plugin.Shorten(a.command[0]))
 	}
 	o := formats.Options{Profile: p.Name}
 	f, err := formats.New("env", o)
@@ -98,7 +106,7 @@ func (a *app) execWithCloud(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 func runChild(path string, argv, env []string) error {
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, passedOn...)
+	signal.Notify(signals, slices.Concat(passedOn, leftTo)...)
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return err
@@ -108,7 +116,9 @@ func runChild(path string, argv, env []string) error {
 	for {
 		select {
 		case s := <-signals:
-			cmd.Process.Signal(s)
+			if slices.Contains(passedOn, s) {
+				cmd.Process.Signal(s)
+			}
 		case err := <-ended:
 			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 				return exitStatus(statusOf(exit.ProcessState))
@@ -125,7 +135,7 @@ func commandError(command string, err error) error {
 	if err == nil || errors.As(err, &status) || errors.As(err, &own) {
 		return err
 	}
-	return plugin.Errorf(plugin.Usage, "command %q cannot be run: %v", plugin.Shorten(command), err)
+	return plugin.Errorf(notRunnable, "command %q cannot be run: %v", plugin.Shorten(command), err)
 }
 
 func names(set []formats.Variable) []string {

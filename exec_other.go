@@ -8,6 +8,10 @@ import "os"
 // become another one here.
 func replace(path string, argv, env []string) error { return runChild(path, argv, env) }
 
-var passedOn = []os.Signal{os.Interrupt}
+// A console sends its signals to the command too.
+var (
+	passedOn []os.Signal
+	leftTo   = []os.Signal{os.Interrupt}
+)
 
 func statusOf(s *os.ProcessState) int { return s.ExitCode() }

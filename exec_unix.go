@@ -10,10 +10,12 @@ import (
 // replace makes this process the command.
 func replace(path string, argv, env []string) error { return syscall.Exec(path, argv, env) }
 
-// passedOn are the signals that a supervisor sends. A terminal sends its own
-// to the command too, so that those need no help but must not end this
-// process first.
-var passedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2}
+// passedOn are the signals that a supervisor sends to this process alone.
+var passedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// leftTo are the signals that a terminal sends to the command too, so that
+// they must only not end this process first.
+var leftTo = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 
 // statusOf is the status that a shell would give.
 func statusOf(s *os.ProcessState) int {

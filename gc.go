@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
@@ -54,28 +55,22 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 		}
 		failures = errors.Join(failures, err)
 	}
-	if left, err := a.orphans(ctx, f); err == nil && left > 0 {
+	orphan := func(m cache.Minted) bool {
+		return f.Exists && m.Config == f.Path && !f.Has(m.Profile) && m.Due(time.Now())
+	}
+	if a.keysLeft(ctx, orphan) != nil {
 		for _, name := range f.Names() {
 			collect(name) // one that cannot is no failure: another may
 		}
-		if left, _ = a.orphans(ctx, f); left > 0 {
-			a.warn("%d access keys of profiles that are gone cannot be deleted, since no profile logs in there; jeton status names them", left)
-		}
+		failures = errors.Join(failures, a.keysLeft(ctx, orphan))
 	}
-	return errors.Join(failures, a.cache.DropKeys(ctx, deleted),
-		a.print(fmt.Appendf(nil, "%d expired credentials and %d access keys removed\n", removed, len(deleted))))
+	summary := fmt.Sprintf("%s and %s removed\n", count(removed, "expired credential"), count(len(deleted), "access key"))
+	return errors.Join(failures, a.cache.DropKeys(ctx, deleted), a.print([]byte(summary)))
 }
 
-// orphans returns the number of keys whose profile is gone from f.
-func (a *app) orphans(ctx context.Context, f *plugin.File) (int, error) {
-	accounts, err := a.state.Accounts(ctx)
-	n := 0
-	for _, account := range accounts {
-		for _, m := range account.Keys {
-			if f.Exists && m.Config == f.Path && !f.Has(m.Profile) {
-				n++
-			}
-		}
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return n, err
+	return fmt.Sprintf("%d %s", n, what)
 }

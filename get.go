@@ -45,7 +45,13 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	f, err := formats.New(g.format(a, p), formats.Options{
+	format := g.format(a, p)
+	for _, flag := range []struct{ name, value, format string }{{"--shell", g.Shell, "env"}, {"--for", g.For, "openstack"}, {"--as", g.As, "openstack"}} {
+		if flag.value != "" && format != flag.format {
+			return plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, flag.format, plugin.Shorten(format))
+		}
+	}
+	f, err := formats.New(format, formats.Options{
 		Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
 	})
 	if err != nil {
@@ -65,7 +71,7 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 		return about(p, err)
 	}
 	if left := time.Until(c.Expires); !c.Expires.IsZero() && left < g.MinTTL {
-		a.warn("%s: the credential lives %s more, less than the %s asked for: the issuer gives no longer one",
+		a.warn("%s: the credential lives %s more, less than the %s asked for: there is no longer one to be had",
 			p.Name, left.Round(time.Second), g.MinTTL)
 	}
 	return about(p, a.print(document.Bytes()))

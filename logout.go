@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
 )
 
@@ -14,7 +16,7 @@ type logoutCmd struct {
 }
 
 func (l *logoutCmd) Help() string {
-	return "Revokes the credential at its issuer and forgets it, and all that was made from it. Access keys that jeton has made for the profile are deleted."
+	return "Revokes the credential at its issuer and forgets it, and likewise those of the profiles that are made from this one. Access keys that jeton has made for them are deleted."
 }
 
 func (l *logoutCmd) Run(ctx context.Context, a *app) error {
@@ -29,78 +31,118 @@ func (l *logoutCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.open(ctx, true)
-	return a.logout(ctx, p)
+	f, err := a.config()
+	if err != nil {
+		return err
+	}
+	var failures error
+	kept := false
+	list := upperFirst(f, func(q *plugin.Profile) bool { return q.Name == p.Name })
+	if !slices.ContainsFunc(list, func(q *plugin.Profile) bool { return q.Name == p.Name }) {
+		list = append(list, p) // env-os and the like
+	}
+	for _, q := range list {
+		some, err := a.logout(ctx, q)
+		failures = errors.Join(failures, err)
+		kept = kept || some
+	}
+	if r, ok := a.source(p, need{}).(plugin.Revoker); ok && !kept && !p.Issuer.Mints {
+		// A token that somebody else got can be revoked all the same.
+		failures = errors.Join(failures, about(p, r.Revoke(ctx, nil)))
+	}
+	return failures
 }
 
-// logout revokes what is kept for p. What cannot be revoked is forgotten all
-// the same, and told.
-func (a *app) logout(ctx context.Context, p *plugin.Profile) error {
-	key, err := a.cache.Key(p, a.getenv)
-	if err != nil {
-		return about(p, err)
+// upperFirst returns the profiles that stand on one of the kind, or are one:
+// the upper ones first, since they need the lower to log in and delete what
+// they have minted.
+func upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profile {
+	var list []*plugin.Profile
+	for _, name := range append(f.Names(), "env") {
+		if p, err := f.Profile(name); err == nil && slices.ContainsFunc(p.Chain(), kind) {
+			list = append(list, p)
+		}
 	}
-	c := a.cache.Peek(ctx, key)
-	wanted := c != nil
+	slices.SortStableFunc(list, func(a, b *plugin.Profile) int { return len(b.Chain()) - len(a.Chain()) })
+	return list
+}
+
+// logout revokes and forgets what is kept for p as it is now or was before an
+// edit, and reports whether there was anything. What cannot be revoked is
+// forgotten all the same, and told.
+func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failures error) {
+	// Without the profile's secrets at hand there is no key, but a label.
+	key, _ := a.cache.Key(p, a.getenv)
+	kept, err := a.cache.Kept(ctx)
+	if err != nil {
+		return false, about(p, err)
+	}
+	r, ok := a.source(p, need{}).(plugin.Revoker)
 	if p.Issuer.Mints {
 		// To delete keys takes a login, which is saved if there are none.
-		if wanted, err = a.ledger(p).Has(ctx, false); err != nil {
-			return about(p, err)
+		minted, err := a.ledger(p).Has(ctx, false)
+		if err == nil && minted {
+			err = r.Revoke(ctx, nil)
 		}
+		failures = errors.Join(failures, err)
 	}
-	if r, ok := a.source(p, need{}).(plugin.Revoker); ok && wanted {
-		if err = r.Revoke(ctx, c); !p.Issuer.Mints {
-			err = unrevoked(err, c)
+	for _, k := range kept {
+		// The label of an identity in the environment is everybody's.
+		labelled := k.Profile == p.Name && k.Config == p.Config && !roaming(p)
+		if k.Name != key.Name && !labelled {
+			continue
 		}
+		some = true
+		if c := k.Credential; c != nil && ok && !c.Token.IsZero() && !over(c) {
+			failures = errors.Join(failures, unrevoked(r.Revoke(ctx, c), c))
+		}
+		_, err := a.cache.Drop(ctx, k.Name)
+		failures = errors.Join(failures, err)
 	}
-	if _, e := a.cache.Drop(ctx, key); e != nil {
-		err = errors.Join(err, e)
-	}
-	return about(p, err)
+	return some, about(p, failures)
 }
 
-// logoutAll revokes all that is kept and all that was minted, and forgets
-// everything. It goes by what is kept and not by the profiles' keys, so that
-// nobody has to have every secret at hand to log out.
+func over(c *plugin.Credential) bool { return !c.Expires.IsZero() && c.Expires.Before(time.Now()) }
+
+// logoutAll logs out of every profile, and forgets the rest.
 func (a *app) logoutAll(ctx context.Context) error {
 	f, err := a.config()
 	if err != nil {
 		return err
 	}
 	a.open(ctx, true)
-	kept, failures := a.cache.Kept(ctx)
-	profiles := map[string]*plugin.Profile{}
-	for _, name := range append(f.Names(), "env") {
-		p, err := f.Profile(name)
-		if err == nil {
-			profiles[name] = p
-		} else if name != "env" {
-			failures = errors.Join(failures, err)
-		}
+	var failures error
+	for _, p := range upperFirst(f, func(*plugin.Profile) bool { return true }) {
+		_, err := a.logout(ctx, p)
+		failures = errors.Join(failures, err)
 	}
-	// Minted keys go first: to delete them takes the tokens that go next.
-	for _, p := range profiles {
-		r, ok := a.source(p, need{}).(plugin.Revoker)
-		if has, err := a.ledger(p).Has(ctx, false); ok && p.Issuer.Mints && has && err == nil {
-			failures = errors.Join(failures, about(p, r.Revoke(ctx, nil)))
-		}
-	}
+	kept, err := a.cache.Kept(ctx)
 	alive := 0
 	for _, k := range kept {
-		c := k.Credential
-		if c == nil || c.Token.IsZero() || !c.Expires.IsZero() && c.Expires.Before(time.Now()) {
-			continue
-		}
-		p := profiles[k.Profile]
-		if p == nil {
+		if c := k.Credential; c != nil && !c.Token.IsZero() && !over(c) {
 			alive++
-		} else if r, ok := a.source(p, need{}).(plugin.Revoker); ok {
-			failures = errors.Join(failures, about(p, unrevoked(r.Revoke(ctx, c), c)))
 		}
 	}
 	if alive > 0 {
-		a.warn("%d tokens of profiles that are gone are forgotten, but could not be revoked; they end by themselves", alive)
+		a.warn("%s of profiles that are gone: forgotten, but not revoked; what was issued ends by itself", count(alive, "token"))
 	}
-	return errors.Join(failures, a.cache.Clear(ctx))
+	return errors.Join(failures, err, a.cache.Clear(ctx), a.keysLeft(ctx, func(cache.Minted) bool { return true }))
+}
+
+// keysLeft returns an error that names the minted keys of the kind, if there
+// are any that no profile could delete.
+func (a *app) keysLeft(ctx context.Context, kind func(cache.Minted) bool) error {
+	accounts, failures := a.state.Accounts(ctx)
+	for _, account := range accounts {
+		for _, m := range account.Keys {
+			if kind(m) {
+				failures = errors.Join(failures, plugin.Errorf(plugin.Config,
+					"access key %s, made for profile %s of %s, is there still at %s: no profile that makes keys logs in there", m.ID, m.Profile, m.Config, account.Issuer).
+					WithHint("write one for a moment (plugin: keystone-ec2) and run jeton gc, or: openstack ec2 credentials delete %s", m.ID))
+			}
+		}
+	}
+	return failures
 }
 
 // unrevoked says what has become of a credential whose revocation failed.

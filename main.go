@@ -100,8 +100,13 @@ func (a *app) run(args []string) (code plugin.Code) {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, a.command = args[:i], args[i+1:]
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "--version":
+		args[0] = "version"
+	case args[0] == "help":
+		args = append(args[1:], "--help")
 	}
 	k, err := parser.Parse(args)
 	if exited >= 0 {
@@ -112,7 +117,9 @@ func (a *app) run(args []string) (code plugin.Code) {
 		if pe := (*kong.ParseError)(nil); errors.As(err, &pe) && pe.Context.Selected() != nil {
 			hint += " " + pe.Context.Selected().Name
 		}
-		return a.fail("", plugin.Errorf(plugin.Usage, "%s", plugin.Shorten(err.Error())).WithHint("%s --help", hint))
+		// kong's word for the end of the command line
+		text := strings.ReplaceAll(err.Error(), `expected string value but got "EOL" (<EOL>)`, "needs a value")
+		return a.fail("", plugin.Errorf(plugin.Usage, "%s", plugin.Shorten(text)).WithHint("%s --help", hint))
 	}
 	if a.command != nil && k.Selected().Name != "exec" {
 		return a.fail("", plugin.Errorf(plugin.Usage, "only exec takes a command after --").WithHint("jeton exec --help"))
@@ -246,6 +253,12 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 		if err != nil {
 			return nil, &profileError{"env", err}
 		}
+		incomplete := ""
+		if p == nil {
+			if err := plugin.Incomplete(issuers, a.getenv); err != nil {
+				incomplete = "the identity in the environment is not complete: " + err.Error()
+			}
+		}
 		if len(others) > 0 {
 			a.warn("the environment holds several identities; %s is taken (others: %s)", p.Issuer.EnvName, strings.Join(others, ", "))
 		}
@@ -254,8 +267,18 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 			name = "env"
 		case f.Has("default"):
 			name = "default"
+			if incomplete != "" {
+				a.warn("%s; profile default is used", incomplete)
+			}
+		case incomplete != "":
+			return nil, plugin.Errorf(plugin.Config, "%s", incomplete).
+				WithHint("set what is missing, or name a profile")
 		case len(f.Names()) == 0:
-			return nil, plugin.Errorf(plugin.Config, "there is no profile: %s has none, and the environment holds no complete identity", f.Path).
+			has := "has none"
+			if !f.Exists {
+				has = "does not exist"
+			}
+			return nil, plugin.Errorf(plugin.Config, "there is no profile: %s %s, and the environment holds no identity", f.Path, has).
 				WithHint("source an openrc file, or write a profile; the README begins with one")
 		default:
 			return nil, plugin.Errorf(plugin.Config, "which profile? there are: %s", strings.Join(f.Names(), ", ")).
@@ -272,21 +295,29 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 				WithHint("let it use another source"))
 		}
 	}
-	if p.Common.Format != "" {
-		if _, err := formats.New(p.Common.Format, formats.Options{}); err != nil {
-			e := plugin.AsError(err)
-			e.Code, e.Text = plugin.Config, "format: "+e.Text
-			return nil, about(p, e)
-		}
+	return p, about(p, checkFormat(p))
+}
+
+// checkFormat returns an error if the profile names a format that there is not.
+func checkFormat(p *plugin.Profile) error {
+	if p.Common.Format == "" {
+		return nil
 	}
-	return p, nil
+	_, err := formats.New(p.Common.Format, formats.Options{})
+	if err == nil {
+		return nil
+	}
+	e := plugin.AsError(err)
+	e.Code, e.Text = plugin.Config, "format: "+e.Text
+	return e
 }
 
 // directory returns jeton's directory in base, which the XDG variable of that
 // name or else the home directory decides.
 func (a *app) directory(variable, base string) (string, error) {
-	if _, err := os.UserHomeDir(); err != nil && a.getenv(variable) == "" {
-		return "", errors.New("neither HOME nor " + variable + " is set")
+	home, err := os.UserHomeDir()
+	if (err != nil || !filepath.IsAbs(home)) && !filepath.IsAbs(a.getenv(variable)) {
+		return "", errors.New("neither HOME nor " + variable + " is set to an absolute path")
 	}
 	return filepath.Join(base, "jeton"), nil
 }
@@ -296,7 +327,7 @@ func (a *app) directory(variable, base string) (string, error) {
 func (a *app) open(ctx context.Context, keep bool) {
 	a.cache = &cache.Cache{Store: cache.None{}, Pepper: []byte{}, Stderr: a.stderr}
 	if !keep {
-		a.why = errors.New("--no-cache was given")
+		a.why = cache.ErrNoCache
 		return
 	}
 	path, err := a.directory("XDG_STATE_HOME", xdg.StateHome)
@@ -328,7 +359,7 @@ func (a *app) open(ctx context.Context, keep bool) {
 		}
 	}
 	if err != nil {
-		a.warn("nothing is kept: %v", err)
+		a.warn("nothing is kept: %v; JETON_CACHE_DIR can name another directory", err)
 	}
 }
 
@@ -345,7 +376,7 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 		return nil, err
 	}
 	return a.cache.Fetch(ctx, key, a.source(p, n), cache.Policy{
-		Profile: p.Name, MinTTL: n.minTTL, AtLeast: n.atLeast, Since: n.since,
+		Profile: p.Name, Config: p.Config, MinTTL: n.minTTL, AtLeast: n.atLeast, Since: n.since,
 		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL,
 	})
 }
@@ -371,9 +402,12 @@ func (a *app) source(p *plugin.Profile, n need) plugin.Source {
 }
 
 func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
+	return &cache.Ledger{Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name, Roaming: roaming(p)}
+}
+
+// roaming reports whether p stands for whatever identity is in the
+// environment.
+func roaming(p *plugin.Profile) bool {
 	chain := p.Chain()
-	return &cache.Ledger{
-		Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name,
-		Roaming: plugin.Reserved(chain[len(chain)-1].Name, issuers),
-	}
+	return plugin.Reserved(chain[len(chain)-1].Name, issuers)
 }

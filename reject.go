@@ -25,6 +25,6 @@ func (r *rejectCmd) Run(ctx context.Context, a *app) error {
 	if err := a.ledger(p).Unwant(ctx); err != nil {
 		return about(p, err)
 	}
-	_, err = a.cache.Drop(ctx, key)
+	_, err = a.cache.Drop(ctx, key.Name)
 	return about(p, err)
 }

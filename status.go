@@ -20,7 +20,7 @@ type statusCmd struct {
 }
 
 func (s *statusCmd) Help() string {
-	return `Shows for every profile whose credential is kept, until when it is valid, when jeton will renew it, and the last error; then credentials that no profile uses any more, and the access keys that jeton has made. It asks nobody and changes nothing.
+	return `Shows for every profile whose credential is kept, until when it is valid, when jeton will renew it, and the last error; then credentials that no profile uses any more, and the access keys that jeton has made. It asks no issuer.
 
 Exits with 1 if a profile cannot be used.`
 }
@@ -117,6 +117,9 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 func (a *app) report(p *plugin.Profile, kept []cache.Kept, used map[string]bool) profileReport {
 	row := profileReport{Profile: p.Name, Plugin: p.Issuer.Name}
 	key, err := a.cache.Key(p, a.getenv)
+	if err == nil {
+		err = checkFormat(p)
+	}
 	if err != nil {
 		row.Error = plugin.AsError(err).Text
 		return row
@@ -156,6 +159,9 @@ func (row *profileReport) describe(k cache.Kept, n need, common *plugin.Common) 
 	if common.RenewAfter > 0 {
 		sooner(k.Created.Add(common.RenewAfter))
 	}
+	if common.MaxTTL > 0 {
+		sooner(k.Created.Add(common.MaxTTL))
+	}
 }
 
 // bad reports whether the profile cannot be used.
@@ -175,13 +181,16 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 		fmt.Fprintf(&b, "no profiles in %s\n", r.Config)
 	}
 	table(&b, "", r.Profiles)
-	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton gc removes it when it has expired)\n", r.Unused)
+	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
 	for i, account := range r.Minted {
 		if i == 0 {
 			b.WriteString("\nACCESS KEYS MADE BY JETON\n")
 		}
 		for _, m := range account.Keys {
 			state := "in use by " + m.Profile
+			if m.Config != r.Config {
+				state += " of " + m.Config
+			}
 			if m.Unwanted {
 				state = "replaced, to be deleted"
 				if m.DeleteAfter.After(time.Now()) {
@@ -221,7 +230,7 @@ func (row profileReport) write(w *tabwriter.Writer) {
 	identity, valid, renewed, trouble := "-", "-", "-", row.LastError
 	if row.Kept {
 		identity = row.identity()
-		valid, renewed = "no end", "no end"
+		valid, renewed = "no end", "never"
 		if !row.ExpiresAt.IsZero() {
 			valid = age(time.Until(row.ExpiresAt))
 		}

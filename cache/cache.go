@@ -57,7 +57,7 @@ func (c *Cache) Key(p *plugin.Profile, getenv func(string) string) (Key, error) 
 
 // A Policy says what the caller needs of a credential.
 type Policy struct {
-	Profile string
+	Profile, Config string
 	// MinTTL is the life in which the caller's tool would come back for more.
 	// It asks for no more than a third of the credential's life.
 	MinTTL time.Duration
@@ -101,8 +101,8 @@ func (p Policy) judge(e *entry, now time.Time) verdict {
 		return good // there is nothing longer to be had
 	case left <= min(floor, life/6):
 		return useless
-	case left < p.AtLeast && age >= life/10:
-		return useless
+	case left < p.AtLeast && (life >= p.AtLeast || age >= life/10):
+		return useless // a new one will do, or may have become longer
 	case left <= min(p.MinTTL, life/3):
 		return aging
 	}
@@ -202,7 +202,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	if cred == prev {
 		return cred, nil // there was nothing better, and it grows no younger
 	}
-	if err := c.put(ctx, key, "", newEntry(p.Profile, key, cred, now)); err != nil {
+	if err := c.put(ctx, key, "", newEntry(p, key, cred, now)); err != nil {
 		c.warn("%s: could not keep the credential: %v", p.Profile, err)
 	}
 	return cred, nil
@@ -271,7 +271,7 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 		return nil
 	}
 	err := plugin.Errorf(f.Code, "%s", f.Text)
-	left := max(time.Second, f.Until.Sub(now).Round(time.Second))
+	left := fmt.Sprintf("%.0f s", max(1, f.Until.Sub(now).Seconds()))
 	if f.Hint == "" || f.Code == plugin.Later || f.Code == plugin.Network {
 		return err.WithHint("remembered for %s more; --refresh asks again at once", left)
 	}
@@ -309,18 +309,10 @@ func (c *Cache) warn(format string, args ...any) {
 	fmt.Fprintf(c.Stderr, "jeton: "+format+"\n", args...)
 }
 
-// Peek returns what is kept under key, however old, or nil.
-func (c *Cache) Peek(ctx context.Context, key Key) *plugin.Credential {
-	if e := c.load(ctx, key); e != nil {
-		return e.credential()
-	}
-	return nil
-}
-
-// Drop forgets what is kept under key and all that was made from it, and
-// returns how many credentials that were. It waits for a fetch under way, whose
-// answer would otherwise outlive the drop.
-func (c *Cache) Drop(ctx context.Context, key Key) (int, error) {
+// Drop forgets what is kept under the key of that name and all that was made
+// from it, and returns how many credentials that were. It waits for a fetch
+// under way, whose answer would otherwise outlive the drop.
+func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 	count := 0
 	drop := func(name string) error {
 		unlock, err := c.lock(ctx, Key{Name: name})
@@ -338,11 +330,11 @@ func (c *Cache) Drop(ctx context.Context, key Key) (int, error) {
 	}
 	kept, err := c.Kept(ctx)
 	for _, k := range kept {
-		if slices.Contains(k.Below, key.Name) {
+		if slices.Contains(k.Below, name) {
 			err = errors.Join(err, drop(k.Name))
 		}
 	}
-	return count, errors.Join(err, drop(key.Name))
+	return count, errors.Join(err, drop(name))
 }
 
 // DropKeys forgets the access keys with these ids, which were deleted at their
@@ -351,7 +343,7 @@ func (c *Cache) DropKeys(ctx context.Context, ids []string) error {
 	kept, err := c.Kept(ctx)
 	for _, k := range kept {
 		if k.Credential != nil && slices.Contains(ids, k.Credential.AccessKey) {
-			_, e := c.Drop(ctx, Key{Name: k.Name})
+			_, e := c.Drop(ctx, k.Name)
 			err = errors.Join(err, e)
 		}
 	}
@@ -362,7 +354,7 @@ func (c *Cache) DropKeys(ctx context.Context, ids []string) error {
 func (c *Cache) Clear(ctx context.Context) error {
 	kept, err := c.Kept(ctx)
 	for _, k := range kept {
-		_, e := c.Drop(ctx, Key{Name: k.Name})
+		_, e := c.Drop(ctx, k.Name)
 		err = errors.Join(err, e)
 	}
 	return err

@@ -16,6 +16,7 @@ import (
 // cut short, altered, or moved to another name is none.
 type entry struct {
 	Profile string    `json:"profile"` // a label: the name it was first fetched under
+	Config  string    `json:"config"`  // the file that the profile is in
 	Created time.Time `json:"created"` // by the local clock, when the answer came
 	Below   []string  `json:"below,omitempty"`
 
@@ -30,9 +31,9 @@ type entry struct {
 	Attrs        map[string]string `json:"attrs,omitempty"`
 }
 
-func newEntry(profile string, k Key, c *plugin.Credential, now time.Time) *entry {
+func newEntry(p Policy, k Key, c *plugin.Credential, now time.Time) *entry {
 	return &entry{
-		Profile: profile, Created: now, Below: k.Below,
+		Profile: p.Profile, Config: p.Config, Created: now, Below: k.Below,
 		Token: c.Token.Reveal(), AccessKey: c.AccessKey,
 		SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
 		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Fixed: c.Fixed, Attrs: c.Attrs,

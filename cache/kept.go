@@ -16,6 +16,7 @@ import (
 type Kept struct {
 	Name       string             // of the key
 	Profile    string             // that it was first fetched for
+	Config     string             // the file that the profile is in
 	Below      []string           // the keys of the profiles it was made from
 	Credential *plugin.Credential // nil if there is only a failure
 	Created    time.Time
@@ -54,7 +55,7 @@ func (c *Cache) Kept(ctx context.Context) ([]Kept, error) {
 		case "":
 			if e := c.load(ctx, key); e != nil {
 				k := at(f.value, e.Profile)
-				k.Profile, k.Below, k.Credential, k.Created = e.Profile, e.Below, e.credential(), e.Created
+				k.Profile, k.Config, k.Below, k.Credential, k.Created = e.Profile, e.Config, e.Below, e.credential(), e.Created
 			}
 		case failedSuffix:
 			var x failure

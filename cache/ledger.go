@@ -60,7 +60,8 @@ type Minted struct {
 // as its holders were told that it ends.
 func (m *Minted) replaced() { m.Unwanted, m.DeleteAfter = true, m.Expires }
 
-func (m *Minted) due(now time.Time) bool { return m.Unwanted && !m.DeleteAfter.After(now) }
+// Due reports whether the key is to be deleted now.
+func (m *Minted) Due(now time.Time) bool { return m.Unwanted && !m.DeleteAfter.After(now) }
 
 // of reports whether the key was made for l's profile.
 func (m *Minted) of(l *Ledger) bool { return m.Config == l.Config && m.Profile == l.Profile }
@@ -86,9 +87,15 @@ func ledgerName(issuer, subject string) string {
 	return ledgerPrefix + hex.EncodeToString(mac(nil, "jeton ledger 1", []byte(issuer+"\x00"+subject))[:16])
 }
 
+// ErrNoCache is why there is no ledger under --no-cache.
+var ErrNoCache = errors.New("--no-cache was given")
+
 func (l *Ledger) error(err error) error {
-	return plugin.Errorf(plugin.Config, "without a ledger no key is made, as it could be lost: %v", err).
-		WithHint("make the state directory writable ($XDG_STATE_HOME/jeton), and leave out --no-cache")
+	e := plugin.Errorf(plugin.Config, "without the ledger of access keys none is made or deleted, as it could be lost: %v", err)
+	if errors.Is(err, ErrNoCache) {
+		return e.WithHint("leave out --no-cache")
+	}
+	return e.WithHint("the ledger is in $XDG_STATE_HOME/jeton; jeton must be able to read and write there")
 }
 
 // open locks and reads the file of an account.
@@ -179,7 +186,7 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	}
 	// What is due goes first: it may be what fills the quota. A key that
 	// cannot be deleted stays for the next time.
-	a.collect(ctx, keys, func(m Minted) bool { return m.due(now) })
+	a.collect(ctx, keys, func(m Minted) bool { return m.Due(now) })
 	key := Minted{Scope: at.Scope, Config: l.Config, Profile: l.Profile, Created: now}
 	if at.MaxAge > 0 {
 		key.Expires = now.Add(at.MaxAge + keyGrace)
@@ -342,7 +349,7 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 	}
 	defer unlock()
 	now := time.Now()
-	doomed := func(m Minted) bool { return all && m.of(l) || m.due(now) }
+	doomed := func(m Minted) bool { return all && m.of(l) || m.Due(now) }
 	if len(a.Intents) > 0 {
 		there, err := keys.List(ctx)
 		if err != nil {
@@ -411,7 +418,7 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 			return true, nil
 		}
 		for _, m := range a.Keys {
-			if m.of(l) && (!due || m.due(now)) {
+			if m.of(l) && (!due || m.Due(now)) {
 				return true, nil
 			}
 		}

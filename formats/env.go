@@ -39,8 +39,11 @@ var shells = map[string]shell{
 }
 
 func newEnv(o Options) (Format, error) {
-	if o.Shell == "" {
+	switch o.Shell {
+	case "", "bash", "dash", "zsh", "ksh":
 		o.Shell = "sh"
+	case "pwsh":
+		o.Shell = "powershell"
 	}
 	s, ok := shells[o.Shell]
 	if !ok {

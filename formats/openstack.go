@@ -85,11 +85,12 @@ func cloud(name string, c *plugin.Credential, authType string, auth, settings []
 	return b.Bytes()
 }
 
-// NeedsCloud reports whether the program of that name can use c only through
-// a clouds.yaml that [Cloud] makes: openstackclient would exchange a delegated
-// token, which Keystone refuses.
+// NeedsCloud reports whether the program of that name should get c through a
+// clouds.yaml that [Cloud] makes: openstackclient, which a script may call too,
+// would exchange a delegated token, which Keystone refuses. Those that are
+// written with gophercloud use it as it is, but know no such cloud.
 func NeedsCloud(c *plugin.Credential, program string) bool {
-	return program == "openstack" && c.Attrs[plugin.AttrDelegated] != ""
+	return c.Attrs[plugin.AttrDelegated] != "" && !slices.Contains([]string{"terraform", "tofu", "packer"}, program)
 }
 
 var serviceType = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
@@ -108,7 +109,10 @@ func Cloud(c *plugin.Credential, endpoints map[string]string, path string) ([]by
 		{"endpoint", c.Attrs[plugin.AttrAuthURL]},
 		{"token", c.Token.Reveal()},
 	}, overrides)
-	return document, []Variable{{"OS_CLIENT_CONFIG_FILE", path}, {"OS_CLOUD", "jeton"}}
+	return document, []Variable{
+		{"OS_CLIENT_CONFIG_FILE", path}, {"OS_CLOUD", "jeton"},
+		{"OS_AUTH_URL", c.Attrs[plugin.AttrAuthURL]}, {"OS_TOKEN", c.Token.Reveal()}, // for scripts
+	}
 }
 
 func needKeystone(o Options, format string, c *plugin.Credential) error {

@@ -78,6 +78,10 @@ func (f *File) parse(b []byte) error {
 			if Reserved(key.Value, f.issuers) {
 				return at(key, "profile name %q is reserved for the identity in the environment", key.Value)
 			}
+			if value.Kind != yaml.MappingNode && value.Kind != yaml.AliasNode {
+				return at(key, "profile %q has no options", key.Value).
+					WithHint("below profiles: come the profiles' names, and below each of them its options")
+			}
 			f.nodes[key.Value] = value
 			f.names = append(f.names, key.Value)
 			return nil
@@ -91,8 +95,14 @@ var quotedText = regexp.MustCompile(`'[^']{2,}'`)
 // and cause; what it quotes of the file may be a secret.
 func yamlError(err error) error {
 	text := quotedText.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "'…'")
-	return Errorf(Config, "is not valid YAML: %s", Shorten(text)).
-		WithHint("put a value in quotes if it begins with one of * & ! @ %% or has \": \" or \" #\" in it")
+	e := Errorf(Config, "is not valid YAML: %s", Shorten(text))
+	switch {
+	case strings.Contains(text, "cannot start any token"):
+		return e.WithHint("YAML takes no tabs before a name; and a value that begins with @, %% or a backtick needs quotes")
+	case strings.Contains(text, "anchor"), strings.Contains(text, "mapping values"):
+		return e.WithHint("put a value in quotes if it begins with * or &, or has \": \" in it")
+	}
+	return e
 }
 
 var nameRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`)
@@ -146,7 +156,12 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 		}
 	}
 	if err := p.complete(); err != nil {
-		return nil, fmt.Errorf("%s: profile %s: line %d: %w", f.Path, name, node.Line, err)
+		// What is wrong with an option's value begins with the option's name.
+		word, _, _ := strings.Cut(err.Error(), " ")
+		if option := p.places[strings.TrimSuffix(word, ":")]; option != nil {
+			node = option
+		}
+		return nil, fmt.Errorf("%s: profile %s: line %d:%d: %w", f.Path, name, node.Line, node.Column, err)
 	}
 	return p, nil
 }

@@ -85,7 +85,7 @@ func Shorten(s string) string {
 
 // Nearest returns the name that was probably meant by the misspelt one, or "".
 func Nearest(misspelt string, names []string) string {
-	best, found := len(misspelt)/3+2, ""
+	best, found := max(2, len(misspelt)/4+1), ""
 	for _, name := range names {
 		if d := distance(misspelt, name); d < best {
 			best, found = d, name

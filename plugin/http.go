@@ -203,6 +203,11 @@ func ParseURL(text string, plainHTTP bool) (*url.URL, error) {
 	case u.Fragment != "" || u.RawQuery != "":
 		return nil, Errorf(Config, "a URL with ? or # in it is not taken")
 	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return nil, Errorf(Config, "port %s does not exist", Shorten(port))
+		}
+	}
 	return u, checkTransport(u, plainHTTP)
 }
 
@@ -213,7 +218,7 @@ func checkTransport(u *url.URL, plainHTTP bool) error {
 		return Errorf(Config, "must be a URL such as https://keystone.example/v3")
 	case u.Scheme == "http" && !plainHTTP && !loopback(u.Hostname()):
 		return Errorf(Config, "http to %s would send secrets in clear", u.Host).
-			WithHint("use https, or add \"plain_http: true\" to the profile if the network is your own")
+			WithHint("use https, or a profile with \"plain_http: true\" if the network is your own")
 	}
 	return nil
 }
@@ -257,6 +262,10 @@ func connectionTrouble(err error) string {
 	var op *net.OpError
 	var timeout interface{ Timeout() bool }
 	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy cannot be reached"
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // net/http has no type for it
+		return "does not speak TLS on this port"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host"
 	case errors.As(err, &dns):
@@ -271,14 +280,10 @@ func connectionTrouble(err error) string {
 		return "its certificate has expired or is not valid yet"
 	case errors.As(err, &invalid):
 		return "its certificate is not valid"
-	case errors.As(err, &record):
-		return "does not speak TLS on this port"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer in time"
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
-	case errors.As(err, &op) && op.Op == "proxyconnect":
-		return "the proxy cannot be reached"
 	}
 	return "the connection broke"
 }
@@ -290,7 +295,7 @@ func StatusError(host string, status int, header http.Header, now time.Time) err
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && header.Get("Retry-After") != "":
 		wait := retryAfter(header.Get("Retry-After"), now)
 		return Errorf(Later, "%s asks to wait %s (HTTP %d)", host, wait, status).RememberFor(wait)
-	case status >= 500:
+	case status >= 500 && status != http.StatusNotImplemented: // which a server of something else says
 		return Errorf(Network, "%s has failed (HTTP %d)", host, status).RememberFor(unreachable)
 	case status >= 300 && status < 400 && status != http.StatusMultipleChoices:
 		return Errorf(Unusable, "%s redirects elsewhere (HTTP %d), and jeton sends credentials nowhere else", host, status).

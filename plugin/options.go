@@ -107,7 +107,7 @@ func (f field) setNode(n *yaml.Node) error {
 	case *SecretRef:
 		return p.setNode(n)
 	case *string:
-		return setScalar(n, "text", func(s string) bool { *p = s; return s != "" })
+		return setScalar(n, "text, and not empty", func(s string) bool { *p = s; return s != "" })
 	case *Path:
 		return setScalar(n, "the path of a file", func(s string) bool {
 			*p = Path(expandHome(s))
@@ -178,6 +178,7 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 	targets := optionFields(p)
 	names := slices.Concat(slices.Collect(maps.Keys(targets)), slices.Collect(maps.Keys(p.Issuer.Aliases)), skip, []string{"auth"})
 	set := map[string]*yaml.Node{}
+	p.places = map[string]*yaml.Node{}
 	var walk func(n *yaml.Node, top bool) error
 	walk = func(n *yaml.Node, top bool) error {
 		return eachPair(n, func(key, value *yaml.Node) error {
@@ -202,7 +203,7 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 			if former := set[name]; former != nil {
 				return at(key, "%s is set twice (%s on line %d)", key.Value, name, former.Line)
 			}
-			set[name] = key
+			set[name], p.places[key.Value] = key, key
 			if err := f.setNode(value); err != nil {
 				return fmt.Errorf("%s: %w", key.Value, err)
 			}

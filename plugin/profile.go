@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // A Profile is one identity with one issuer.
@@ -14,7 +16,8 @@ type Profile struct {
 	Issuer  *Issuer
 	Options Options
 	Common  Common
-	Config  string // the file it is in
+	Config  string                // the file it is in
+	places  map[string]*yaml.Node // where its options stand there
 	// Base is the profile that `from` names, or nil.
 	Base *Profile
 }
@@ -152,6 +155,22 @@ func FromEnvironment(name string, issuers []Issuer, getenv func(string) string) 
 		}
 	}
 	return p, others, nil
+}
+
+// Incomplete returns an error that says what the identity in the environment
+// lacks, or nil if there is no beginning of one.
+func Incomplete(issuers []Issuer, getenv func(string) string) error {
+	for _, issuer := range issuers {
+		if issuer.EnvName == "" {
+			continue
+		}
+		// The way of logging in is known of every environment.
+		if values, complete, err := issuer.Environment(getenv); err == nil && !complete && len(values) > 1 {
+			_, _, err := FromEnvironment(issuer.EnvName, issuers, getenv)
+			return err
+		}
+	}
+	return nil
 }
 
 // A Value is the value of an option as an environment variable has it.

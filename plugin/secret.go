@@ -132,6 +132,7 @@ func runSecretCommand(ctx context.Context, argv []string, getenv func(string) st
 	cmd.Env = append(os.Environ(), WithinVariable+"="+strings.TrimSpace(getenv(WithinVariable)+" "+profile))
 	cmd.WaitDelay = time.Second // for what the program itself has started
 	var out, complaint limited
+	start := time.Now()
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
@@ -139,7 +140,7 @@ func runSecretCommand(ctx context.Context, argv []string, getenv func(string) st
 		}
 		why := err.Error()
 		if ctx.Err() != nil {
-			why = "took too long"
+			why = fmt.Sprintf("took longer than %s", time.Since(start).Round(time.Second))
 		}
 		// What the program says is its own; only its first line, made
 		// harmless, goes on.

@@ -26,7 +26,9 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		}
 		return ""
 	}
-	get("auth_url")
+	if get("auth_url") == "" {
+		return nil, false, nil // what else there may be is a leftover
+	}
 	kind := get("auth_type", "OS_AUTH_PLUGIN")
 	if kind == "" {
 		switch {
@@ -38,6 +40,11 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 			kind = "v3password"
 		}
 		values["auth_type"] = plugin.Value{Variable: "OS_AUTH_TYPE", Text: kind}
+	}
+	if strings.TrimPrefix(kind, "v3") == "token" && getenv("OS_PASSWORD") != "" {
+		// Which of the two is meant decides who one is.
+		return nil, false, plugin.Errorf(plugin.Config, "OS_TOKEN and OS_PASSWORD are both set, which are two logins").
+			WithHint("unset OS_PASSWORD to use the token, or OS_TOKEN and OS_AUTH_TYPE to use the password")
 	}
 	// A shell collects variables of several logins. Only those that belong to
 	// the way of logging in are read, so that the rest does no harm.
@@ -51,7 +58,9 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		for _, option := range []string{"domain_id", "domain_name", "system_scope", "trust_id"} {
 			get(option)
 		}
-		get("project_id", "OS_TENANT_ID")
+		if get("project_id", "OS_TENANT_ID") != "" {
+			return // it beats a name, as in keystoneauth, which may be another's
+		}
 		get("project_name", "OS_TENANT_NAME")
 		get("project_domain_id")
 		get("project_domain_name")
@@ -80,5 +89,5 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 	get("ca_file", "OS_CACERT")
 	get("cert_file", "OS_CERT")
 	get("key_file", "OS_KEY")
-	return values, complete && getenv("OS_AUTH_URL") != "", nil
+	return values, complete, nil
 }

@@ -23,22 +23,38 @@ const (
 // explain returns err, which gophercloud or the HTTP client returned, in words
 // made for the user. The library's own texts hold whole answers and addresses.
 func (s *source) explain(err error, secret plugin.Secret) error {
-	return explain(err, s.options.AuthURL, loginAdvice[s.options.AuthType], secret)
+	return explain(err, s.options.AuthURL, s.options.advice(), secret)
 }
 
-var loginAdvice = map[string]advice{
-	"v3password": {
-		"the login", "log in",
-		"check username, password, user_domain_name and the project: Keystone says the same of a wrong one, an unknown one and a disabled one",
-	},
-	"v3applicationcredential": {
-		"the application credential", "log in with it",
-		"check its id and secret; it may have expired, or its owner may have lost the role",
-	},
-	"v3token": {
-		"the token", "exchange it for another",
-		"it has expired or was revoked, or the project is not one of its user's: get a new token",
-	},
+// advice says what o logs in with, and what to check if it is refused.
+func (o *Options) advice() advice {
+	switch o.AuthType {
+	case "v3applicationcredential":
+		return advice{"the application credential", "log in with it",
+			"check its id and secret; it may have expired, or its owner may have lost the role"}
+	case "v3token":
+		return advice{"the token", "exchange it for another",
+			"it has expired or was revoked, or the scope is not one of its user's: get a new token"}
+	}
+	check := []string{"the password", "username"}
+	if o.UserID != "" {
+		check[1] = "user_id"
+	} else if !o.assumed {
+		check = append(check, "the user's domain")
+	}
+	check = append(check, o.scopes()...)
+	hint := "check " + strings.Join(check, ", ") + ": Keystone says the same of a wrong one, an unknown one and a disabled one"
+	if o.assumed {
+		hint = "no domain is given, so that the one with the id \"" + first(o.DefaultDomain, "default") + "\" is taken; " + hint
+	}
+	return advice{"the login", "log in", hint}
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
 
 // advice is what was refused, what it was meant to do, and what to do about it.
@@ -56,8 +72,7 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 	var status gophercloud.ErrUnexpectedResponseCode
 	if !errors.As(err, &status) {
 		if ue := (*url.Error)(nil); !errors.As(err, &ue) {
-			return plugin.Errorf(plugin.Unusable, "%s does not answer as Keystone does", host).
-				WithHint("check auth_url: %s", endpoint).RememberFor(unusableFor)
+			return unlike(host, endpoint)
 		}
 		return plugin.ConnectionError(err, host)
 	}
@@ -85,16 +100,28 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 		}
 		return plugin.Errorf(plugin.Denied, "Keystone at %s does not allow it (HTTP 403)%s", host, quoted(message)).
 			WithHint("the user may have no role in that project").RememberFor(deniedFor)
-	case http.StatusNotFound, http.StatusMultipleChoices, http.StatusMethodNotAllowed, http.StatusGone:
+	case http.StatusNotFound, http.StatusMultipleChoices, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
 		if !isKeystone || status.Actual != http.StatusNotFound {
 			return plugin.Errorf(plugin.Config, "there is no Keystone at %s (HTTP %d)", endpoint, status.Actual).
 				WithHint("check auth_url: a browser shows {\"version\": …} there").RememberFor(unusableFor)
 		}
 		return plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP 404)", host, a.what).WithHint("%s", a.hint).RememberFor(deniedFor)
 	case http.StatusBadRequest:
+		if !isKeystone {
+			return plugin.Errorf(plugin.Config, "there is no Keystone at %s (HTTP 400)", endpoint).WithHint("check auth_url").RememberFor(unusableFor)
+		}
 		return plugin.Errorf(plugin.Config, "Keystone at %s cannot use the profile's options (HTTP 400)%s", host, quoted(message)).RememberFor(unusableFor)
 	}
+	if !isKeystone && status.Actual < 300 {
+		return unlike(host, endpoint)
+	}
 	return plugin.Errorf(plugin.Unusable, "Keystone at %s answered HTTP %d%s", host, status.Actual, quoted(message)).RememberFor(unusableFor)
+}
+
+// unlike is the error for an answer that Keystone would not give.
+func unlike(host, endpoint string) error {
+	return plugin.Errorf(plugin.Unusable, "%s does not answer as Keystone does", host).
+		WithHint("check auth_url: %s", endpoint).RememberFor(unusableFor)
 }
 
 // delegated is the error for what Keystone lets no token of a delegation do:

@@ -11,6 +11,7 @@ package keystone
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -71,7 +72,9 @@ type Options struct {
 	IdentityAPIVersion string `yaml:"identity_api_version" key:"-" help:"3, the only one"`
 	Verify             bool   `yaml:"verify" key:"-" help:"true, the only one: certificates are always verified"`
 
-	cacert string // the client of a token has to trust the same authorities
+	cacert  string // the client of a token has to trust the same authorities
+	from    bool   // another profile supplies a token
+	assumed bool   // a domain was not given, and the default one is taken
 }
 
 // Complete checks o and fills in what openstackclient would.
@@ -86,8 +89,11 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if err := o.locate(common.PlainHTTP); err != nil {
 		return err
 	}
-	o.cacert = string(common.CAFile)
-	m, err := o.method(common.From != "")
+	o.cacert, o.from = string(common.CAFile), common.From != ""
+	if !slices.Contains([]string{"", "public", "internal", "admin", "publicURL", "internalURL", "adminURL"}, o.Interface) {
+		return plugin.Errorf(plugin.Config, "interface: must be public, internal or admin")
+	}
+	m, err := o.method(o.from)
 	if err != nil {
 		return err
 	}
@@ -133,10 +139,10 @@ func (o *Options) defaultDomains(m *method) {
 		return
 	}
 	if o.Username != "" && o.UserDomainID == "" && o.UserDomainName == "" {
-		o.UserDomainID = domain
+		o.UserDomainID, o.assumed = domain, true
 	}
 	if o.ProjectName != "" && o.ProjectDomainID == "" && o.ProjectDomainName == "" {
-		o.ProjectDomainID = domain
+		o.ProjectDomainID, o.assumed = domain, true
 	}
 }
 

@@ -105,7 +105,7 @@ func checkApplicationCredential(o *Options) error {
 			return missing(o, "application_credential_id")
 		}
 		if err := o.checkUser(); err != nil {
-			return err
+			return plugin.AsError(err).WithHint("an application credential by name belongs to a user; by application_credential_id it needs none")
 		}
 	}
 	if scopes := o.scopes(); len(scopes) > 0 {
@@ -132,6 +132,10 @@ func fetchApplicationCredential(ctx context.Context, s *source, _ *plugin.Creden
 }
 
 func checkToken(o *Options) error {
+	if o.Token.IsZero() && !o.from {
+		return plugin.Errorf(plugin.Config, "token is missing, which auth_type %s needs", o.AuthType).
+			WithHint("write token: {env: NAME}, or from: PROFILE for the token of another profile")
+	}
 	return o.checkUnused(map[string]bool{
 		"username": o.Username != "", "user_id": o.UserID != "", "password": !o.Password.IsZero(),
 		"application_credential_id":     o.ApplicationCredentialID != "",

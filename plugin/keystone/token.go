@@ -183,7 +183,8 @@ func (a *answer) hasScope(o *Options) bool {
 	}
 	switch {
 	case o.ProjectID != "", o.ProjectName != "":
-		return a.Project != nil && is(&a.Project.named, o.ProjectID, o.ProjectName)
+		return a.Project != nil && is(&a.Project.named, o.ProjectID, o.ProjectName) &&
+			(o.ProjectName == "" || strings.EqualFold(a.Project.Name, o.ProjectName))
 	case o.DomainID != "", o.DomainName != "":
 		return is(a.Domain, o.DomainID, o.DomainName)
 	case o.SystemScope != "":
@@ -223,7 +224,12 @@ func (s *source) validate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 // token that it no longer knows.
 func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 	if c == nil {
-		return nil
+		// A token that was given can be revoked although none is kept.
+		token, err := s.options.Token.ResolveAs(ctx, "token", s.env)
+		if err != nil || token.IsZero() {
+			return err
+		}
+		c = &plugin.Credential{Token: token}
 	}
 	err := tokens.Revoke(ctx, s.client(c.Token), c.Token.Reveal()).Err
 	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
