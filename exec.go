@@ -106,7 +106,11 @@ func (a *app) execWithCloud(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 func runChild(path string, argv, env []string) error {
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, slices.Concat(passedOn, leftTo)...)
+	for _, s := range slices.Concat(passedOn, leftTo) {
+		if !signal.Ignored(s) { // by nohup, say: the child must ignore it too
+			signal.Notify(signals, s)
+		}
+	}
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return err

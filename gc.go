@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -27,11 +28,8 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	ledger := &cache.Ledger{Dir: a.state, Why: a.why, Config: f.Path}
-	var failures error
-	if f.Exists { // one that cannot be seen just now says nothing of its profiles
-		failures = ledger.Orphan(ctx, f.Has)
-	}
-	var deleted []string
+	accounts, failures := a.state.Accounts(ctx)
+	deleted := 0
 	collect := func(name string) error {
 		p, err := f.Profile(name)
 		if err != nil {
@@ -42,30 +40,34 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 			return nil
 		}
 		ids, err := collector.Collect(ctx)
-		deleted = append(deleted, ids...)
+		deleted += len(ids)
 		return about(p, err)
 	}
-	// Each profile deletes what was made for it; what was made for a profile
-	// that is gone falls to any that logs in to the same account.
+	// Each profile deletes what was made for it.
 	for _, name := range f.Names() {
 		ledger.Profile = name
-		due, err := ledger.Has(ctx, true)
-		if err == nil && due {
-			err = collect(name)
+		if due, err := ledger.Has(ctx, true); err == nil && due {
+			failures = errors.Join(failures, collect(name))
 		}
-		failures = errors.Join(failures, err)
 	}
-	orphan := func(m cache.Minted) bool {
-		return f.Exists && m.Config == f.Path && !f.Has(m.Profile) && m.Due(time.Now())
-	}
-	if a.keysLeft(ctx, orphan) != nil {
-		for _, name := range f.Names() {
-			collect(name) // one that cannot is no failure: another may
+	// What was made for a profile that is gone, or for the user that a profile
+	// had before, falls to any profile that logs in to that account. A file
+	// that cannot be seen just now says nothing of its profiles.
+	due := func(m cache.Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
+	unsettled := slices.ContainsFunc(accounts, func(account cache.Account) bool {
+		return slices.ContainsFunc(account.Intents, func(i cache.Intent) bool { return i.Key.Config == f.Path && !f.Has(i.Key.Profile) })
+	})
+	for round := 0; round < 2 && f.Exists; round++ { // the first settles what the second deletes
+		failures = errors.Join(failures, ledger.Orphan(ctx, f.Has))
+		if unsettled || a.keysLeft(ctx, due) != nil {
+			for _, name := range f.Names() {
+				collect(name) // one that cannot is no failure: another may
+			}
 		}
-		failures = errors.Join(failures, a.keysLeft(ctx, orphan))
 	}
-	summary := fmt.Sprintf("%s and %s removed\n", count(removed, "expired credential"), count(len(deleted), "access key"))
-	return errors.Join(failures, a.cache.DropKeys(ctx, deleted), a.print([]byte(summary)))
+	failures = errors.Join(failures, a.keysLeft(ctx, due))
+	summary := fmt.Sprintf("%s and %s removed\n", count(removed, "expired credential"), count(deleted, "access key"))
+	return errors.Join(failures, a.print([]byte(summary)))
 }
 
 func count(n int, what string) string {

@@ -83,6 +83,12 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failure
 		minted, err := a.ledger(p).Has(ctx, false)
 		if err == nil && minted {
 			err = r.Revoke(ctx, nil)
+			if !roaming(p) && err == nil {
+				// What is left is at an account that the profile had before.
+				err = errors.Join(a.ledger(p).Unwant(ctx, ""), a.keysLeft(ctx, func(m cache.Minted) bool {
+					return m.Config == p.Config && m.Profile == p.Name
+				}))
+			}
 		}
 		failures = errors.Join(failures, err)
 	}
@@ -93,7 +99,7 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failure
 			continue
 		}
 		some = true
-		if c := k.Credential; c != nil && ok && !c.Token.IsZero() && !over(c) {
+		if c := k.Credential; c != nil && ok && !p.Issuer.Mints && !c.Token.IsZero() && !over(c) {
 			failures = errors.Join(failures, unrevoked(r.Revoke(ctx, c), c))
 		}
 		_, err := a.cache.Drop(ctx, k.Name)
@@ -132,12 +138,13 @@ func (a *app) logoutAll(ctx context.Context) error {
 // keysLeft returns an error that names the minted keys of the kind, if there
 // are any that no profile could delete.
 func (a *app) keysLeft(ctx context.Context, kind func(cache.Minted) bool) error {
-	accounts, failures := a.state.Accounts(ctx)
+	accounts, _ := a.state.Accounts(ctx) // status tells of those that cannot be read
+	var failures error
 	for _, account := range accounts {
 		for _, m := range account.Keys {
 			if kind(m) {
 				failures = errors.Join(failures, plugin.Errorf(plugin.Config,
-					"access key %s, made for profile %s of %s, is there still at %s: no profile that makes keys logs in there", m.ID, m.Profile, m.Config, account.Issuer).
+					"access key %s, made for profile %s of %s, is there still at %s: no profile that makes keys logs in as its user", m.ID, m.Profile, m.Config, account.Issuer).
 					WithHint("write one for a moment (plugin: keystone-ec2) and run jeton gc, or: openstack ec2 credentials delete %s", m.ID))
 			}
 		}

@@ -402,7 +402,7 @@ func (a *app) source(p *plugin.Profile, n need) plugin.Source {
 }
 
 func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
-	return &cache.Ledger{Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name, Roaming: roaming(p)}
+	return &cache.Ledger{Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name, Roaming: roaming(p), Gone: a.cache.ForgetKeys}
 }
 
 // roaming reports whether p stands for whatever identity is in the

@@ -22,8 +22,17 @@ func (r *rejectCmd) Run(ctx context.Context, a *app) error {
 	}
 	// The ledger goes first: a get in between may serve the refused key once
 	// more, but must not find it wanted and keep it.
-	if err := a.ledger(p).Unwant(ctx); err != nil {
-		return about(p, err)
+	if p.Issuer.Mints {
+		id := ""
+		if roaming(p) { // the profile's other keys are those of other identities
+			id = a.cache.AccessKey(ctx, key)
+		}
+		if id != "" || !roaming(p) {
+			err = a.ledger(p).Unwant(ctx, id)
+		}
+		if err != nil {
+			return about(p, err)
+		}
 	}
 	_, err = a.cache.Drop(ctx, key.Name)
 	return about(p, err)

@@ -309,6 +309,14 @@ func (c *Cache) warn(format string, args ...any) {
 	fmt.Fprintf(c.Stderr, "jeton: "+format+"\n", args...)
 }
 
+// AccessKey returns the id of the access key that is kept under key, or "".
+func (c *Cache) AccessKey(ctx context.Context, key Key) string {
+	if e := c.load(ctx, key); e != nil {
+		return e.AccessKey
+	}
+	return ""
+}
+
 // Drop forgets what is kept under the key of that name and all that was made
 // from it, and returns how many credentials that were. It waits for a fetch
 // under way, whose answer would otherwise outlive the drop.
@@ -337,17 +345,19 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 	return count, errors.Join(err, drop(name))
 }
 
-// DropKeys forgets the access keys with these ids, which were deleted at their
-// issuer.
-func (c *Cache) DropKeys(ctx context.Context, ids []string) error {
+// ForgetKeys forgets the access keys with these ids, which were deleted at
+// their issuer or replaced. It takes no lock, so that it can be called in the
+// middle of a fetch; one under way elsewhere has a key that is newer.
+func (c *Cache) ForgetKeys(ctx context.Context, ids []string) {
 	kept, err := c.Kept(ctx)
+	if err != nil {
+		return // what cannot be listed cannot be served either
+	}
 	for _, k := range kept {
 		if k.Credential != nil && slices.Contains(ids, k.Credential.AccessKey) {
-			_, e := c.Drop(ctx, k.Name)
-			err = errors.Join(err, e)
+			c.Store.Delete(ctx, k.Name)
 		}
 	}
-	return err
 }
 
 // Clear forgets everything.

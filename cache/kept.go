@@ -2,10 +2,10 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -146,13 +146,18 @@ const scratchPrefix = "scratch-"
 // returns its path and what removes it. If this process is killed first, the
 // next [Cache.Collect] does that.
 func (c *Cache) Scratch(ctx context.Context) (path string, remove func(), err error) {
-	d, ok := c.Store.(*Dir)
-	if !ok {
-		path, err = os.MkdirTemp("", "jeton-")
-		return path, func() { os.RemoveAll(path) }, err
+	if d, ok := c.Store.(*Dir); ok {
+		if path, remove, err = d.scratch(ctx); err == nil {
+			return path, remove, nil
+		}
 	}
+	path, err = os.MkdirTemp("", "jeton-")
+	return path, func() { os.RemoveAll(path) }, err
+}
+
+func (d *Dir) scratch(ctx context.Context) (path string, remove func(), err error) {
 	// The lock tells whether the owner is alive.
-	name := scratchPrefix + strconv.Itoa(os.Getpid())
+	name := scratchPrefix + rand.Text()
 	unlock, err := d.Lock(ctx, name)
 	if err != nil {
 		return "", nil, err
@@ -162,7 +167,6 @@ func (c *Cache) Scratch(ctx context.Context) (path string, remove func(), err er
 		d.root.Remove(name + lockSuffix)
 		unlock()
 	}
-	d.root.RemoveAll(name)
 	if err := d.root.Mkdir(name, 0o700); err != nil {
 		remove()
 		return "", nil, err

@@ -29,6 +29,9 @@ type Ledger struct {
 	// Roaming says that the profile's name stands for whatever identity is in
 	// the environment, so that keys of several accounts and projects go by it.
 	Roaming bool
+	// Gone, if not nil, is told the ids of keys that were deleted or replaced,
+	// so that they are handed out no more. It must take no lock.
+	Gone func(ctx context.Context, ids []string)
 }
 
 // An Account is what the ledger knows of one user of an issuer: a file.
@@ -57,8 +60,23 @@ type Minted struct {
 }
 
 // replaced marks the key as unwanted once nobody can hold it any more, as far
-// as its holders were told that it ends.
-func (m *Minted) replaced() { m.Unwanted, m.DeleteAfter = true, m.Expires }
+// as its holders were told that it ends. With grace, those who were told of no
+// end have until then.
+func (m *Minted) replaced(grace time.Time) {
+	m.Unwanted, m.DeleteAfter = true, m.Expires
+	if m.Expires.IsZero() {
+		m.DeleteAfter = grace
+	}
+}
+
+// grace is until when the key that m replaces works at least: keys that
+// rotate leave an hour, and one that was asked for by hand does not.
+func (m *Minted) grace() time.Time {
+	if m.Expires.IsZero() {
+		return time.Time{}
+	}
+	return m.Created.Add(keyGrace)
+}
 
 // Due reports whether the key is to be deleted now.
 func (m *Minted) Due(now time.Time) bool { return m.Unwanted && !m.DeleteAfter.After(now) }
@@ -169,8 +187,8 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	a.settle(there, now)
-	a.moved(l, at.Scope)
+	l.gone(ctx, a.settle(there, now))
+	a.moved(l, at.Scope, now)
 	if i := a.wanted(l, at.Scope); i >= 0 && !replace && !a.Keys[i].outdated(at.MaxAge, now) {
 		c, err := keys.Read(ctx, a.Keys[i].ID)
 		if err == nil {
@@ -186,7 +204,8 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	}
 	// What is due goes first: it may be what fills the quota. A key that
 	// cannot be deleted stays for the next time.
-	a.collect(ctx, keys, func(m Minted) bool { return m.Due(now) })
+	gone, _ := a.collect(ctx, keys, func(m Minted) bool { return m.Due(now) })
+	l.gone(ctx, gone)
 	key := Minted{Scope: at.Scope, Config: l.Config, Profile: l.Profile, Created: now}
 	if at.MaxAge > 0 {
 		key.Expires = now.Add(at.MaxAge + keyGrace)
@@ -204,11 +223,7 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		return nil, err
 	}
 	if i := a.wanted(l, at.Scope); i >= 0 {
-		former := &a.Keys[i]
-		former.replaced()
-		if at.MaxAge > 0 && former.Expires.IsZero() {
-			former.DeleteAfter = now.Add(keyGrace) // its holders know of no end
-		}
+		a.Keys[i].replaced(key.grace())
 	}
 	key.ID = c.AccessKey
 	a.Keys, a.Intents = append(a.Keys, key), a.Intents[:len(a.Intents)-1]
@@ -230,15 +245,22 @@ func uncertain(err error) bool {
 	return !e.Unsent
 }
 
+func (l *Ledger) gone(ctx context.Context, ids []string) {
+	if l.Gone != nil && len(ids) > 0 {
+		l.Gone(ctx, ids)
+	}
+}
+
 // settle finds out what became of the intents that interrupted processes have
-// left. there are the keys at the issuer, with their scopes.
-func (a *Account) settle(there map[string]string, now time.Time) {
+// left, and returns the ids of the keys that were replaced. there are the keys
+// at the issuer, with their scopes.
+func (a *Account) settle(there map[string]string, now time.Time) (replaced []string) {
 	gone := func(id string) bool { _, ok := there[id]; return !ok }
 	a.Strays = slices.DeleteFunc(a.Strays, gone)
 	var pending []Intent
 	for len(a.Intents) > 0 {
 		// Several intents of one scope are settled together, since nobody can
-		// tell whose key is whose; they are all jeton's.
+		// tell whose key is whose.
 		scope, before := a.Intents[0].Key.Scope, a.Intents[0].Before
 		var open, rest []Intent
 		for _, i := range a.Intents {
@@ -256,43 +278,48 @@ func (a *Account) settle(there map[string]string, now time.Time) {
 				appeared = append(appeared, id)
 			}
 		}
-		if len(appeared) > len(open) {
+		switch len(appeared) {
+		case 0:
+		case 1:
+			replaced = append(replaced, a.adopt(open[0].Key, appeared[0])...)
+			open = open[1:]
+		default:
 			a.Strays = append(a.Strays, appeared...)
 			continue
 		}
-		for i, id := range appeared {
-			a.adopt(open[i].Key, id)
-		}
-		for _, i := range open[len(appeared):] {
+		for _, i := range open {
 			if now.Sub(i.Key.Created) <= settleAfter {
 				pending = append(pending, i)
 			}
 		}
 	}
 	a.Intents = pending
+	return replaced
 }
 
 // adopt records that an interrupted process has made the key. It replaces the
 // former one as it would have if nothing had happened, unless another one has
-// done so since.
-func (a *Account) adopt(key Minted, id string) {
+// done so since. It returns the id of the former one.
+func (a *Account) adopt(key Minted, id string) (replaced []string) {
 	key.ID = id
 	if i := a.wantedBy(key); i >= 0 {
 		if a.Keys[i].Created.After(key.Created) {
 			key.Unwanted = true // nobody has ever got it
 		} else {
-			a.Keys[i].replaced()
+			a.Keys[i].replaced(key.grace())
+			replaced = []string{a.Keys[i].ID}
 		}
 	}
 	a.Keys = append(a.Keys, key)
+	return replaced
 }
 
 // moved marks the keys as replaced that the profile has in other scopes, after
-// it was edited.
-func (a *Account) moved(l *Ledger, scope string) {
+// it was edited. Who works with one has an hour to notice.
+func (a *Account) moved(l *Ledger, scope string, now time.Time) {
 	for i := range a.Keys {
 		if m := &a.Keys[i]; m.of(l) && !l.Roaming && m.Scope != scope && !m.Unwanted {
-			m.replaced()
+			m.replaced(now.Add(keyGrace))
 		}
 	}
 }
@@ -355,18 +382,19 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 		if err != nil {
 			return nil, err
 		}
-		a.settle(there, now)
+		l.gone(ctx, a.settle(there, now))
 	}
-	a.moved(l, at.Scope)
+	a.moved(l, at.Scope, now)
 	ids, err := a.collect(ctx, keys, doomed)
+	l.gone(ctx, ids)
 	return ids, errors.Join(err, l.save(ctx, a))
 }
 
 // Unwant marks the keys in use by l's profile as unwanted, after the profile's
-// credential was refused.
-func (l *Ledger) Unwant(ctx context.Context) error {
+// credential was refused: that with the id only, if one is given.
+func (l *Ledger) Unwant(ctx context.Context, id string) error {
 	return l.each(ctx, func(m *Minted) bool {
-		if !m.of(l) || m.Unwanted {
+		if !m.of(l) || m.Unwanted || id != "" && m.ID != id {
 			return false
 		}
 		m.Unwanted = true
@@ -381,7 +409,7 @@ func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) erro
 		if m.Config != l.Config || m.Unwanted || has(m.Profile) {
 			return false
 		}
-		m.replaced()
+		m.replaced(time.Time{})
 		return true
 	})
 }
@@ -389,7 +417,8 @@ func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) erro
 // each applies change to every key, and saves the accounts in which it
 // reports one.
 func (l *Ledger) each(ctx context.Context, change func(*Minted) bool) error {
-	accounts, failures := l.Dir.Accounts(ctx)
+	accounts, _ := l.Dir.Accounts(ctx) // one that cannot be read stands in nobody's way
+	var failures error
 	for _, listed := range accounts {
 		if !slices.ContainsFunc(listed.Keys, func(m Minted) bool { return change(&m) }) {
 			continue // and no need for its lock

@@ -128,7 +128,7 @@ func TestMint(t *testing.T) {
 	wantKeys(t, i, "key-1", "key-2") // key-1 may be in somebody's hands
 	other := newLedger(t, l.Dir, "other")
 	mint(t, other, i, false)
-	if err := l.Unwant(t.Context()); err != nil {
+	if err := l.Unwant(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := mint(t, l, i, false); got != "key-4" {
@@ -353,6 +353,37 @@ func TestUndeletable(t *testing.T) {
 	wantKeys(t, i, "key-3")
 }
 
+// A key that is deleted or replaced is handed out no more by the cache, whoever
+// did it.
+func TestGone(t *testing.T) {
+	i := newIssuer()
+	l := newLedger(t, nil, "s3")
+	var gone []string
+	l.Gone = func(_ context.Context, ids []string) { gone = append(gone, ids...) }
+	mint(t, l, i, false)
+	func() {
+		defer func() { recover() }()
+		i.after = func(op string) {
+			if op == "create" {
+				panic(errKilled)
+			}
+		}
+		l.Mint(t.Context(), testAccount, i, true) // key-2 is made, and nobody gets it
+	}()
+	i.after = nil
+	next := newLedger(t, nil, "other")
+	copyDir(t, l.Dir.Path(), next.Dir.Path())
+	next.Gone = l.Gone
+	mint(t, next, i, false)
+	if !slices.Equal(gone, []string{"key-1", "key-1"}) { // replaced, then deleted
+		t.Errorf("gone are %v", gone)
+	}
+	owner := newLedger(t, next.Dir, "s3")
+	if got := mint(t, owner, i, false); got != "key-2" {
+		t.Errorf("the owner gets %s", got)
+	}
+}
+
 // A request that was given up may still be carried out: the key is found
 // later, and nobody has it.
 func TestLateKey(t *testing.T) {
@@ -403,10 +434,14 @@ func TestMoved(t *testing.T) {
 		if _, err := l.Collect(t.Context(), elsewhere, i, false); err != nil {
 			t.Fatal(err)
 		}
-		if roaming {
-			wantKeys(t, i, "key-1", "key-2")
-		} else {
-			wantKeys(t, i, "key-2")
+		wantKeys(t, i, "key-1", "key-2") // who works with the former has an hour
+		accounts, err := l.Dir.Accounts(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		former := accounts[0].Keys[0]
+		if former.Unwanted == roaming || !roaming && time.Until(former.DeleteAfter) < 59*time.Minute {
+			t.Errorf("roaming %v: the former key is %+v", roaming, former)
 		}
 	}
 }

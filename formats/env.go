@@ -87,8 +87,7 @@ var openStackVariables = []string{
 	"OS_TENANT_NAME", "OS_TOKEN", "OS_TRUST_ID", "OS_URL", "OS_USERID", "OS_USERNAME", "OS_USER_DOMAIN_ID", "OS_USER_DOMAIN_NAME", "OS_USER_ID",
 }
 
-// awsVariables are those by which AWS tools find another credential first, or
-// another place to use it.
+// awsVariables are those by which AWS tools find another credential first.
 var awsVariables = []string{
 	"AWS_ACCESS_KEY_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION",

@@ -183,8 +183,7 @@ func (a *answer) hasScope(o *Options) bool {
 	}
 	switch {
 	case o.ProjectID != "", o.ProjectName != "":
-		return a.Project != nil && is(&a.Project.named, o.ProjectID, o.ProjectName) &&
-			(o.ProjectName == "" || strings.EqualFold(a.Project.Name, o.ProjectName))
+		return a.Project != nil && is(&a.Project.named, o.ProjectID, o.ProjectName)
 	case o.DomainID != "", o.DomainName != "":
 		return is(a.Domain, o.DomainID, o.DomainName)
 	case o.SystemScope != "":
@@ -230,6 +229,9 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 			return err
 		}
 		c = &plugin.Credential{Token: token}
+	}
+	if issuer := c.Attrs[plugin.AttrAuthURL]; issuer != "" && issuer != s.options.AuthURL {
+		return plugin.Errorf(plugin.Config, "it is of another Keystone, %s, which is not this profile's any more", issuer)
 	}
 	err := tokens.Revoke(ctx, s.client(c.Token), c.Token.Reveal()).Err
 	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
