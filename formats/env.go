@@ -78,7 +78,7 @@ type Variable struct{ Name, Value string }
 // openStackVariables are all that openstackclient, gophercloud and Terraform
 // read of a login; what is left over from another one leads them astray.
 var openStackVariables = []string{
-	"OS_ACCESS_TOKEN", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET",
+	"OS_ACCESS_TOKEN", "OS_ALLOW_REAUTH", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET",
 	"OS_AUTH_PLUGIN", "OS_AUTH_TOKEN", "OS_AUTH_TYPE", "OS_AUTH_URL", "OS_CACERT", "OS_CERT", "OS_CLIENT_CONFIG_FILE",
 	"OS_CLIENT_ID", "OS_CLIENT_SECRET", "OS_CLIENT_SECURE_FILE", "OS_CLOUD",
 	"OS_DEFAULT_DOMAIN", "OS_DISCOVERY_ENDPOINT", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_ENDPOINT", "OS_ENDPOINT_TYPE",
@@ -122,7 +122,9 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		add("OS_TOKEN", c.Token.Reveal())
 		// Without a project, gophercloud and Terraform use the token as it is,
 		// the only way in which Keystone takes a delegated one.
-		if a[plugin.AttrDelegated] == "" {
+		if a[plugin.AttrDelegated] != "" {
+			add("OS_ALLOW_REAUTH", "false") // or Terraform's provider wants a scope
+		} else {
 			add("OS_PROJECT_ID", a[plugin.AttrProjectID])
 			add("OS_DOMAIN_ID", a[plugin.AttrDomainID])
 			add("OS_SYSTEM_SCOPE", a[plugin.AttrSystemScope])

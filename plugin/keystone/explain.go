@@ -86,12 +86,11 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 			return plugin.Errorf(plugin.Denied, "Keystone at %s wants a further factor of this user", host).
 				WithHint("use an application credential instead: they need none").RememberFor(deniedFor)
 		}
-		e := plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP 401)", host, a.what).WithHint("%s", a.hint).RememberFor(deniedFor)
 		if strings.Contains(message, "password is expired") {
 			return plugin.Errorf(plugin.Denied, "Keystone at %s says that the password has expired", host).
 				WithHint("set a new one: openstack user password set").RememberFor(deniedFor)
 		}
-		return e
+		return refused(host, a, status.Actual)
 	case http.StatusForbidden:
 		for _, sign := range []string{"delegated token", "Delegated tokens", "application credential"} {
 			if strings.Contains(message, sign) {
@@ -101,14 +100,13 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 		return plugin.Errorf(plugin.Denied, "Keystone at %s does not allow it (HTTP 403)%s", host, quoted(message)).
 			WithHint("the user may have no role in that project").RememberFor(deniedFor)
 	case http.StatusNotFound, http.StatusMultipleChoices, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
-		if !isKeystone || status.Actual != http.StatusNotFound {
-			return plugin.Errorf(plugin.Config, "there is no Keystone at %s (HTTP %d)", endpoint, status.Actual).
-				WithHint("check auth_url: a browser shows {\"version\": …} there").RememberFor(unusableFor)
+		if isKeystone && status.Actual == http.StatusNotFound {
+			return refused(host, a, status.Actual) // so it says of a token that it cannot read
 		}
-		return plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP 404)", host, a.what).WithHint("%s", a.hint).RememberFor(deniedFor)
+		return absent(endpoint, status.Actual)
 	case http.StatusBadRequest:
 		if !isKeystone {
-			return plugin.Errorf(plugin.Config, "there is no Keystone at %s (HTTP 400)", endpoint).WithHint("check auth_url").RememberFor(unusableFor)
+			return absent(endpoint, status.Actual)
 		}
 		return plugin.Errorf(plugin.Config, "Keystone at %s cannot use the profile's options (HTTP 400)%s", host, quoted(message)).RememberFor(unusableFor)
 	}
@@ -116,6 +114,16 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 		return unlike(host, endpoint)
 	}
 	return plugin.Errorf(plugin.Unusable, "Keystone at %s answered HTTP %d%s", host, status.Actual, quoted(message)).RememberFor(unusableFor)
+}
+
+func refused(host string, a advice, status int) error {
+	return plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP %d)", host, a.what, status).
+		WithHint("%s", a.hint).RememberFor(deniedFor)
+}
+
+func absent(endpoint string, status int) error {
+	return plugin.Errorf(plugin.Config, "there is no Keystone at %s (HTTP %d)", endpoint, status).
+		WithHint("check auth_url: a browser shows {\"version\": …} there").RememberFor(unusableFor)
 }
 
 // unlike is the error for an answer that Keystone would not give.
