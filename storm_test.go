@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -110,6 +111,43 @@ func (u *user) storm(t *testing.T, n int, started func(), args ...string) []resu
 	return results
 }
 
+// untilWaiting returns when n processes wait for locks in u's cache. The kernel
+// lists each below the lock that it waits for.
+func (u *user) untilWaiting(t *testing.T, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		list, err := os.ReadFile("/proc/locks")
+		if err != nil {
+			time.Sleep(2 * time.Second) // another system: they should have come by then
+			return
+		}
+		locks, err := filepath.Glob(filepath.Join(u.home, ".cache", "jeton", "*.lock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting := 0
+		for _, path := range locks {
+			info, err := os.Stat(path)
+			if err != nil {
+				continue
+			}
+			inode := fmt.Sprintf(":%d ", reflect.ValueOf(info.Sys()).Elem().FieldByName("Ino").Uint())
+			for line := range strings.Lines(string(list)) {
+				if strings.Contains(line, "-> FLOCK") && strings.Contains(line, inode) {
+					waiting++
+				}
+			}
+		}
+		if waiting >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("only %d of %d processes came to wait", waiting, n)
+			return
+		}
+	}
+}
+
 // allEqual checks that all processes succeeded with one document.
 func allEqual(t *testing.T, results []result) {
 	t.Helper()
@@ -163,7 +201,7 @@ func storms(t *testing.T, w *world, n int) {
 		all := make(chan struct{})
 		w.front.SetFault(func(http.ResponseWriter, *http.Request) bool { <-all; return false })
 		return func() {
-			time.Sleep(time.Second) // for the last to come to the lock
+			u.untilWaiting(t, n-1)
 			w.front.SetFault(nil)
 			close(all)
 		}
@@ -217,7 +255,7 @@ func TestWaiterCanBeStopped(t *testing.T) {
 	if err := waiter.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond)
+	u.untilWaiting(t, 1)
 	start := time.Now()
 	waiter.Process.Signal(os.Interrupt)
 	waiter.Wait()

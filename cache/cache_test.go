@@ -304,20 +304,23 @@ func TestSingleFlight(t *testing.T) {
 	for _, err := range []error{nil, plugin.Errorf(plugin.Later, "wait").RememberFor(time.Minute)} {
 		d := openTest(t)
 		src := &counter{life: time.Hour, err: err}
+		var wg, begun sync.WaitGroup
+		begun.Add(50)
 		slow := sourceFunc(func(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
-			time.Sleep(50 * time.Millisecond)
+			begun.Wait()
 			return src.Fetch(ctx, prev)
 		})
-		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
 				// Each opens the directory itself, as a process would.
 				mine, e := OpenDir(d.Path())
 				if e != nil {
 					t.Error(e)
+					begun.Done()
 					return
 				}
 				c := &Cache{Store: mine, Pepper: []byte("pepper"), Stderr: io.Discard}
+				begun.Done()
 				cred, e := c.Fetch(t.Context(), testKey, slow, Policy{})
 				if err == nil && (e != nil || cred.Token.Reveal() != "token-1") {
 					t.Errorf("%v, %v", cred, e)
