@@ -65,7 +65,7 @@ func newWorld(t testing.TB) *world {
 	id, secret := k.ApplicationCredential("alice", web)
 	return front(t, k, map[string]string{
 		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
-		"ALICE": alice, "APPCRED": id, "APPCRED_SECRET": secret,
+		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
 	})
 }
 
@@ -83,7 +83,7 @@ func realWorld(t testing.TB) *world {
 	return front(t, proxy, map[string]string{
 		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
 		"DEMO":  cloud["project_demo"],
-		"ALICE": cloud["user_alice"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],
+		"ALICE": cloud["user_alice"], "EXPIRED": cloud["expired_token"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],
 		"TRUST": cloud["trust"], "BOB": cloud["user_bob"],
 		"SWIFT": cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],
 	})
@@ -189,9 +189,6 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			"code":     cmdCode,
 			"expand":   cmdExpand,
 			"mode":     cmdMode,
-			"expire": func(ts *testscript.TestScript, _ bool, _ []string) {
-				theWorld(ts).front.Next.(*embedded.Keystone).Expire()
-			},
 			"setsecret": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 			},

@@ -105,13 +105,21 @@ func (k *Keystone) ApplicationCredential(name, project string) (id, secret strin
 	return id, secret
 }
 
-// Expire ends the life of all tokens.
-func (k *Keystone) Expire() {
+// ExpiredToken returns a token of the user that was valid once.
+func (k *Keystone) ExpiredToken(name string) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, t := range k.tokens {
-		t.expires = time.Now().Add(-time.Minute)
+	u := k.users[name]
+	return k.issue(&token{user: u, project: u.projects[0], expires: time.Now().Add(-time.Minute)})
+}
+
+func (k *Keystone) issue(t *token) string {
+	if k.tokens == nil {
+		k.tokens = map[string]*token{}
 	}
+	id := "gAAAAA" + random() + random()
+	k.tokens[id] = t
+	return id
 }
 
 func random() string {
@@ -248,12 +256,7 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 		}
 		t.project = k.projects[i].ID
 	}
-	id := "gAAAAA" + random() + random()
-	if k.tokens == nil {
-		k.tokens = map[string]*token{}
-	}
-	k.tokens[id] = t
-	w.Header().Set("X-Subject-Token", id)
+	w.Header().Set("X-Subject-Token", k.issue(t))
 	reply(w, 201, k.describe(t, r))
 }
 
