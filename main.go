@@ -47,6 +47,7 @@ type cli struct {
 	Logout  logoutCmd  `cmd:"" help:"Revoke a credential and forget it."`
 	Reject  rejectCmd  `cmd:"" help:"Drop a credential that was refused, so that the next call fetches a new one."`
 	Status  statusCmd  `cmd:"" help:"Show the profiles and what is kept for them."`
+	Inspect inspectCmd `cmd:"" help:"Show who a credential is, and what its issuer offers."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove what has expired, and keys that nobody wants."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -141,6 +141,20 @@ type Cataloger interface {
 	Endpoints(ctx context.Context, c *Credential) (map[string]string, error)
 }
 
+// An Inspector is a [Source] that can look up what its issuer offers.
+type Inspector interface {
+	// Inspect returns what the issuer tells of c and of what its owner could
+	// have instead. No secret is in it.
+	Inspect(ctx context.Context, c *Credential) ([]Table, error)
+}
+
+// A Table is a part of what an issuer offers.
+type Table struct {
+	Name    string
+	Columns []string
+	Rows    [][]string
+}
+
 // An Env is all that a [Source] may use of the outside world.
 type Env struct {
 	Profile string

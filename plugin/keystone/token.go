@@ -73,21 +73,21 @@ type answer struct {
 	Methods   []string `json:"methods"`
 	IssuedAt  string   `json:"issued_at"`
 	ExpiresAt string   `json:"expires_at"`
-	User      struct {
-		ID     string `json:"id"`
-		Name   string `json:"name"`
-		Domain named  `json:"domain"`
-	} `json:"user"`
-	Project *struct {
-		named
-		Domain named `json:"domain"`
-	} `json:"project"`
-	Domain *named `json:"domain"`
-	System *struct {
+	User      owned    `json:"user"`
+	Project   *owned   `json:"project"`
+	Domain    *named   `json:"domain"`
+	System    *struct {
 		All bool `json:"all"`
 	} `json:"system"`
-	ApplicationCredential *named `json:"application_credential"`
-	Trust                 *named `json:"OS-TRUST:trust"`
+	Roles                 []named `json:"roles"`
+	ApplicationCredential *named  `json:"application_credential"`
+	Trust                 *named  `json:"OS-TRUST:trust"`
+}
+
+// owned is a user or project, whose name is unique in its domain only.
+type owned struct {
+	named
+	Domain named `json:"domain"`
 }
 
 type named struct {
@@ -272,23 +272,32 @@ func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[strin
 	return endpoints, nil
 }
 
+// A project is one that the owner of a token has a role in.
+type project struct {
+	named
+	DomainID string `json:"domain_id"`
+	Enabled  bool   `json:"enabled"`
+}
+
+func (s *source) projects(ctx context.Context, token plugin.Secret) ([]project, error) {
+	var body struct {
+		Projects []project `json:"projects"`
+	}
+	client := s.client(token)
+	_, err := client.Get(ctx, client.ServiceURL("auth", "projects"), &body, nil)
+	return body.Projects, err
+}
+
 // withProjects completes err with the projects that the owner of token can
 // choose from.
 func (s *source) withProjects(ctx context.Context, token plugin.Secret, err *plugin.Error, advice string) error {
-	var body struct {
-		Projects []struct {
-			named
-			DomainID string `json:"domain_id"`
-			Enabled  bool   `json:"enabled"`
-		} `json:"projects"`
-	}
 	err.RememberFor(unusableFor)
-	client := s.client(token)
-	if _, e := client.Get(ctx, client.ServiceURL("auth", "projects"), &body, nil); e != nil {
+	projects, e := s.projects(ctx, token)
+	if e != nil {
 		return err.WithHint("%s", advice)
 	}
 	var list []string
-	for _, p := range body.Projects {
+	for _, p := range projects {
 		if p.Enabled {
 			list = append(list, plugin.Shorten(p.Name)+" ("+plugin.Shorten(p.ID)+", domain "+plugin.Shorten(p.DomainID)+")")
 		}

@@ -1,0 +1,97 @@
+package keystone
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Inspect tells who the token is, and what scopes its owner can choose from.
+func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+	a, err := getToken(ctx, s.client(c.Token), c.Token)
+	switch {
+	case gophercloud.ResponseCodeIs(err, http.StatusForbidden):
+		a = remembered(c) // a trust's token may not ask about itself
+	case err != nil:
+		return nil, s.explain(err, c.Token)
+	}
+	var roles []string
+	for _, r := range a.Roles {
+		roles = append(roles, r.Name)
+	}
+	slices.Sort(roles)
+	identity := plugin.Table{Name: "identity", Columns: []string{"what", "name", "id"}, Rows: [][]string{
+		{"user", a.User.Name, a.User.ID}, {"user domain", a.User.Domain.Name, a.User.Domain.ID},
+	}}
+	scope := func(what string, thing *named) {
+		if thing != nil {
+			identity.Rows = append(identity.Rows, []string{what, thing.Name, thing.ID})
+		}
+	}
+	if a.Project != nil {
+		scope("project", &a.Project.named)
+		scope("project domain", &a.Project.Domain)
+	}
+	scope("domain", a.Domain)
+	if a.System != nil && a.System.All {
+		scope("system", &named{Name: "all"})
+	}
+	scope("trust", a.Trust)
+	scope("application credential", a.ApplicationCredential)
+	if len(roles) > 0 {
+		identity.Rows = append(identity.Rows, []string{"roles", strings.Join(roles, ", "), ""})
+	}
+	identity.Rows = append(identity.Rows,
+		[]string{"expires", c.Expires.UTC().Format(time.RFC3339), ""})
+
+	tables := []plugin.Table{identity}
+	projects, err := s.projects(ctx, c.Token)
+	if err != nil {
+		return nil, s.explain(err, c.Token)
+	}
+	table := plugin.Table{Name: "projects", Columns: []string{"name", "id", "domain_id"}}
+	for _, p := range projects {
+		if p.Enabled {
+			table.Rows = append(table.Rows, []string{p.Name, p.ID, p.DomainID})
+		}
+	}
+	tables = append(tables, table)
+	var body struct {
+		Domains []struct {
+			named
+			Enabled bool `json:"enabled"`
+		} `json:"domains"`
+	}
+	client := s.client(c.Token)
+	if _, err := client.Get(ctx, client.ServiceURL("auth", "domains"), &body, nil); err != nil {
+		return nil, s.explain(err, c.Token)
+	}
+	table = plugin.Table{Name: "domains", Columns: []string{"name", "id"}}
+	for _, d := range body.Domains {
+		if d.Enabled {
+			table.Rows = append(table.Rows, []string{d.Name, d.ID})
+		}
+	}
+	return append(tables, table), nil
+}
+
+// remembered is what Keystone told of the token when it issued it.
+func remembered(c *plugin.Credential) *answer {
+	thing := func(id, name string) named { return named{c.Attrs[id], c.Attrs[name]} }
+	a := &answer{}
+	a.User.named = thing(plugin.AttrUserID, plugin.AttrUserName)
+	a.User.Domain = thing(plugin.AttrUserDomainID, plugin.AttrUserDomainName)
+	if c.Attrs[plugin.AttrProjectID] != "" {
+		a.Project = &owned{thing(plugin.AttrProjectID, plugin.AttrProjectName), thing(plugin.AttrProjectDomainID, plugin.AttrProjectDomainName)}
+	}
+	if id := c.Attrs[plugin.AttrTrustID]; id != "" {
+		a.Trust = &named{ID: id}
+	}
+	return a
+}
