@@ -81,7 +81,7 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failure
 	if p.Issuer.Mints {
 		// To delete keys takes a login, which is saved if there are none.
 		minted, err := a.ledger(p).Has(ctx, false)
-		if err == nil && minted {
+		if err == nil && minted && ok {
 			err = r.Revoke(ctx, nil)
 			if !roaming(p) && err == nil {
 				// What is left is at an account that the profile had before.
@@ -144,8 +144,8 @@ func (a *app) keysLeft(ctx context.Context, kind func(cache.Minted) bool) error 
 		for _, m := range account.Keys {
 			if kind(m) {
 				failures = errors.Join(failures, plugin.Errorf(plugin.Config,
-					"access key %s, made for profile %s of %s, is there still at %s: no profile that makes keys logs in as its user", m.ID, m.Profile, m.Config, account.Issuer).
-					WithHint("write one for a moment (plugin: keystone-ec2) and run jeton gc, or: openstack ec2 credentials delete %s", m.ID))
+					"access key %s, made for profile %s of %s, is there still at %s: no profile could delete it", m.ID, m.Profile, m.Config, account.Issuer).
+					WithHint("write one of plugin keystone-ec2 that logs in as its user, and run jeton gc; or: openstack ec2 credentials delete %s", m.ID))
 			}
 		}
 	}

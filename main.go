@@ -326,7 +326,7 @@ func (a *app) directory(variable, base string) (string, error) {
 // open opens the cache and the state directory. Nothing that is wrong with
 // them fails a command.
 func (a *app) open(ctx context.Context, keep bool) {
-	a.cache = &cache.Cache{Store: cache.None{}, Pepper: []byte{}, Stderr: a.stderr}
+	a.cache = &cache.Cache{Store: cache.None{}, Pepper: []byte{}, Warn: a.warn}
 	if !keep {
 		a.why = cache.ErrNoCache
 		return

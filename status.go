@@ -37,8 +37,17 @@ type report struct {
 
 func (r *report) add(err error) {
 	if err != nil {
-		r.Errors = append(r.Errors, plugin.AsError(err).Text)
+		r.Errors = append(r.Errors, inOneLine(err))
 	}
+}
+
+// inOneLine is err with its hint.
+func inOneLine(err error) string {
+	e := plugin.AsError(err)
+	if e.Hint == "" {
+		return e.Text
+	}
+	return e.Text + " (" + e.Hint + ")"
 }
 
 type profileReport struct {
@@ -57,13 +66,15 @@ type profileReport struct {
 }
 
 func (s *statusCmd) Run(ctx context.Context, a *app) error {
+	r := report{Profiles: []profileReport{}}
 	f, err := a.config()
 	if err != nil {
-		return err
+		r.add(err)
+		return a.printReport(&r, s.JSON)
 	}
 	a.open(ctx, true)
 	kept, err := a.cache.Kept(ctx)
-	r := report{Config: f.Path}
+	r.Config = f.Path
 	r.add(err)
 	if d, ok := a.cache.Store.(*cache.Dir); ok {
 		r.Cache = d.Path()
@@ -73,17 +84,13 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 		names = append(names, "env")
 	}
 	if s.Profile != "" {
-		p, err := a.profile(s.Profile)
-		if err != nil {
-			return err
-		}
-		names = []string{p.Name}
+		names = []string{s.Profile}
 	}
 	used := map[string]bool{}
 	for _, name := range names {
 		p, err := f.Profile(name)
 		if err != nil {
-			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: plugin.AsError(err).Text})
+			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: inOneLine(err)})
 			continue
 		}
 		r.Profiles = append(r.Profiles, a.report(p, kept, used))
@@ -100,7 +107,12 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 	}
 	r.Minted, err = a.state.Accounts(ctx)
 	r.add(err)
-	document, err := r.encode(s.JSON)
+	return a.printReport(&r, s.JSON)
+}
+
+// printReport prints r, whatever is in it.
+func (a *app) printReport(r *report, asJSON bool) error {
+	document, err := r.encode(asJSON)
 	if err != nil {
 		return err
 	}
@@ -121,7 +133,7 @@ func (a *app) report(p *plugin.Profile, kept []cache.Kept, used map[string]bool)
 		err = checkFormat(p)
 	}
 	if err != nil {
-		row.Error = plugin.AsError(err).Text
+		row.Error = inOneLine(err)
 		return row
 	}
 	i := slices.IndexFunc(kept, func(k cache.Kept) bool { return k.Name == key.Name })
@@ -177,7 +189,7 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 		err := e.Encode(r)
 		return b.Bytes(), err
 	}
-	if len(r.Profiles) == 0 {
+	if len(r.Profiles) == 0 && len(r.Errors) == 0 {
 		fmt.Fprintf(&b, "no profiles in %s\n", r.Config)
 	}
 	table(&b, "", r.Profiles)

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"time"
@@ -37,7 +36,8 @@ const (
 type Cache struct {
 	Store  Store
 	Pepper []byte
-	Stderr io.Writer
+	// Warn tells the user what has gone wrong without failing the command.
+	Warn func(format string, args ...any)
 }
 
 // Key returns the key of a profile.
@@ -193,7 +193,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		}
 		c.rememberFailure(ctx, key, p, err, now)
 		if usable(e, p) {
-			c.warn("%s: could not renew: %v; what is at hand serves until it expires", p.Profile, plugin.AsError(err))
+			c.Warn("%s: could not renew: %v; what is at hand serves until it expires", p.Profile, plugin.AsError(err))
 			return e.credential(), nil
 		}
 		return nil, err
@@ -203,7 +203,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		return cred, nil // there was nothing better, and it grows no younger
 	}
 	if err := c.put(ctx, key, "", newEntry(p, key, cred, now)); err != nil {
-		c.warn("%s: could not keep the credential: %v", p.Profile, err)
+		c.Warn("%s: could not keep the credential: %v", p.Profile, err)
 	}
 	return cred, nil
 }
@@ -233,7 +233,7 @@ func (c *Cache) lock(ctx context.Context, key Key) (func(), error) {
 		return nil, plugin.Errorf(plugin.Later, "another jeton is fetching this credential, and took more than %s", waitLimit).
 			WithHint("try again; jeton status shows what is kept")
 	}
-	c.warn("no locks in the cache directory: %v; callers at the same time each ask the issuer", err)
+	c.Warn("no locks in the cache directory: %v; callers at the same time each ask the issuer", err)
 	return func() {}, nil
 }
 
@@ -301,12 +301,8 @@ func (c *Cache) rememberFailure(ctx context.Context, key Key, p Policy, err erro
 	}
 	f.Until = now.Add(e.Remember)
 	if err := c.put(ctx, key, failedSuffix, f); err != nil {
-		c.warn("%s: could not keep the failure: %v", p.Profile, err)
+		c.Warn("%s: could not keep the failure: %v", p.Profile, err)
 	}
-}
-
-func (c *Cache) warn(format string, args ...any) {
-	fmt.Fprintf(c.Stderr, "jeton: "+format+"\n", args...)
 }
 
 // AccessKey returns the id of the access key that is kept under key, or "".

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -68,7 +67,9 @@ var testKey = newKey([]byte("pepper"), []plugin.Input{{Name: "a", Value: "b"}}, 
 
 func newCache(s Store) (*Cache, *bytes.Buffer) {
 	var stderr bytes.Buffer
-	return &Cache{Store: s, Pepper: []byte("pepper"), Stderr: &stderr}, &stderr
+	return &Cache{Store: s, Pepper: []byte("pepper"), Warn: func(format string, args ...any) {
+		fmt.Fprintf(&stderr, format+"\n", args...)
+	}}, &stderr
 }
 
 func get(t *testing.T, c *Cache, src plugin.Source, p Policy) string {
@@ -319,7 +320,7 @@ func TestSingleFlight(t *testing.T) {
 					begun.Done()
 					return
 				}
-				c := &Cache{Store: mine, Pepper: []byte("pepper"), Stderr: io.Discard}
+				c := &Cache{Store: mine, Pepper: []byte("pepper"), Warn: t.Logf}
 				begun.Done()
 				cred, e := c.Fetch(t.Context(), testKey, slow, Policy{})
 				if err == nil && (e != nil || cred.Token.Reveal() != "token-1") {
@@ -365,7 +366,7 @@ func TestStoreTrouble(t *testing.T) {
 			t.Errorf("%s, not %s", got, want)
 		}
 	}
-	if !strings.Contains(stderr.String(), "jeton: p: could not keep the credential: disk full\n") {
+	if !strings.Contains(stderr.String(), "p: could not keep the credential: disk full\n") {
 		t.Errorf("stderr: %s", stderr)
 	}
 }

@@ -238,10 +238,6 @@ func ConnectionError(err error, host string) error {
 	if errors.As(err, &own) {
 		return own
 	}
-	var ue *url.Error
-	if !errors.As(err, &ue) {
-		return Errorf(Unusable, "%s answers with something else than was expected", host).RememberFor(throttled)
-	}
 	e := Errorf(Network, "%s: %s", host, connectionTrouble(err)).RememberFor(unreachable)
 	var dial *net.OpError
 	var dns *net.DNSError

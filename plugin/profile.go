@@ -103,14 +103,6 @@ func (p *Profile) Source(env Env) Source {
 // complete checks p once its options are set.
 func (p *Profile) complete() error {
 	c := &p.Common
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{{"renew_after", c.RenewAfter}, {"max_ttl", c.MaxTTL}, {"timeout", c.Timeout}} {
-		if d.value < 0 {
-			return Errorf(Config, "%s: a duration cannot be negative", d.name)
-		}
-	}
 	if c.Timeout > maxFetch {
 		return Errorf(Config, "timeout: at most %s", maxFetch)
 	}
@@ -164,8 +156,7 @@ func Incomplete(issuers []Issuer, getenv func(string) string) error {
 		if issuer.EnvName == "" {
 			continue
 		}
-		// The way of logging in is known of every environment.
-		if values, complete, err := issuer.Environment(getenv); err == nil && !complete && len(values) > 1 {
+		if values, complete, err := issuer.Environment(getenv); err == nil && !complete && len(values) > 0 {
 			_, _, err := FromEnvironment(issuer.EnvName, issuers, getenv)
 			return err
 		}

@@ -45,16 +45,9 @@ func (o *Options) advice() advice {
 	check = append(check, o.scopes()...)
 	hint := "check " + strings.Join(check, ", ") + ": Keystone says the same of a wrong one, an unknown one and a disabled one"
 	if o.assumed {
-		hint = "no domain is given, so that the one with the id \"" + first(o.DefaultDomain, "default") + "\" is taken; " + hint
+		hint = "no domain is given, so that the one with the id \"" + o.fallbackDomain() + "\" is taken; " + hint
 	}
 	return advice{"the login", "log in", hint}
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // advice is what was refused, what it was meant to do, and what to do about it.

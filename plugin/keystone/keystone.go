@@ -131,19 +131,22 @@ func (o *Options) locate(plainHTTP bool) error {
 // defaultDomains completes names without a domain as openstackclient does
 // (osc_lib/cli/client_config.py): with the domain whose id is default_domain.
 func (o *Options) defaultDomains(m *method) {
-	domain := o.DefaultDomain
-	if domain == "" {
-		domain = "default"
-	}
 	if !m.defaultDomain {
 		return
 	}
 	if o.Username != "" && o.UserDomainID == "" && o.UserDomainName == "" {
-		o.UserDomainID, o.assumed = domain, true
+		o.UserDomainID, o.assumed = o.fallbackDomain(), true
 	}
 	if o.ProjectName != "" && o.ProjectDomainID == "" && o.ProjectDomainName == "" {
-		o.ProjectDomainID, o.assumed = domain, true
+		o.ProjectDomainID, o.assumed = o.fallbackDomain(), true
 	}
+}
+
+func (o *Options) fallbackDomain() string {
+	if o.DefaultDomain != "" {
+		return o.DefaultDomain
+	}
+	return "default"
 }
 
 // Source returns the source of tokens.
