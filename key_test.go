@@ -16,7 +16,7 @@ import (
 
 // outsideKey are the options that do not decide which credential an issuer
 // gives. Whoever adds an option has to think about whether it belongs here.
-var outsideKey = []string{"format", "from", "identity_api_version", "max_ttl", "renew_after", "timeout", "verify"}
+var outsideKey = []string{"format", "from", "identity_api_version", "max_ttl", "passcode", "renew_after", "timeout", "verify"}
 
 // Every option of every plugin, changed alone, changes the key, but those that
 // are known not to matter.
@@ -75,6 +75,8 @@ func set(t *testing.T, v reflect.Value, file string) {
 	switch p := v.Addr().Interface().(type) {
 	case *string:
 		*p = "changed"
+	case *[]string:
+		*p = []string{"changed"}
 	case *bool:
 		*p = !*p
 	case *plugin.Path:

@@ -125,7 +125,7 @@ func (a *app) run(args []string) (code plugin.Code) {
 	if a.command != nil && k.Selected().Name != "exec" {
 		return a.fail("", plugin.Errorf(plugin.Usage, "only exec takes a command after --").WithHint("jeton exec --help"))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), budget)
+	ctx, cancel := plugin.Limit(context.Background(), budget)
 	defer cancel()
 	k.BindTo(ctx, (*context.Context)(nil))
 	return a.failAll(k.Run(a))
@@ -385,7 +385,7 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 // source returns the source of p's credentials, connected to that of the
 // profile below it.
 func (a *app) source(p *plugin.Profile, n need) plugin.Source {
-	env := plugin.Env{Getenv: a.getenv, Log: a.log, Refresh: !n.since.IsZero(), Ledger: a.ledger(p)}
+	env := plugin.Env{Getenv: a.getenv, Log: a.log, Ask: a.ask, Refresh: !n.since.IsZero(), Ledger: a.ledger(p)}
 	if p.Base != nil {
 		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
 			n := n

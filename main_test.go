@@ -41,8 +41,28 @@ func TestMain(m *testing.M) {
 			os.Unsetenv(name)
 		}
 	}
-	testscript.Main(m, map[string]func(){"jeton": main})
+	testscript.Main(m, map[string]func(){"jeton": main, "totp": printTOTP})
 }
+
+// printTOTP is a program that prints the passcode of the moment, as oathtool
+// does. With a second argument, it also adds a line to that file.
+func printTOTP() {
+	if len(os.Args) > 2 {
+		f, err := os.OpenFile(os.Args[2], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprintln(f, "asked")
+		f.Close()
+	}
+	fmt.Println(embedded.TOTP(os.Args[1], time.Now()))
+}
+
+// The secrets of the embedded Keystone's passcodes.
+const (
+	totpErin  = "INAU4QKSLEWWK4TJNYWXI33UOA"
+	totpFrank = "INAU4QKSLEWWM4TBNZVS25DPORYA"
+)
 
 // A world is a Keystone with users and projects, behind a front that counts
 // and fails on demand.
@@ -60,11 +80,20 @@ func newWorld(t testing.TB) *world {
 	k.User("carol", "CANARY-carol-pw", "")
 	k.User("dave", "CANARY-dave-pw", "", web)
 	k.Disable("dave")
+	k.User("erin", "CANARY-erin-pw", "", web)
+	k.TOTP("erin", totpErin, true)
+	k.User("frank", "CANARY-frank-pw", "", web)
+	k.TOTP("frank", totpFrank, false)
+	k.User("gina", "CANARY-gina-pw", "", web)
+	k.Expire("gina")
+	k.User("henry", "CANARY-henry-pw", "", web)
+	k.Disable("henry") // Keystone says the same of a locked one
 	demo := k.Project("system-demo")
 	k.User("system-demo-1", "CANARY-demo-pw", "", demo)
 	id, secret := k.ApplicationCredential("alice", web)
 	return front(t, k, map[string]string{
 		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
+		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank,
 		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
 	})
 }
@@ -82,7 +111,7 @@ func realWorld(t testing.TB) *world {
 	proxy.ErrorLog = log.New(io.Discard, "", 0)                // of clients that were killed
 	return front(t, proxy, map[string]string{
 		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
-		"DEMO":  cloud["project_demo"],
+		"DEMO": cloud["project_demo"], "TOTP_ERIN": cloud["totp_erin"], "TOTP_FRANK": cloud["totp_frank"],
 		"ALICE": cloud["user_alice"], "EXPIRED": cloud["expired_token"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],
 		"TRUST": cloud["trust"], "BOB": cloud["user_bob"],
 		"SWIFT": cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],

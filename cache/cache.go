@@ -176,7 +176,7 @@ func usable(e *entry, p Policy) bool {
 
 // fetch asks the source, under the lock, and keeps the answer.
 func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry, limit time.Duration) (*plugin.Credential, error) {
-	fetchCtx, cancel := context.WithTimeout(ctx, limit)
+	fetchCtx, cancel := plugin.Limit(ctx, limit)
 	defer cancel()
 	var prev *plugin.Credential
 	if e != nil && (p.MaxTTL == 0 || time.Since(e.Created) < p.MaxTTL) {
@@ -188,7 +188,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		err = cred.Check(now)
 	}
 	if err != nil {
-		if fetchCtx.Err() == context.DeadlineExceeded {
+		if context.Cause(fetchCtx) == context.DeadlineExceeded {
 			err = slow(err)
 		}
 		c.rememberFailure(ctx, key, p, err, now)

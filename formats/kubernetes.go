@@ -50,6 +50,20 @@ func newKubernetes(o Options) (Format, error) {
 	return &kubernetes{info.APIVersion, o}, nil
 }
 
+// Interactive reports whether a question may be put to the user: not if the
+// caller is a Kubernetes client that has kept the terminal to itself.
+func Interactive(execInfo string) bool {
+	var info struct {
+		Spec struct {
+			Interactive *bool `json:"interactive"`
+		} `json:"spec"`
+	}
+	if len(execInfo) > maxExecInfo || json.Unmarshal([]byte(execInfo), &info) != nil {
+		return true // none, or one that newKubernetes refuses
+	}
+	return info.Spec.Interactive == nil || *info.Spec.Interactive
+}
+
 // MinTTL is two minutes, one of which is kept from the client.
 func (*kubernetes) MinTTL() time.Duration { return 2 * time.Minute }
 

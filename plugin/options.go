@@ -73,6 +73,8 @@ func (f field) cacheInput(getenv func(string) string) (string, error) {
 		}
 		sum := sha256.Sum256(b)
 		return string(v) + "\x00" + string(sum[:]), nil
+	case []string:
+		return strings.Join(v, "\x00"), nil
 	default:
 		return fmt.Sprint(v), nil
 	}
@@ -108,6 +110,11 @@ func (f field) setNode(n *yaml.Node) error {
 		return p.setNode(n)
 	case *string:
 		return setScalar(n, "text, and not empty", func(s string) bool { *p = s; return s != "" })
+	case *[]string:
+		if err := n.Decode(p); err != nil || n.Kind != yaml.SequenceNode || len(*p) == 0 {
+			return at(n, "must be a list, such as [a, b]")
+		}
+		return nil
 	case *Path:
 		return setScalar(n, "the path of a file", func(s string) bool {
 			*p = Path(expandHome(s))

@@ -5,6 +5,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -155,6 +156,9 @@ type Table struct {
 	Rows    [][]string
 }
 
+// ErrNobody says that there is nobody to ask.
+var ErrNobody = errors.New("there is no terminal")
+
 // An Env is all that a [Source] may use of the outside world.
 type Env struct {
 	Profile string
@@ -162,6 +166,10 @@ type Env struct {
 	Getenv  func(string) string
 	// Log tells the user of a step, under --verbose. It is never given a secret.
 	Log func(format string, args ...any)
+	// Ask puts a question to the user and returns the answer. The limits of
+	// ctx stand still meanwhile. It returns [ErrNobody] if there is no
+	// terminal to ask at.
+	Ask func(ctx context.Context, question string) (Secret, error)
 
 	// From returns the credential of the profile that `from` names, cached
 	// and locked for itself. It is nil in a profile without `from`. With

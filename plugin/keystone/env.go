@@ -74,10 +74,15 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		id, name := get("application_credential_id"), get("application_credential_name")
 		complete = id != "" || name != "" && user()
 		complete = get("application_credential_secret") != "" && complete
+	case "totp":
+		scope()
+		complete = user() // the passcode can be asked for
+		get("passcode")
 	default:
 		scope()
 		complete = user()
 		complete = get("password") != "" && complete
+		get("passcode")
 	}
 	for _, option := range []string{"default_domain", "region_name", "identity_api_version"} {
 		get(option)

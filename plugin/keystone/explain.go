@@ -22,8 +22,8 @@ const (
 
 // explain returns err, which gophercloud or the HTTP client returned, in words
 // made for the user. The library's own texts hold whole answers and addresses.
-func (s *source) explain(err error, secret plugin.Secret) error {
-	return explain(err, s.options.AuthURL, s.options.advice(), secret)
+func (s *source) explain(err error, secrets ...plugin.Secret) error {
+	return explain(err, s.options.AuthURL, s.options.advice(), secrets...)
 }
 
 // advice says what o logs in with, and what to check if it is refused.
@@ -36,11 +36,20 @@ func (o *Options) advice() advice {
 		return advice{"the token", "exchange it for another",
 			"it has expired or was revoked, or the scope is not one of its user's: get a new token"}
 	}
-	check := []string{"the password", "username"}
-	if o.UserID != "" {
-		check[1] = "user_id"
-	} else if !o.assumed {
-		check = append(check, "the user's domain")
+	var check []string
+	for _, method := range o.factors() {
+		if method == "totp" {
+			method = "passcode"
+		}
+		check = append(check, "the "+strings.ReplaceAll(method, "_", " "))
+	}
+	switch {
+	case o.UserID != "":
+		check = append(check, "user_id")
+	case o.assumed:
+		check = append(check, "username")
+	default:
+		check = append(check, "username", "the user's domain")
 	}
 	check = append(check, o.scopes()...)
 	hint := "check " + strings.Join(check, ", ") + ": Keystone says the same of a wrong one, an unknown one and a disabled one"
@@ -53,11 +62,8 @@ func (o *Options) advice() advice {
 // advice is what was refused, what it was meant to do, and what to do about it.
 type advice struct{ what, purpose, hint string }
 
-func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
-	host := endpoint
-	if u, e := url.Parse(endpoint); e == nil {
-		host = u.Host
-	}
+func explain(err error, endpoint string, a advice, secrets ...plugin.Secret) error {
+	host := hostOf(endpoint)
 	var own *plugin.Error
 	if errors.As(err, &own) {
 		return own
@@ -72,13 +78,9 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 	if err := plugin.StatusError(host, status.Actual, status.ResponseHeader, time.Now()); err != nil {
 		return err
 	}
-	message, isKeystone := keystoneMessage(status.Body, secret)
+	message, isKeystone := keystoneMessage(status.Body, secrets)
 	switch status.Actual {
 	case http.StatusUnauthorized:
-		if status.ResponseHeader.Get("Openstack-Auth-Receipt") != "" {
-			return plugin.Errorf(plugin.Denied, "Keystone at %s wants a further factor of this user", host).
-				WithHint("use an application credential instead: they need none").RememberFor(deniedFor)
-		}
 		if strings.Contains(message, "password is expired") {
 			return plugin.Errorf(plugin.Denied, "Keystone at %s says that the password has expired", host).
 				WithHint("set a new one: openstack user password set").RememberFor(deniedFor)
@@ -107,6 +109,14 @@ func explain(err error, endpoint string, a advice, secret plugin.Secret) error {
 		return unlike(host, endpoint)
 	}
 	return plugin.Errorf(plugin.Unusable, "Keystone at %s answered HTTP %d%s", host, status.Actual, quoted(message)).RememberFor(unusableFor)
+}
+
+func hostOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return endpoint
+	}
+	return u.Host
 }
 
 func refused(host string, a advice, status int) error {
@@ -143,9 +153,9 @@ func article(kind string) string {
 }
 
 // keystoneMessage returns the message of Keystone's error document, and
-// whether body is one at all. A message that repeats the secret which was sent
-// is withheld.
-func keystoneMessage(body []byte, secret plugin.Secret) (message string, isKeystone bool) {
+// whether body is one at all. A message that repeats a secret which was sent is
+// withheld.
+func keystoneMessage(body []byte, secrets []plugin.Secret) (message string, isKeystone bool) {
 	var doc struct {
 		Error struct {
 			Message string `json:"message"`
@@ -155,8 +165,10 @@ func keystoneMessage(body []byte, secret plugin.Secret) (message string, isKeyst
 		return "", false
 	}
 	message = doc.Error.Message
-	if v := secret.Reveal(); v != "" && (strings.Contains(message, v) || strings.Contains(message, url.QueryEscape(v))) {
-		return "", true
+	for _, secret := range secrets {
+		if v := secret.Reveal(); v != "" && (strings.Contains(message, v) || strings.Contains(message, url.QueryEscape(v))) {
+			return "", true
+		}
 	}
 	return plugin.Shorten(message), true
 }

@@ -41,7 +41,7 @@ var aliases = map[string]string{
 
 // Options are those of clouds.yaml, by its names.
 type Options struct {
-	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3applicationcredential, v3token"`
+	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token"`
 	AuthURL  string `yaml:"auth_url" help:"Keystone's address; /v3 is appended unless it ends so"`
 
 	Username       string           `yaml:"username" help:"user, by name and domain"`
@@ -49,6 +49,8 @@ type Options struct {
 	UserDomainID   string           `yaml:"user_domain_id" help:"domain of the user, by id"`
 	UserDomainName string           `yaml:"user_domain_name" help:"domain of the user, by name"`
 	Password       plugin.SecretRef `yaml:"password" help:"the user's password"`
+	Passcode       plugin.SecretRef `yaml:"passcode" key:"-" help:"the user's TOTP passcode of the moment; without it, the terminal is asked"`
+	AuthMethods    []string         `yaml:"auth_methods" help:"the factors of v3multifactor: [v3password, v3totp] by default"`
 
 	ApplicationCredentialID     string           `yaml:"application_credential_id" help:"application credential, by id"`
 	ApplicationCredentialName   string           `yaml:"application_credential_name" help:"application credential, by name and user"`
@@ -99,6 +101,9 @@ func (o *Options) Complete(common *plugin.Common) error {
 	}
 	o.defaultDomains(m)
 	if err := m.check(o); err != nil {
+		return err
+	}
+	if err := o.checkUnused(m); err != nil {
 		return err
 	}
 	return o.checkScope()

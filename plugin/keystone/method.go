@@ -11,6 +11,9 @@ import (
 
 // A method is a way to log in: an auth_type.
 type method struct {
+	// uses are the options that say who one is. Others of them would silently
+	// be ignored, and are refused.
+	uses []string
 	// defaultDomain says that names without a domain get the default one.
 	defaultDomain bool
 	// check returns an error if an option is missing or does not fit.
@@ -20,13 +23,28 @@ type method struct {
 }
 
 var methods = map[string]*method{
-	"v3password":              {true, checkPassword, fetchPassword},
-	"v3applicationcredential": {true, checkApplicationCredential, fetchApplicationCredential},
-	"v3token":                 {false, checkToken, fetchToken},
+	// The passcode is for a user of whom Keystone wants more than a password.
+	"v3password":              {[]string{"username", "user_id", "password", "passcode"}, true, checkPassword, fetchLogin},
+	"v3totp":                  {[]string{"username", "user_id", "password", "passcode"}, true, (*Options).checkUser, fetchLogin},
+	"v3multifactor":           {slices.Concat([]string{"auth_methods", "password", "passcode"}, applicationCredential), true, checkMultiFactor, fetchLogin},
+	"v3applicationcredential": {applicationCredential, true, checkApplicationCredential, fetchLogin},
+	"v3token":                 {[]string{"token"}, false, checkToken, fetchToken},
 }
+
+// applicationCredential are the options of one, which may be named by its
+// user and name.
+var applicationCredential = []string{"username", "user_id", "application_credential_id", "application_credential_name", "application_credential_secret"}
 
 // versionless are keystoneauth's names that leave the version to discovery.
 var versionless = map[string]string{"password": "v3password", "token": "v3token"}
+
+// proper returns keystoneauth's full name of an auth_type.
+func proper(name string) string {
+	if v3, ok := versionless[name]; ok {
+		return v3
+	}
+	return name
+}
 
 // method returns the way to log in that o asks for. from says that another
 // profile supplies a token.
@@ -41,9 +59,7 @@ func (o *Options) method(from bool) (*method, error) {
 	default:
 		name = "v3password"
 	}
-	if v3, ok := versionless[name]; ok {
-		name = v3
-	}
+	name = proper(name)
 	m, ok := methods[name]
 	if !ok {
 		names := slices.Sorted(maps.Keys(methods))
@@ -61,14 +77,13 @@ func (o *Options) method(from bool) (*method, error) {
 	return m, nil
 }
 
-// login posts one authentication request for the identity with that method.
-func (s *source) login(ctx context.Context, methodName string, identity map[string]any, secret plugin.Secret) (*plugin.Credential, error) {
-	client := s.client(plugin.Secret{})
-	token, err := createToken(ctx, client, &request{methodName, identity, s.options.scope()})
+// fetchLogin shows Keystone the factors of the auth_type in one request.
+func fetchLogin(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
+	factors, err := s.proofs(ctx, s.options.factors())
 	if err != nil {
-		return nil, s.explain(err, secret)
+		return nil, err
 	}
-	return s.accept(ctx, token)
+	return s.login(ctx, factors...)
 }
 
 func checkPassword(o *Options) error {
@@ -78,22 +93,29 @@ func checkPassword(o *Options) error {
 	if o.Password.IsZero() {
 		return missing(o, "password")
 	}
-	return o.checkUnused(map[string]bool{
-		"application_credential_id":     o.ApplicationCredentialID != "",
-		"application_credential_name":   o.ApplicationCredentialName != "",
-		"application_credential_secret": !o.ApplicationCredentialSecret.IsZero(),
-		"token":                         !o.Token.IsZero(),
-	})
+	return nil
 }
 
-func fetchPassword(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
-	password, err := s.options.Password.ResolveAs(ctx, "password", s.env)
-	if err != nil {
-		return nil, err
+func checkMultiFactor(o *Options) error {
+	if o.AuthMethods == nil {
+		o.AuthMethods = []string{"v3password", "v3totp"}
 	}
-	user := s.options.user()
-	user["password"] = password.Reveal()
-	return s.login(ctx, "password", map[string]any{"user": user}, password)
+	for i, name := range o.AuthMethods {
+		name = proper(name)
+		o.AuthMethods[i] = name
+		f, ok := factors[name]
+		if !ok {
+			return plugin.Errorf(plugin.Config, "auth_methods: %q is no factor that jeton knows", plugin.Shorten(name)).
+				WithHint("there are: %s", strings.Join(slices.Sorted(maps.Keys(factors)), ", "))
+		}
+		if slices.Contains(o.AuthMethods[:i], name) {
+			return plugin.Errorf(plugin.Config, "auth_methods: %s is there twice", name)
+		}
+		if err := f.check(o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkApplicationCredential(o *Options) error {
@@ -112,23 +134,7 @@ func checkApplicationCredential(o *Options) error {
 		return plugin.Errorf(plugin.Config, "an application credential belongs to one project, and Keystone refuses it with a scope").
 			WithHint("leave %s out", strings.Join(scopes, ", "))
 	}
-	return o.checkUnused(map[string]bool{"password": !o.Password.IsZero(), "token": !o.Token.IsZero()})
-}
-
-func fetchApplicationCredential(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
-	o := s.options
-	secret, err := o.ApplicationCredentialSecret.ResolveAs(ctx, "application_credential_secret", s.env)
-	if err != nil {
-		return nil, err
-	}
-	identity := map[string]any{"secret": secret.Reveal()}
-	if o.ApplicationCredentialID != "" {
-		identity["id"] = o.ApplicationCredentialID
-	} else {
-		identity["name"] = o.ApplicationCredentialName
-		identity["user"] = o.user()
-	}
-	return s.login(ctx, "application_credential", identity, secret)
+	return nil
 }
 
 func checkToken(o *Options) error {
@@ -136,12 +142,7 @@ func checkToken(o *Options) error {
 		return plugin.Errorf(plugin.Config, "token is missing, which auth_type %s needs", o.AuthType).
 			WithHint("write token: {env: NAME}, or from: PROFILE for the token of another profile")
 	}
-	return o.checkUnused(map[string]bool{
-		"username": o.Username != "", "user_id": o.UserID != "", "password": !o.Password.IsZero(),
-		"application_credential_id":     o.ApplicationCredentialID != "",
-		"application_credential_name":   o.ApplicationCredentialName != "",
-		"application_credential_secret": !o.ApplicationCredentialSecret.IsZero(),
-	})
+	return nil
 }
 
 // fetchToken uses a token that somebody else has obtained. With a project it
@@ -165,7 +166,7 @@ func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugi
 		err = s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "project_name %q needs a domain", o.ProjectName),
 			"add project_domain_id or project_domain_name")
 	default:
-		c, err = s.login(ctx, "token", map[string]any{"id": token.Reveal()}, token)
+		c, err = s.login(ctx, factor{method: "token", identity: map[string]any{"id": token.Reveal()}, secret: token})
 	}
 	if err != nil {
 		return nil, err
@@ -279,10 +280,20 @@ func (o *Options) checkUser() error {
 }
 
 // checkUnused refuses options that the auth_type would silently ignore.
-func (o *Options) checkUnused(set map[string]bool) error {
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		if set[name] {
-			return plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", name, o.AuthType).
+func (o *Options) checkUnused(m *method) error {
+	for _, given := range []struct {
+		name string
+		set  bool
+	}{
+		{"username", o.Username != ""}, {"user_id", o.UserID != ""},
+		{"password", !o.Password.IsZero()}, {"passcode", !o.Passcode.IsZero()}, {"auth_methods", o.AuthMethods != nil},
+		{"application_credential_id", o.ApplicationCredentialID != ""},
+		{"application_credential_name", o.ApplicationCredentialName != ""},
+		{"application_credential_secret", !o.ApplicationCredentialSecret.IsZero()},
+		{"token", !o.Token.IsZero()},
+	} {
+		if given.set && !slices.Contains(m.uses, given.name) {
+			return plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", given.name, o.AuthType).
 				WithHint("leave it out, or choose another auth_type")
 		}
 	}

@@ -48,13 +48,19 @@ func (p pinned) RoundTrip(r *http.Request) (*http.Response, error) {
 // request is one POST /v3/auth/tokens. It is gophercloud's AuthOptionsBuilder,
 // whose own implementation knows a part of the methods and scopes only.
 type request struct {
-	method   string
-	identity map[string]any
-	scope    map[string]any
+	factors []factor
+	scope   map[string]any
 }
 
 func (r *request) ToTokenV3CreateMap(scope map[string]any) (map[string]any, error) {
-	auth := map[string]any{"identity": map[string]any{"methods": []string{r.method}, r.method: r.identity}}
+	var methods []string
+	identity := map[string]any{}
+	for _, f := range r.factors {
+		methods = append(methods, f.method)
+		identity[f.method] = f.identity
+	}
+	identity["methods"] = methods
+	auth := map[string]any{"identity": identity}
 	if scope != nil {
 		auth["scope"] = scope
 	}

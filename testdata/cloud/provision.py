@@ -8,6 +8,10 @@ begins with CANARY, so that a test can look for one where none should be.
       bob          member of web, which is his default project
       carol        no role anywhere
       dave         member of web, disabled
+      erin         member of web; Keystone wants password and passcode of her
+      frank        member of web; a password or a passcode will do
+      gina         member of web; her password has expired (see up)
+      henry        member of web; locked after too many wrong passwords
     domain default project system-demo
       system-demo-1  member of it. This is cloud.ca's shape: a client there
                    names no domain, and the id "default" has to be the default.
@@ -18,6 +22,7 @@ begins with CANARY, so that a test can look for one where none should be.
                    which is member of web
     Swift          a service user, and object-store in the catalogue
 """
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -78,13 +83,27 @@ def provision(cloud):
     domain = out['domain'] = admin.create('/domains', 'domain', name='acme')['id']
     web = out['project_web'] = project('web', domain)
     ops = out['project_ops'] = project('ops', domain)
+    # Tests show wrong passwords by the dozen.
+    patient = {'ignore_lockout_failure_attempts': True}
+    both = {**patient, 'multi_factor_auth_enabled': True, 'multi_factor_auth_rules': [['password', 'totp']]}
     for name, more in (('alice', {}), ('bob', {'default_project_id': web}),
-                       ('carol', {}), ('dave', {'enabled': False})):
+                       ('carol', {}), ('dave', {'enabled': False}),
+                       ('erin', {'options': both}), ('frank', {}), ('gina', {}), ('henry', {'options': {}})):
         out[f'password_{name}'] = f'CANARY-{name}-pw'
-        out[f'user_{name}'] = user(name, out[f'password_{name}'], domain, **more)
+        out[f'user_{name}'] = user(name, out[f'password_{name}'], domain, **{'options': patient, **more})
     for name, role, where in (('alice', 'member', web), ('alice', 'reader', web), ('alice', 'member', ops),
-                              ('bob', 'member', web), ('dave', 'member', web)):
+                              ('bob', 'member', web), ('dave', 'member', web), ('erin', 'member', web),
+                              ('frank', 'member', web), ('gina', 'member', web), ('henry', 'member', web)):
         grant(role, where, f'users/{out[f"user_{name}"]}')
+    for name in 'erin', 'frank':
+        out[f'totp_{name}'] = base64.b32encode(f'CANARY-{name}-totp'.encode()).decode().rstrip('=')
+        admin.create('/credentials', 'credential', type='totp', blob=out[f'totp_{name}'],
+                     user_id=out[f'user_{name}'], project_id=web)
+    for _ in range(3):
+        try:
+            Keystone(cloud['keystone']).login('henry', 'wrong', domain, {'id': web})
+        except OSError:
+            pass
 
     for scope in f'/domains/{domain}', '/system':
         admin.call('PUT', f'{scope}/users/{out["user_alice"]}/roles/{roles["reader"]}')

@@ -28,6 +28,7 @@ type Keystone struct {
 	projects []object
 	appCreds map[string]*appCred
 	tokens   map[string]*token
+	receipts map[string]receipt
 	keys     []key
 }
 
@@ -39,9 +40,18 @@ type object struct {
 type user struct {
 	object
 	password string
+	totp     string // the secret of the passcodes
+	both     bool   // a password alone is not enough
+	expired  bool
 	disabled bool
 	fallback string // default project id
 	projects []string
+}
+
+// A receipt is for the first factor of a user who has to show two.
+type receipt struct {
+	user               *user
+	password, passcode bool
 }
 
 type appCred struct {
@@ -82,7 +92,7 @@ func (k *Keystone) User(name, password, fallback string, projects ...string) str
 	if k.users == nil {
 		k.users = map[string]*user{}
 	}
-	k.users[name] = &user{object{random(), name}, password, false, fallback, projects}
+	k.users[name] = &user{object: object{random(), name}, password: password, fallback: fallback, projects: projects}
 	return k.users[name].ID
 }
 
@@ -91,6 +101,21 @@ func (k *Keystone) Disable(name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.users[name].disabled = true
+}
+
+// Expire makes Keystone refuse the user's password as too old.
+func (k *Keystone) Expire(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.users[name].expired = true
+}
+
+// TOTP gives the user passcodes, and with both, Keystone wants one beside the
+// password.
+func (k *Keystone) TOTP(name, secret string, both bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.users[name].totp, k.users[name].both = secret, both
 }
 
 // ApplicationCredential adds one of the user for a project.
@@ -194,6 +219,12 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 						Password string `json:"password"`
 					} `json:"user"`
 				} `json:"password"`
+				TOTP struct {
+					User struct {
+						ref
+						Passcode string `json:"passcode"`
+					} `json:"user"`
+				} `json:"totp"`
 				Token   object `json:"token"`
 				AppCred struct {
 					object
@@ -205,7 +236,7 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 			} `json:"scope"`
 		} `json:"auth"`
 	}
-	if json.NewDecoder(r.Body).Decode(&body) != nil || len(body.Auth.Identity.Methods) != 1 {
+	if json.NewDecoder(r.Body).Decode(&body) != nil {
 		failure(w, 400, "Expecting to find valid JSON")
 		return
 	}
@@ -216,15 +247,61 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 	now := time.Now().UTC().Truncate(time.Second)
 	t := &token{issued: now, expires: now.Add(life)}
 	identity := body.Auth.Identity
-	switch identity.Methods[0] {
-	case "password":
-		given := identity.Password.User
+	find := func(given ref) *user {
 		for _, u := range k.users {
 			inDomain := given.Domain.ID == "default" || given.Domain.Name == "Default"
-			if (u.ID == given.ID || u.Name == given.Name && inDomain) && u.password == given.Password && !u.disabled {
-				t.user, t.project = u, u.fallback
+			if (u.ID == given.ID || u.Name == given.Name && inDomain) && !u.disabled {
+				return u
 			}
 		}
+		return nil
+	}
+	shown := k.receipts[r.Header.Get("Openstack-Auth-Receipt")]
+	password, passcode := shown.password, shown.passcode
+	for _, method := range identity.Methods {
+		var u *user
+		switch method {
+		case "password":
+			if u = find(identity.Password.User.ref); u != nil {
+				password = u.password == identity.Password.User.Password
+				if !password {
+					u = nil
+				} else if u.expired {
+					failure(w, 401, "The password is expired and needs to be changed for user: "+u.ID+".")
+					return
+				}
+			}
+		case "totp":
+			if u = find(identity.TOTP.User.ref); u != nil {
+				passcode = u.totp != "" && (identity.TOTP.User.Passcode == TOTP(u.totp, now) ||
+					identity.TOTP.User.Passcode == TOTP(u.totp, now.Add(-30*time.Second)))
+				if !passcode {
+					u = nil
+				}
+			}
+		default:
+			continue
+		}
+		if u == nil || shown.user != nil && u != shown.user {
+			unauthorized(w)
+			return
+		}
+		t.user, t.project = u, u.fallback
+	}
+	if t.user != nil && t.user.both && !(password && passcode) {
+		if k.receipts == nil {
+			k.receipts = map[string]receipt{}
+		}
+		id := "gAAAAAreceipt" + random()
+		k.receipts[id] = receipt{t.user, password, passcode}
+		w.Header().Set("Openstack-Auth-Receipt", id)
+		reply(w, 401, map[string]any{
+			"receipt":               map[string]any{"methods": identity.Methods, "user": t.user.object},
+			"required_auth_methods": [][]string{{"password", "totp"}},
+		})
+		return
+	}
+	switch identity.Methods[0] {
 	case "application_credential":
 		if c := k.appCreds[identity.AppCred.ID]; c != nil && c.secret == identity.AppCred.Secret && body.Auth.Scope == nil {
 			t.user, t.project, t.delegated = c.user, c.project, true

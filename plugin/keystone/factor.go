@@ -1,0 +1,239 @@
+package keystone
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A factor is one proof of who one is, as an authentication request holds it.
+type factor struct {
+	method   string // of the Identity API, such as "totp"
+	identity map[string]any
+	secret   plugin.Secret
+	// once says that the secret is good for one request: it is not sent again.
+	once bool
+}
+
+// factors are the auth_types that are one: the method of the Identity API, and
+// what returns an error if an option for it is missing.
+var factors = map[string]struct {
+	method string
+	check  func(o *Options) error
+}{
+	"v3password":              {"password", checkPassword},
+	"v3totp":                  {"totp", (*Options).checkUser},
+	"v3applicationcredential": {"application_credential", checkApplicationCredential},
+}
+
+// factors returns the methods that o's auth_type sends in its first request.
+func (o *Options) factors() (methods []string) {
+	types := []string{o.AuthType}
+	if o.AuthType == "v3multifactor" {
+		types = o.AuthMethods
+	}
+	for _, t := range types {
+		methods = append(methods, factors[t].method)
+	}
+	return methods
+}
+
+// prove returns the factor of that method.
+func (s *source) prove(ctx context.Context, method string) (f factor, err error) {
+	o := s.options
+	f.method = method
+	switch method {
+	case "password":
+		if f.secret, err = o.Password.ResolveAs(ctx, "password", s.env); err != nil {
+			return f, err
+		}
+		user := o.user()
+		user["password"] = f.secret.Reveal()
+		f.identity = map[string]any{"user": user}
+	case "totp":
+		if f.secret, err = s.passcode(ctx); err != nil {
+			return f, err
+		}
+		user := o.user()
+		user["passcode"] = f.secret.Reveal()
+		f.identity, f.once = map[string]any{"user": user}, true
+	case "application_credential":
+		if f.secret, err = o.ApplicationCredentialSecret.ResolveAs(ctx, "application_credential_secret", s.env); err != nil {
+			return f, err
+		}
+		f.identity = map[string]any{"secret": f.secret.Reveal()}
+		if o.ApplicationCredentialID != "" {
+			f.identity["id"] = o.ApplicationCredentialID
+		} else {
+			f.identity["name"] = o.ApplicationCredentialName
+			f.identity["user"] = o.user()
+		}
+	}
+	return f, nil
+}
+
+// passcode returns the passcode of this moment: from where the profile says,
+// or else from the user.
+func (s *source) passcode(ctx context.Context) (plugin.Secret, error) {
+	if !s.options.Passcode.IsZero() {
+		return s.options.Passcode.ResolveAs(ctx, "passcode", s.env)
+	}
+	who := s.options.Username
+	if who == "" {
+		who = "user " + s.options.UserID
+	}
+	passcode, err := s.env.Ask(ctx, "Passcode of "+who+" at "+hostOf(s.options.AuthURL)+": ")
+	if errors.Is(err, plugin.ErrNobody) {
+		return passcode, plugin.Errorf(plugin.Denied, "a passcode of %s is needed, and there is no terminal to ask for it", who).
+			WithHint("run jeton get %s in a terminal first, or name a program that prints the passcode: passcode: {command: [ARGV…]}", s.env.Profile)
+	}
+	return passcode, err
+}
+
+// A receipt is Keystone's answer to a login by one factor of a user who has to
+// show several: it stands for those that were accepted.
+//
+// https://docs.openstack.org/api-ref/identity/v3/#multi-step-authentication-2-factor-password-and-totp-example
+type receipt struct {
+	id       string
+	accepted []string
+	required [][]string // one set of methods is enough
+}
+
+// receiptIn returns the receipt in the answer that err stands for, or nil.
+func receiptIn(err error) *receipt {
+	var status gophercloud.ErrUnexpectedResponseCode
+	if !errors.As(err, &status) || status.Actual != http.StatusUnauthorized {
+		return nil
+	}
+	id := status.ResponseHeader.Get("Openstack-Auth-Receipt")
+	var body struct {
+		Receipt struct {
+			Methods []string `json:"methods"`
+		} `json:"receipt"`
+		Required [][]string `json:"required_auth_methods"`
+	}
+	if id == "" {
+		return nil
+	}
+	json.Unmarshal(status.Body, &body) // of which nothing may be usable
+	return &receipt{id, body.Receipt.Methods, body.Required}
+}
+
+// missing returns the methods that complete the easiest set of the required
+// ones, of those that o has something for; and else, in words, all that would
+// do.
+func (r *receipt) missing(o *Options) (methods []string, all string) {
+	var ways []string
+	for _, set := range r.required {
+		rest := slices.DeleteFunc(slices.Clone(set), func(m string) bool { return slices.Contains(r.accepted, m) })
+		if len(rest) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(rest, func(m string) bool { return !o.canProve(m) }) && (methods == nil || len(rest) < len(methods)) {
+			methods = rest
+		}
+		ways = append(ways, plugin.Shorten(strings.Join(rest, " and ")))
+	}
+	return methods, strings.Join(ways, ", or ")
+}
+
+// canProve reports whether o has, or can ask for, what the method needs.
+func (o *Options) canProve(method string) bool {
+	switch method {
+	case "password":
+		return !o.Password.IsZero()
+	case "totp":
+		return o.checkUser() == nil // the passcode can be asked for
+	case "application_credential":
+		return !o.ApplicationCredentialSecret.IsZero()
+	}
+	return false
+}
+
+// login shows the factors to Keystone, and those more that it wants of this
+// user then.
+func (s *source) login(ctx context.Context, factors ...factor) (*plugin.Credential, error) {
+	a, err := s.post(ctx, "", factors)
+	if r := receiptIn(err); r != nil {
+		methods, all := r.missing(s.options)
+		if len(methods) == 0 {
+			return nil, s.wantsMore(all)
+		}
+		s.env.Log("%s: Keystone wants %s too", s.env.Profile, strings.Join(methods, " and "))
+		if factors, err = s.proofs(ctx, methods); err != nil {
+			return nil, err
+		}
+		a, err = s.post(ctx, r.id, factors)
+		if r := receiptIn(err); r != nil {
+			_, all := r.missing(s.options)
+			return nil, s.wantsMore(all)
+		}
+	}
+	if err != nil {
+		return nil, s.explainLogin(err, factors)
+	}
+	return s.accept(ctx, a)
+}
+
+func (s *source) proofs(ctx context.Context, methods []string) (factors []factor, err error) {
+	for _, m := range methods {
+		f, err := s.prove(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		factors = append(factors, f)
+	}
+	return factors, nil
+}
+
+// post sends one authentication request.
+func (s *source) post(ctx context.Context, receipt string, factors []factor) (*answer, error) {
+	for _, f := range factors {
+		if f.once {
+			ctx = plugin.SendOnce(ctx)
+		}
+	}
+	client := s.client(plugin.Secret{})
+	if receipt != "" {
+		client.MoreHeaders = map[string]string{"Openstack-Auth-Receipt": receipt}
+	}
+	return createToken(ctx, client, &request{factors, s.options.scope()})
+}
+
+// explainLogin is explain for a request with these factors.
+func (s *source) explainLogin(err error, factors []factor) error {
+	var secrets []plugin.Secret
+	once := false
+	for _, f := range factors {
+		secrets, once = append(secrets, f.secret), once || f.once
+	}
+	e := plugin.AsError(s.explain(err, secrets...))
+	if once && e.Code == plugin.Network && !e.Unsent {
+		return e.WithHint("the passcode may be used up, so it was not sent again: try with the next one")
+	}
+	if once && s.options.Passcode.IsZero() && e.Code == plugin.Denied {
+		// Who has mistyped a passcode is to have another try; the callers
+		// who wait in a row are not each to ask for one.
+		return e.RememberFor(5 * time.Second)
+	}
+	return e
+}
+
+// wantsMore is the error for factors that the profile does not have.
+func (s *source) wantsMore(all string) error {
+	if all == "" {
+		all = "a further factor"
+	}
+	return plugin.Errorf(plugin.Denied, "Keystone at %s wants more of this user: %s", hostOf(s.options.AuthURL), all).
+		WithHint("jeton can show password and totp (auth_type: v3multifactor); an application credential needs no second factor").
+		RememberFor(deniedFor)
+}
