@@ -48,6 +48,7 @@ type cli struct {
 	Reject  rejectCmd  `cmd:"" help:"Drop a credential that was refused, so that the next call fetches a new one."`
 	Status  statusCmd  `cmd:"" help:"Show the profiles and what is kept for them."`
 	Inspect inspectCmd `cmd:"" help:"Show who a credential is, and what its issuer offers."`
+	Secret  secretCmd  `cmd:"" help:"Keep a secret in the system's keyring."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove what has expired, and keys that nobody wants."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -116,7 +117,7 @@ func (a *app) run(args []string) (code plugin.Code) {
 	if err != nil {
 		hint := "jeton"
 		if pe := (*kong.ParseError)(nil); errors.As(err, &pe) && pe.Context.Selected() != nil {
-			hint += " " + pe.Context.Selected().Name
+			hint = pe.Context.Selected().FullPath()
 		}
 		// kong's word for the end of the command line
 		text := strings.ReplaceAll(err.Error(), `expected string value but got "EOL" (<EOL>)`, "needs a value")

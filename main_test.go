@@ -178,6 +178,16 @@ func TestScriptsClients(t *testing.T) {
 	runScripts(t, "testdata/script/clients", realWorld)
 }
 
+// TestScriptsKeyring runs those that need a keyring, in a session of its own.
+func TestScriptsKeyring(t *testing.T) {
+	for _, name := range []string{"gnome-keyring-daemon", "dbus-run-session", "secret-tool"} {
+		if client(name) == "" {
+			skip(t, name+" is not installed")
+		}
+	}
+	runScripts(t, "testdata/script/keyring", newWorld)
+}
+
 // clients are the programs that read what jeton prints.
 var clients = []string{"openstack", "kubectl", "aws", "aws-sdk"}
 
@@ -207,6 +217,11 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			}
 			for _, name := range clients {
 				e.Setenv(strings.ToUpper(strings.ReplaceAll(name, "-", "_")), client(name))
+			}
+			session, err := filepath.Abs("testdata/keyring-session")
+			e.Setenv("SESSION", session)
+			if err != nil {
+				return err
 			}
 			return os.MkdirAll(filepath.Join(home, ".config", "jeton"), 0o700)
 		},

@@ -107,10 +107,11 @@ func yamlError(err error) error {
 
 var nameRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`)
 
-// CheckName returns an error if name cannot be that of a profile.
+// CheckName returns an error if name cannot be that of a profile or of a secret
+// in the keyring.
 func CheckName(name string) error {
 	if len(name) > 100 || !nameRule.MatchString(name) || strings.Contains(name, "..") {
-		return Errorf(Config, "profile name %s cannot be used", strconv.Quote(Shorten(name))).
+		return Errorf(Config, "name %s cannot be used", strconv.Quote(Shorten(name))).
 			WithHint("use letters, digits and _ . @ -, at most 100, and begin with a letter or digit")
 	}
 	return nil
@@ -215,7 +216,7 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	}
 	if literal && f.exposed != nil {
 		e := AsError(f.exposed)
-		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH} or {command: [ARGV…]}", e.Hint)
+		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH}, {command: [ARGV…]} or {keyring: NAME}", e.Hint)
 	}
 	return p, nil
 }

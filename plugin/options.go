@@ -153,7 +153,7 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode || len(n.Content) != 2 {
-		return at(n, "must be {env: NAME}, {file: PATH}, {command: [ARGV…]} or the secret itself")
+		return at(n, "must be {env: NAME}, {file: PATH}, {command: [ARGV…]}, {keyring: NAME} or the secret itself")
 	}
 	key, value := n.Content[0], n.Content[1]
 	switch key.Value {
@@ -173,10 +173,15 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 			return at(value, "must be a list: the program and its arguments, such as [pass, show, my/password]")
 		}
 		return nil
+	case "keyring":
+		return setScalar(value, "a name as in jeton secret set NAME", func(s string) bool {
+			r.keyring = s
+			return CheckName(s) == nil
+		})
 	}
 	// The word is not repeated: it may be the secret.
 	return at(key, "unknown kind of secret").
-		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]} or the secret itself, in quotes if it has YAML's characters in it")
+		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]}, {keyring: NAME} or the secret itself, in quotes if it has YAML's characters in it")
 }
 
 // decodeProfile sets p's options from the mapping n, whose keys are all

@@ -68,14 +68,7 @@ func fileError(path string, err error) error {
 	}
 	e := Errorf(Config, "%s: %v", path, err)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &missing{e}
+		return &because{e, fs.ErrNotExist}
 	}
 	return e
 }
-
-// missing is an Error that also is fs.ErrNotExist.
-type missing struct{ err *Error }
-
-func (m *missing) Error() string        { return m.err.Error() }
-func (m *missing) Unwrap() error        { return m.err }
-func (m *missing) Is(target error) bool { return target == fs.ErrNotExist }

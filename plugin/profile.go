@@ -81,11 +81,22 @@ func (p *Profile) Chain() []*Profile {
 // SecretVariables returns the environment variables that hold the secrets of
 // p and the profiles below it.
 func (p *Profile) SecretVariables() []string {
-	var names []string
+	return p.references(func(r SecretRef) string { return r.env })
+}
+
+// KeyringNames returns the names in the keyring of the secrets of p and the
+// profiles below it.
+func (p *Profile) KeyringNames() []string {
+	return p.references(func(r SecretRef) string { return r.keyring })
+}
+
+// references returns what name returns for the secrets of p and the profiles
+// below it, if it is not empty.
+func (p *Profile) references(name func(SecretRef) string) (names []string) {
 	for _, p := range p.Chain() {
 		for _, f := range fields(p.Options) {
-			if ref, ok := f.value.Interface().(SecretRef); ok && ref.env != "" {
-				names = append(names, ref.env)
+			if ref, ok := f.value.Interface().(SecretRef); ok && name(ref) != "" {
+				names = append(names, name(ref))
 			}
 		}
 	}

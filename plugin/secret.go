@@ -48,12 +48,13 @@ func (s Secret) LogValue() slog.Value         { return slog.StringValue(redacted
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // A SecretRef says where a secret is kept: {env: NAME}, {file: PATH},
-// {command: [ARGV…]} or the value itself.
+// {command: [ARGV…]}, {keyring: NAME} or the value itself.
 type SecretRef struct {
 	literal Secret
 	env     string
 	file    string
 	command []string
+	keyring string
 }
 
 // EnvSecret refers to the environment variable name.
@@ -61,7 +62,7 @@ func EnvSecret(name string) SecretRef { return SecretRef{env: name} }
 
 // IsZero reports whether the reference is absent.
 func (r SecretRef) IsZero() bool {
-	return r.literal.IsZero() && r.env == "" && r.file == "" && r.command == nil
+	return r.literal.IsZero() && r.env == "" && r.file == "" && r.command == nil && r.keyring == ""
 }
 
 // maxSecret is the largest secret in bytes, 64 KiB.
@@ -79,15 +80,21 @@ func (r SecretRef) resolve(ctx context.Context, getenv func(string) string, prof
 		return readSecretFile(r.file, getenv)
 	case r.command != nil:
 		return runSecretCommand(ctx, r.command, getenv, profile)
+	case r.keyring != "":
+		return Keyring{getenv}.Get(ctx, r.keyring)
 	}
 	return r.literal, nil
 }
 
 // CacheInput returns what enters the cache key: the value, but of a command
-// its argv only, so that a warm answer never runs it.
+// its argv only, and of the keyring the name, so that a warm answer asks
+// neither.
 func (r SecretRef) CacheInput(getenv func(string) string) (string, error) {
 	if r.command != nil {
 		return "command\x00" + strings.Join(r.command, "\x00"), nil
+	}
+	if r.keyring != "" {
+		return "keyring\x00" + r.keyring, nil
 	}
 	s, err := r.resolve(context.Background(), getenv, "")
 	return "value\x00" + s.Reveal(), err
@@ -156,6 +163,15 @@ func runSecretCommand(ctx context.Context, argv []string, getenv func(string) st
 		return Secret{}, fmt.Errorf("command %q: %w", argv[0], err)
 	}
 	return s, nil
+}
+
+// ReadSecret reads a secret to the end of r.
+func ReadSecret(r io.Reader) (Secret, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
+	if err != nil {
+		return Secret{}, Errorf(Config, "the secret cannot be read")
+	}
+	return cleanSecret(b)
 }
 
 // cleanSecret takes off the one line end that editors and printing programs

@@ -52,7 +52,7 @@ func (o *Options) advice() advice {
 		check = append(check, "username", "the user's domain")
 	}
 	check = append(check, o.scopes()...)
-	hint := "check " + strings.Join(check, ", ") + ": Keystone says the same of a wrong one, an unknown one and a disabled one"
+	hint := "check " + strings.Join(check, ", ") + ": Keystone says the same of a wrong one, an unknown one, and a disabled or locked user"
 	if o.assumed {
 		hint = "no domain is given, so that the one with the id \"" + o.fallbackDomain() + "\" is taken; " + hint
 	}
@@ -83,7 +83,7 @@ func explain(err error, endpoint string, a advice, secrets ...plugin.Secret) err
 	case http.StatusUnauthorized:
 		if strings.Contains(message, "password is expired") {
 			return plugin.Errorf(plugin.Denied, "Keystone at %s says that the password has expired", host).
-				WithHint("set a new one: openstack user password set").RememberFor(deniedFor)
+				WithHint("change it in the cloud's dashboard, or by POST %s/users/USER_ID/password, which takes no token", endpoint).RememberFor(deniedFor)
 		}
 		return refused(host, a, status.Actual)
 	case http.StatusForbidden:

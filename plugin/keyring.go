@@ -1,0 +1,136 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// keyringService is what jeton's secrets are filed under in the system's
+// keyring.
+const keyringService = "jeton"
+
+// keyringLimit is how long the keyring may take. One that is locked asks the
+// user at the screen, and where there is none it may never answer.
+const keyringLimit = 3 * time.Second
+
+// ErrNoSecret says that the keyring has no secret of that name.
+var ErrNoSecret = errors.New("there is no such secret")
+
+// Keyring is the system's: the Secret Service on Linux, the Keychain on macOS,
+// the Credential Manager on Windows. Its errors are made for the user.
+type Keyring struct {
+	Getenv func(string) string
+}
+
+// Get returns the secret called name, or an error wrapping [ErrNoSecret].
+func (k Keyring) Get(ctx context.Context, name string) (Secret, error) {
+	var value string
+	err := k.call(ctx, func() (err error) {
+		value, err = keyring.Get(keyringService, name)
+		return err
+	})
+	if errors.Is(err, keyring.ErrNotFound) {
+		e := Errorf(Config, "keyring: there is no secret %q", name).WithHint("jeton secret set %s", name)
+		return Secret{}, &because{e, ErrNoSecret}
+	}
+	if err != nil {
+		return Secret{}, keyringError(err)
+	}
+	return cleanSecret([]byte(value))
+}
+
+// Set stores s under name, in the place of what is there.
+func (k Keyring) Set(ctx context.Context, name string, s Secret) error {
+	err := k.call(ctx, func() error { return keyring.Set(keyringService, name, s.Reveal()) })
+	if errors.Is(err, keyring.ErrSetDataTooBig) {
+		return Errorf(Config, "keyring: the secret is too large for it").WithHint("keep it in a file: {file: PATH}")
+	}
+	return keyringError(err)
+}
+
+// Delete removes the secret called name, or returns an error wrapping
+// [ErrNoSecret].
+func (k Keyring) Delete(ctx context.Context, name string) error {
+	err := k.call(ctx, func() error { return keyring.Delete(keyringService, name) })
+	if errors.Is(err, keyring.ErrNotFound) {
+		return &because{Errorf(Config, "keyring: there is no secret %q", name), ErrNoSecret}
+	}
+	return keyringError(err)
+}
+
+// call runs do within the limit. What takes longer cannot be called off, and
+// is left behind: the process is about to end.
+func (k Keyring) call(ctx context.Context, do func() error) error {
+	if err := k.present(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, keyringLimit, errHung)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var errHung = errors.New("no answer in time")
+
+// present returns an error if there cannot be a keyring. Asked nonetheless,
+// D-Bus would try to start a bus of its own, which has no keyring either.
+func (k Keyring) present() error {
+	switch runtime.GOOS {
+	case "darwin", "windows":
+		return nil
+	}
+	if k.Getenv("DBUS_SESSION_BUS_ADDRESS") != "" {
+		return nil
+	}
+	if dir := k.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, "bus")); err == nil {
+			return nil
+		}
+	}
+	return Errorf(Config, "keyring: there is none here: no session bus (DBUS_SESSION_BUS_ADDRESS is not set)").
+		WithHint("a session without a desktop has no keyring: keep the secret in {file: PATH}, or use {command: [ARGV…]}")
+}
+
+// keyringError is err, which the keyring returned, in jeton's words.
+func keyringError(err error) error {
+	var own *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return err
+	case errors.Is(err, errHung), strings.Contains(err.Error(), "prompt"), strings.Contains(strings.ToLower(err.Error()), "lock"):
+		e := Errorf(Config, "keyring: it is locked")
+		if errors.Is(err, errHung) {
+			e = Errorf(Config, "keyring: it has not answered in %s", keyringLimit)
+		}
+		return e.WithHint("it may wait for its password at the screen: unlock it, and try again").RememberFor(10 * time.Second)
+	case strings.Contains(err.Error(), "org.freedesktop.secrets"):
+		return Errorf(Config, "keyring: no keyring runs on this session bus").
+			WithHint("start one, such as gnome-keyring or KWallet, or keep the secret in {file: PATH}").RememberFor(10 * time.Second)
+	}
+	return Errorf(Config, "keyring: it cannot be used: %s", Shorten(err.Error())).RememberFor(10 * time.Second)
+}
+
+// because is an Error that also is another error.
+type because struct {
+	err *Error
+	why error
+}
+
+func (b *because) Error() string        { return b.err.Error() }
+func (b *because) Unwrap() error        { return b.err }
+func (b *because) Is(target error) bool { return target == b.why }
