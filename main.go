@@ -386,7 +386,7 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 // source returns the source of p's credentials, connected to that of the
 // profile below it.
 func (a *app) source(p *plugin.Profile, n need) plugin.Source {
-	env := plugin.Env{Getenv: a.getenv, Log: a.log, Ask: a.ask, Refresh: !n.since.IsZero(), Ledger: a.ledger(p)}
+	env := plugin.Env{Getenv: a.getenv, Log: a.log, Warn: a.warn, Ask: a.ask, Refresh: !n.since.IsZero(), Ledger: a.ledger(p)}
 	if p.Base != nil {
 		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
 			n := n

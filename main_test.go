@@ -119,7 +119,13 @@ func realWorld(t testing.TB) *world {
 }
 
 func front(t testing.TB, next http.Handler, vars map[string]string) *world {
-	w := &world{&embedded.Front{Next: next}, vars}
+	v2 := embedded.NewKeystoneV2()
+	versions := http.NewServeMux()
+	versions.Handle("/v2.0", v2)
+	versions.Handle("/v2.0/", v2)
+	versions.Handle("/", next)
+	vars["TENANT"] = v2.Tenant()
+	w := &world{&embedded.Front{Next: versions}, vars}
 	server := httptest.NewServer(w.front)
 	t.Cleanup(server.Close)
 	vars["KEYSTONE"] = server.URL + "/v3"

@@ -117,7 +117,8 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		add("AWS_ENDPOINT_URL_S3", a[plugin.AttrEndpoint])
 	case a[plugin.AttrAuthURL] != "":
 		family = openStackVariables
-		add("OS_AUTH_TYPE", "v3token")
+		version, authType := identityAPI(c)
+		add("OS_AUTH_TYPE", authType)
 		add("OS_AUTH_URL", a[plugin.AttrAuthURL])
 		add("OS_TOKEN", c.Token.Reveal())
 		// Without a project, gophercloud and Terraform use the token as it is,
@@ -129,7 +130,7 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 			add("OS_DOMAIN_ID", a[plugin.AttrDomainID])
 			add("OS_SYSTEM_SCOPE", a[plugin.AttrSystemScope])
 		}
-		add("OS_IDENTITY_API_VERSION", "3")
+		add("OS_IDENTITY_API_VERSION", version)
 		add("OS_REGION_NAME", a[plugin.AttrRegionName])
 		add("OS_INTERFACE", a[plugin.AttrInterface])
 		add("OS_CACERT", a[plugin.AttrCACert])

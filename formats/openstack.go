@@ -45,16 +45,33 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 	if name == "" {
 		name = f.options.Profile
 	}
-	_, err := w.Write(cloud(name, c, "v3token", [][2]string{
+	project := "project_id"
+	if v2(c) {
+		project = "tenant_id"
+	}
+	_, authType := identityAPI(c)
+	_, err := w.Write(cloud(name, c, authType, [][2]string{
 		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
 		{"token", c.Token.Reveal()},
 		// The client asks Keystone for this scope; without one it would get
 		// the user's default project.
-		{"project_id", c.Attrs[plugin.AttrProjectID]},
+		{project, c.Attrs[plugin.AttrProjectID]},
 		{"domain_id", c.Attrs[plugin.AttrDomainID]},
 		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
 	}, nil))
 	return err
+}
+
+// v2 reports whether c is a token of Keystone's API v2.0.
+func v2(c *plugin.Credential) bool { return c.Attrs[plugin.AttrIdentityAPIVersion] == "2" }
+
+// identityAPI returns the version of Keystone's API that c is a token of, and
+// keystoneauth's name for a login with it.
+func identityAPI(c *plugin.Credential) (version, authType string) {
+	if v2(c) {
+		return "2", "v2token"
+	}
+	return "3", "v3token"
 }
 
 // delegations are the values of [plugin.AttrDelegated] in words.
@@ -70,6 +87,7 @@ func cloud(name string, c *plugin.Credential, authType string, auth, settings []
 			}
 		}
 	}
+	version, _ := identityAPI(c)
 	b.WriteString("clouds:\n")
 	fmt.Fprintf(&b, "  %s:\n", yamlString(name))
 	lines(4, [][2]string{{"auth_type", authType}})
@@ -79,7 +97,7 @@ func cloud(name string, c *plugin.Credential, authType string, auth, settings []
 		{"region_name", c.Attrs[plugin.AttrRegionName]},
 		{"interface", c.Attrs[plugin.AttrInterface]},
 		{"cacert", c.Attrs[plugin.AttrCACert]},
-		{"identity_api_version", "3"},
+		{"identity_api_version", version},
 	})
 	lines(4, settings)
 	return b.Bytes()

@@ -58,7 +58,7 @@ func (f *File) parse(b []byte) error {
 	if err := decoder.Decode(&doc); err == io.EOF {
 		return nil
 	} else if err != nil {
-		return yamlError(err)
+		return YAMLError(err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); err != io.EOF {
 		return Errorf(Config, "holds more than one YAML document")
@@ -91,9 +91,9 @@ func (f *File) parse(b []byte) error {
 
 var quotedText = regexp.MustCompile(`'[^']{2,}'`)
 
-// yamlError is a syntax error in jeton's words. The library's text holds line
+// YAMLError is a syntax error in jeton's words. The library's text holds line
 // and cause; what it quotes of the file may be a secret.
-func yamlError(err error) error {
+func YAMLError(err error) error {
 	text := quotedText.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "'…'")
 	e := Errorf(Config, "is not valid YAML: %s", Shorten(text))
 	switch {

@@ -84,7 +84,12 @@ func (f field) cacheInput(getenv func(string) string) (string, error) {
 func (f field) setText(v Value) error {
 	switch p := f.value.Addr().Interface().(type) {
 	case *SecretRef:
-		*p = EnvSecret(v.Variable)
+		*p = SecretRef{literal: NewSecret(v.Text)}
+		if v.Variable != "" {
+			*p = EnvSecret(v.Variable)
+		}
+	case *[]string:
+		*p = strings.Split(v.Text, ",")
 	case *string:
 		*p = v.Text
 	case *bool:

@@ -15,6 +15,11 @@ const (
 	private                // the owner alone
 )
 
+// ReadOwnFile returns the content of a regular file of at most limit bytes
+// that the user or root owns and nobody else can write. Its errors are made for
+// the user, and wrap those of package fs.
+func ReadOwnFile(path string, limit int64) ([]byte, error) { return readOwnFile(path, limit, readable) }
+
 // readOwnFile returns the content of a regular file of at most limit bytes
 // that the user or root owns and nobody else can write. The checks are made
 // on the opened file, so that it cannot be exchanged in between.
@@ -69,6 +74,9 @@ func fileError(path string, err error) error {
 	e := Errorf(Config, "%s: %v", path, err)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &because{e, fs.ErrNotExist}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return &because{e, fs.ErrPermission}
 	}
 	return e
 }

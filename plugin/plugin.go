@@ -59,9 +59,11 @@ const (
 	AttrRegionName        = "region_name"
 	AttrInterface         = "interface"
 	AttrCACert            = "cacert"
-	AttrDelegated         = "delegated" // "application_credential" or "trust": Keystone exchanges no such token
-	AttrRegion            = "region"    // AWS's notion of one
-	AttrEndpoint          = "endpoint"
+	// AttrIdentityAPIVersion is "2" for a token of Keystone's API v2.0.
+	AttrIdentityAPIVersion = "identity_api_version"
+	AttrDelegated          = "delegated" // "application_credential" or "trust": Keystone exchanges no such token
+	AttrRegion             = "region"    // AWS's notion of one
+	AttrEndpoint           = "endpoint"
 )
 
 // Life is how long the issuer made the credential to live, or 0 if it does
@@ -166,6 +168,8 @@ type Env struct {
 	Getenv  func(string) string
 	// Log tells the user of a step, under --verbose. It is never given a secret.
 	Log func(format string, args ...any)
+	// Warn tells the user what should be changed, although all went well.
+	Warn func(format string, args ...any)
 	// Ask puts a question to the user and returns the answer. The limits of
 	// ctx stand still meanwhile. It returns [ErrNobody] if there is no
 	// terminal to ask at.

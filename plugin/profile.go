@@ -150,7 +150,7 @@ func FromEnvironment(name string, issuers []Issuer, getenv func(string) string) 
 		for _, option := range slices.Sorted(maps.Keys(values)) {
 			f, v := targets[option], values[option]
 			if err := f.setText(v); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", v.Variable, err)
+				return nil, nil, fmt.Errorf("%s: %w", v.From(), err)
 			}
 		}
 		if err := p.complete(); err != nil {
@@ -175,10 +175,19 @@ func Incomplete(issuers []Issuer, getenv func(string) string) error {
 	return nil
 }
 
-// A Value is the value of an option as an environment variable has it.
+// A Value is the value of an option as the environment has it.
 type Value struct {
-	Variable string // where it comes from
+	Variable string // the environment variable that holds it, or else
+	Place    string // where it stands, in words
 	Text     string
+}
+
+// From says where v comes from.
+func (v Value) From() string {
+	if v.Variable != "" {
+		return v.Variable
+	}
+	return v.Place
 }
 
 // Reserved reports whether name is that of a profile made from the

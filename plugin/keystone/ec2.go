@@ -98,6 +98,10 @@ func (s *ec2) withToken(ctx context.Context, do func(plugin.Account, *ec2Keys) e
 		if token.Token.IsZero() || a[plugin.AttrAuthURL] == "" || a[plugin.AttrUserID] == "" {
 			return notKeystone()
 		}
+		if a[plugin.AttrIdentityAPIVersion] == "2" {
+			return plugin.Errorf(plugin.Config, "S3 keys need Keystone's API v3, and the profile below uses v2.0").
+				WithHint("if the cloud has v3 too, its auth_url ends in /v3")
+		}
 		project := s.options.ProjectID
 		if project == "" {
 			project = a[plugin.AttrProjectID]

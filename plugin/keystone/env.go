@@ -7,92 +7,233 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// environment reads the OS_ variables of an openrc file as openstackclient
-// does: each option under its upper-case name, OS_TENANT_ and OS_AUTH_TOKEN as
-// other names, an empty variable like an absent one.
+// A login is where the options of a login are looked up, as openstackclient
+// does it: the OS_ variables of an openrc file, and the cloud of clouds.yaml
+// that OS_CLOUD names. An empty variable is like an absent one.
+type login struct {
+	getenv func(string) string
+	cloud  *cloud // or nil
+	values map[string]plugin.Value
+}
+
+// environment reads the login that the environment holds.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
-	if getenv("OS_CLOUD") != "" {
-		// To leave it out would be another identity.
-		return nil, false, plugin.Errorf(plugin.Config, "OS_CLOUD is set, which jeton does not support yet").
-			WithHint("unset it, or name a profile of the configuration file")
+	l := &login{getenv: getenv, values: map[string]plugin.Value{}}
+	if err := l.openCloud(); err != nil {
+		return nil, false, err
 	}
-	values := map[string]plugin.Value{}
-	get := func(option string, others ...string) string {
-		for _, name := range append([]string{"OS_" + strings.ToUpper(option)}, others...) {
-			if v := getenv(name); v != "" {
-				values[option] = plugin.Value{Variable: name, Text: v}
-				return v
-			}
-		}
-		return ""
+	complete, err := l.read()
+	if err != nil {
+		return nil, false, err
 	}
-	if get("auth_url") == "" {
-		return nil, false, nil // what else there may be is a leftover
+	return l.values, complete, nil
+}
+
+// openCloud reads the cloud that OS_CLOUD names. The name in OS_CLOUD_NAME is
+// that of the environment itself.
+func (l *login) openCloud() error {
+	name, own := l.getenv("OS_CLOUD"), l.getenv("OS_CLOUD_NAME")
+	if own == "" {
+		own = "envvars"
 	}
-	kind := get("auth_type", "OS_AUTH_PLUGIN")
-	if kind == "" {
-		switch {
-		case getenv("OS_TOKEN") != "" || getenv("OS_AUTH_TOKEN") != "":
-			kind = "v3token"
-		case getenv("OS_APPLICATION_CREDENTIAL_SECRET") != "":
-			kind = "v3applicationcredential"
-		default:
-			kind = "v3password"
-		}
-		values["auth_type"] = plugin.Value{Variable: "OS_AUTH_TYPE", Text: kind}
+	if name == "" || name == own {
+		return nil
 	}
-	if strings.TrimPrefix(kind, "v3") == "token" && getenv("OS_PASSWORD") != "" {
+	clouds, err := ReadClouds("", l.getenv)
+	if err == nil {
+		l.cloud, err = clouds.cloud(name, l.getenv("OS_REGION_NAME"))
+	}
+	if err != nil {
+		e := plugin.AsError(err)
+		e.Text = "OS_CLOUD: " + e.Text
+		return e
+	}
+	return nil
+}
+
+// read takes over the options that belong to the way of logging in, and
+// reports whether they are enough. A shell collects the variables of several
+// logins, and the rest of them does no harm.
+func (l *login) read() (complete bool, err error) {
+	if l.get("auth_url") == "" && l.cloud == nil {
+		return false, nil // what else there may be is a leftover
+	}
+	kind := l.get("auth_type", "auth_plugin")
+	token, password := l.find("token", "auth_token"), l.find("password")
+	version := l.get("identity_api_version")
+	switch {
+	case kind != "" && kind != "password":
+	case strings.HasPrefix(version, "2"), version == "" && strings.HasSuffix(strings.TrimRight(l.find("auth_url").Text, "/"), v2Suffix):
+		kind = "v2password"
+	case kind == "password":
+		kind = "v3password"
+	case token.Text != "":
+		kind = "v3token"
+	case l.find("application_credential_secret").Text != "":
+		kind = "v3applicationcredential"
+	default:
+		kind = "v3password"
+	}
+	if l.values["auth_type"].Text == "" {
+		l.values["auth_type"] = plugin.Value{Variable: "OS_AUTH_TYPE"}
+	}
+	v := l.values["auth_type"]
+	v.Text = kind
+	l.values["auth_type"] = v
+	if strings.TrimPrefix(kind, "v3") == "token" && password.Text != "" {
 		// Which of the two is meant decides who one is.
-		return nil, false, plugin.Errorf(plugin.Config, "OS_TOKEN and OS_PASSWORD are both set, which are two logins").
-			WithHint("unset OS_PASSWORD to use the token, or OS_TOKEN and OS_AUTH_TYPE to use the password")
+		return false, plugin.Errorf(plugin.Config, "%s and %s are both set, which are two logins", token.From(), password.From()).
+			WithHint("remove the password to use the token, or the token and auth_type (OS_AUTH_TYPE) to use the password")
 	}
-	// A shell collects variables of several logins. Only those that belong to
-	// the way of logging in are read, so that the rest does no harm.
-	user := func() bool {
-		get("user_domain_id")
-		get("user_domain_name")
-		id, name := get("user_id", "OS_USERID"), get("username")
-		return id != "" || name != ""
+	l.get("region_name")
+	if insecure, err := strconv.ParseBool(l.getenv("OS_INSECURE")); err == nil && insecure {
+		l.values["verify"] = plugin.Value{Variable: "OS_INSECURE", Text: "false"}
+	} else if l.cloud != nil && (strings.EqualFold(l.cloud.settings.text("verify"), "false") || strings.EqualFold(l.cloud.settings.text("insecure"), "true")) {
+		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Text: "false"}
 	}
-	scope := func() {
-		for _, option := range []string{"domain_id", "domain_name", "system_scope", "trust_id"} {
-			get(option)
-		}
-		if get("project_id", "OS_TENANT_ID") != "" {
-			return // it beats a name, as in keystoneauth, which may be another's
-		}
-		get("project_name", "OS_TENANT_NAME")
-		get("project_domain_id")
-		get("project_domain_name")
-	}
-	var complete bool
+	l.get("interface", "endpoint_type")
+	l.get("ca_file", "cacert")
+	l.get("cert_file", "cert")
+	l.get("key_file", "key")
 	switch strings.TrimPrefix(kind, "v3") {
 	case "token":
-		scope()
-		complete = get("token", "OS_AUTH_TOKEN") != ""
+		l.scope()
+		return l.get("token", "auth_token") != "", nil
 	case "applicationcredential":
-		id, name := get("application_credential_id"), get("application_credential_name")
-		complete = id != "" || name != "" && user()
-		complete = get("application_credential_secret") != "" && complete
+		id, name := l.get("application_credential_id"), l.get("application_credential_name")
+		complete = id != "" || name != "" && l.user()
+		return l.get("application_credential_secret") != "" && complete, nil
 	case "totp":
-		scope()
-		complete = user() // the passcode can be asked for
-		get("passcode")
+		complete = l.user() // the passcode can be asked for
+		l.get("passcode")
+	case "v2password":
+		id, name := l.get("user_id", "userid"), l.get("username", "user_name")
+		complete = l.get("password") != "" && (id != "" || name != "")
+		if l.get("project_id", "tenant_id") == "" {
+			l.get("project_name", "tenant_name")
+		}
+		l.get("trust_id")
+		return complete, nil
 	default:
-		scope()
-		complete = user()
-		complete = get("password") != "" && complete
-		get("passcode")
+		complete = l.user()
+		complete = l.get("password") != "" && complete
+		l.get("passcode")
+		if kind == "v3multifactor" {
+			l.get("auth_methods")
+		}
 	}
-	for _, option := range []string{"default_domain", "region_name", "identity_api_version"} {
-		get(option)
+	l.scope()
+	return complete, nil
+}
+
+// user takes over who logs in, and reports whether somebody does.
+func (l *login) user() bool {
+	l.get("user_domain_id")
+	l.get("user_domain_name")
+	if l.getenv("OS_DEFAULT_DOMAIN") != "" {
+		// That of clouds.yaml is one that openstackclient never looks at.
+		l.values["default_domain"] = plugin.Value{Variable: "OS_DEFAULT_DOMAIN", Text: l.getenv("OS_DEFAULT_DOMAIN")}
 	}
-	if insecure, err := strconv.ParseBool(getenv("OS_INSECURE")); err == nil && insecure {
-		values["verify"] = plugin.Value{Variable: "OS_INSECURE", Text: "false"}
+	id, name := l.get("user_id", "userid"), l.get("username", "user_name")
+	return id != "" || name != ""
+}
+
+// scope takes over what the token is for. A domain beside a project is that of
+// the user and the project.
+func (l *login) scope() {
+	l.get("system_scope")
+	l.get("trust_id")
+	id, name := l.find("project_id", "tenant_id"), l.find("project_name", "tenant_name")
+	if id.Text == "" && name.Text == "" {
+		l.get("domain_id")
+		l.get("domain_name")
+		return
 	}
-	get("interface", "OS_ENDPOINT_TYPE")
-	get("ca_file", "OS_CACERT")
-	get("cert_file", "OS_CERT")
-	get("key_file", "OS_KEY")
-	return values, complete, nil
+	if l.values["username"].Text != "" {
+		l.inherit("user_domain_id", "domain_id")
+		l.inherit("user_domain_name", "domain_name")
+	}
+	if id.Text != "" {
+		l.values["project_id"] = id // it beats a name, which may be another's
+		return
+	}
+	l.values["project_name"] = name
+	l.inherit("project_domain_id", "domain_id")
+	l.inherit("project_domain_name", "domain_name")
+}
+
+// inherit takes over the option, or else what stands for it too.
+func (l *login) inherit(option, common string) {
+	v := l.find(option)
+	if v.Text == "" {
+		v = l.find(common)
+	}
+	if v.Text != "" {
+		l.values[option] = v
+	}
+}
+
+// get takes an option over, by its own name or another one, and returns it.
+func (l *login) get(option string, others ...string) string {
+	v := l.find(option, others...)
+	if v.Text != "" {
+		l.values[option] = v
+	}
+	return v.Text
+}
+
+// find returns the value of an option. Mostly the environment beats the file;
+// but openstacksdk maps the old names of some options to new ones in an order
+// by which the file beats the environment.
+func (l *login) find(option string, others ...string) plugin.Value {
+	keys := append([]string{option}, others...)
+	inEnv := func(key string) plugin.Value {
+		name := "OS_" + strings.ToUpper(key)
+		return plugin.Value{Variable: name, Text: l.getenv(name)}
+	}
+	inFile := func(key string, t tree) plugin.Value {
+		v := plugin.Value{Place: l.cloud.place(key), Text: t.text(key)}
+		if list, ok := t[key].([]any); ok && v.Text == "" {
+			var words []string
+			for _, item := range list {
+				if s, ok := item.(string); ok {
+					words = append(words, s)
+				}
+			}
+			v.Text = strings.Join(words, ",")
+		}
+		return v
+	}
+	var order []plugin.Value
+	fileFirst := option == "token" || strings.HasPrefix(option, "project_") || strings.Contains(option, "domain_")
+	switch {
+	case l.cloud == nil:
+		for _, key := range keys {
+			order = append(order, inEnv(key))
+		}
+	case fileFirst:
+		for _, key := range keys {
+			order = append(order, inFile(key, l.cloud.auth), inEnv(key), inFile(key, l.cloud.settings))
+		}
+	default:
+		for _, key := range keys {
+			order = append(order, inEnv(key))
+		}
+		for _, t := range []tree{l.cloud.settings, l.cloud.auth} {
+			for _, key := range keys {
+				order = append(order, inFile(key, t))
+			}
+		}
+	}
+	for _, v := range order {
+		if v.Text != "" {
+			return v
+		}
+	}
+	return plugin.Value{}
+}
+
+// place says where a setting of the cloud stands.
+func (c *cloud) place(key string) string {
+	return key + " of cloud " + plugin.Shorten(c.name) + " in " + c.path
 }

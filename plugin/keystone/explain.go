@@ -46,7 +46,7 @@ func (o *Options) advice() advice {
 	switch {
 	case o.UserID != "":
 		check = append(check, "user_id")
-	case o.assumed:
+	case o.assumed, o.v2():
 		check = append(check, "username")
 	default:
 		check = append(check, "username", "the user's domain")

@@ -37,7 +37,10 @@ var factors = map[string]struct {
 // factors returns the methods that o's auth_type sends in its first request.
 func (o *Options) factors() (methods []string) {
 	types := []string{o.AuthType}
-	if o.AuthType == "v3multifactor" {
+	switch o.AuthType {
+	case "v2password":
+		return []string{"password"}
+	case "v3multifactor":
 		types = o.AuthMethods
 	}
 	for _, t := range types {

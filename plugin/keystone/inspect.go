@@ -14,6 +14,9 @@ import (
 
 // Inspect tells who the token is, and what scopes its owner can choose from.
 func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+	if s.options.v2() {
+		return s.inspectV2(ctx, c)
+	}
 	a, err := getToken(ctx, s.client(c.Token), c.Token)
 	switch {
 	case gophercloud.ResponseCodeIs(err, http.StatusForbidden):
@@ -21,6 +24,33 @@ func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Ta
 	case err != nil:
 		return nil, s.explain(err, c.Token)
 	}
+	tables := []plugin.Table{identityOf(a, c)}
+	projects, err := s.projects(ctx, c.Token)
+	if err != nil {
+		return nil, s.explain(err, c.Token)
+	}
+	tables = append(tables, projectTable(projects))
+	var body struct {
+		Domains []struct {
+			named
+			Enabled bool `json:"enabled"`
+		} `json:"domains"`
+	}
+	client := s.client(c.Token)
+	if _, err := client.Get(ctx, client.ServiceURL("auth", "domains"), &body, nil); err != nil {
+		return nil, s.explain(err, c.Token)
+	}
+	table := plugin.Table{Name: "domains", Columns: []string{"name", "id"}}
+	for _, d := range body.Domains {
+		if d.Enabled {
+			table.Rows = append(table.Rows, []string{d.Name, d.ID})
+		}
+	}
+	return append(tables, table), nil
+}
+
+// identityOf tells who the token is.
+func identityOf(a *answer, c *plugin.Credential) plugin.Table {
 	var roles []string
 	for _, r := range a.Roles {
 		roles = append(roles, r.Name)
@@ -49,36 +79,17 @@ func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Ta
 	}
 	identity.Rows = append(identity.Rows,
 		[]string{"expires", c.Expires.UTC().Format(time.RFC3339), ""})
+	return identity
+}
 
-	tables := []plugin.Table{identity}
-	projects, err := s.projects(ctx, c.Token)
-	if err != nil {
-		return nil, s.explain(err, c.Token)
-	}
+func projectTable(projects []project) plugin.Table {
 	table := plugin.Table{Name: "projects", Columns: []string{"name", "id", "domain_id"}}
 	for _, p := range projects {
 		if p.Enabled {
 			table.Rows = append(table.Rows, []string{p.Name, p.ID, p.DomainID})
 		}
 	}
-	tables = append(tables, table)
-	var body struct {
-		Domains []struct {
-			named
-			Enabled bool `json:"enabled"`
-		} `json:"domains"`
-	}
-	client := s.client(c.Token)
-	if _, err := client.Get(ctx, client.ServiceURL("auth", "domains"), &body, nil); err != nil {
-		return nil, s.explain(err, c.Token)
-	}
-	table = plugin.Table{Name: "domains", Columns: []string{"name", "id"}}
-	for _, d := range body.Domains {
-		if d.Enabled {
-			table.Rows = append(table.Rows, []string{d.Name, d.ID})
-		}
-	}
-	return append(tables, table), nil
+	return table
 }
 
 // remembered is what Keystone told of the token when it issued it.

@@ -41,8 +41,8 @@ var aliases = map[string]string{
 
 // Options are those of clouds.yaml, by its names.
 type Options struct {
-	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token"`
-	AuthURL  string `yaml:"auth_url" help:"Keystone's address; /v3 is appended unless it ends so"`
+	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token, v2password"`
+	AuthURL  string `yaml:"auth_url" help:"Keystone's address; /v3 is appended unless it ends so, or in /v2.0"`
 
 	Username       string           `yaml:"username" help:"user, by name and domain"`
 	UserID         string           `yaml:"user_id" help:"user, by id"`
@@ -71,7 +71,7 @@ type Options struct {
 
 	RegionName         string `yaml:"region_name" help:"region, passed on to the client"`
 	Interface          string `yaml:"interface" help:"public (default), internal or admin, passed on to the client"`
-	IdentityAPIVersion string `yaml:"identity_api_version" key:"-" help:"3, the only one"`
+	IdentityAPIVersion string `yaml:"identity_api_version" key:"-" help:"3, or 2 for a cloud with nothing newer; auth_url tells it too"`
 	Verify             bool   `yaml:"verify" key:"-" help:"true, the only one: certificates are always verified"`
 
 	cacert  string // the client of a token has to trust the same authorities
@@ -84,9 +84,6 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if !o.Verify {
 		return plugin.Errorf(plugin.Config, "verify: false (OS_INSECURE) is refused: without it anybody on the way can take the password").
 			WithHint("name the cloud's certificate authority instead: cacert: /path/to/ca.pem")
-	}
-	if v := o.IdentityAPIVersion; v != "" && strings.TrimPrefix(strings.SplitN(v, ".", 2)[0], "v") != "3" {
-		return plugin.Errorf(plugin.Config, "identity_api_version %q is not supported, only 3 is", v)
 	}
 	if err := o.locate(common.PlainHTTP); err != nil {
 		return err
@@ -122,11 +119,21 @@ func (o *Options) locate(plainHTTP bool) error {
 		e.Text = "auth_url: " + e.Text
 		return e
 	}
-	if strings.HasSuffix(u.Path, "/v2.0") {
-		return plugin.Errorf(plugin.Config, "auth_url: Keystone's API v2.0 is not supported").
-			WithHint("most clouds have v3 beside it: try %s", strings.TrimSuffix(u.String(), "/v2.0")+"/v3")
-	}
-	if !strings.HasSuffix(u.Path, "/v3") {
+	version, _, _ := strings.Cut(strings.TrimPrefix(o.IdentityAPIVersion, "v"), ".")
+	switch hasV2, hasV3 := strings.HasSuffix(u.Path, v2Suffix), strings.HasSuffix(u.Path, "/v3"); {
+	case version != "" && version != "2" && version != "3":
+		return plugin.Errorf(plugin.Config, "identity_api_version: there is no %q", plugin.Shorten(o.IdentityAPIVersion)).
+			WithHint("there are 3, and 2 of old")
+	case hasV2 && version == "3", hasV2 && strings.HasPrefix(o.AuthType, "v3"):
+		return plugin.Errorf(plugin.Config, "auth_url: it is that of API v2.0, and v3 is asked for").
+			WithHint("if the cloud has v3 too, it is at %s", strings.TrimSuffix(u.String(), v2Suffix)+"/v3")
+	case hasV3 && (version == "2" || strings.HasPrefix(o.AuthType, "v2")):
+		return plugin.Errorf(plugin.Config, "auth_url: it is that of API v3, and v2.0 is asked for").
+			WithHint("leave out what asks for v2.0 (auth_type, identity_api_version)")
+	case hasV2, hasV3:
+	case version == "2" || strings.HasPrefix(o.AuthType, "v2"):
+		u = u.JoinPath(v2Suffix)
+	default:
 		u = u.JoinPath("v3")
 	}
 	o.AuthURL = u.String()

@@ -72,7 +72,7 @@ func TestEnvironment(t *testing.T) {
 		"application credential": {"OS_AUTH_URL=x OS_AUTH_TYPE=v3applicationcredential OS_APPLICATION_CREDENTIAL_ID=a OS_APPLICATION_CREDENTIAL_SECRET=b OS_PROJECT_ID=c",
 			"application_credential_id=OS_APPLICATION_CREDENTIAL_ID application_credential_secret=OS_APPLICATION_CREDENTIAL_SECRET auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL", true, ""},
 		"insecure": {"OS_AUTH_URL=x OS_INSECURE=True", "auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL verify=OS_INSECURE", false, ""},
-		"cloud":    {"OS_CLOUD=x", "", false, "OS_CLOUD is set"},
+		"cloud":    {"OS_CLOUD=x", "", false, "OS_CLOUD: there is no clouds.yaml in "},
 		"trust": {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_TRUST_ID=c",
 			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD trust_id=OS_TRUST_ID username=OS_USERNAME", true, ""},
 		"domain and system": {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_DOMAIN_NAME=c OS_SYSTEM_SCOPE=all",

@@ -29,6 +29,7 @@ var methods = map[string]*method{
 	"v3multifactor":           {slices.Concat([]string{"auth_methods", "password", "passcode"}, applicationCredential), true, checkMultiFactor, fetchLogin},
 	"v3applicationcredential": {applicationCredential, true, checkApplicationCredential, fetchLogin},
 	"v3token":                 {[]string{"token"}, false, checkToken, fetchToken},
+	"v2password":              {[]string{"username", "user_id", "password"}, false, checkV2, fetchV2},
 }
 
 // applicationCredential are the options of one, which may be named by its
@@ -51,6 +52,8 @@ func proper(name string) string {
 func (o *Options) method(from bool) (*method, error) {
 	name := o.AuthType
 	switch {
+	case o.v2() && (name == "" || name == "password"):
+		name = "v2password"
 	case name != "":
 	case from, !o.Token.IsZero():
 		name = "v3token"

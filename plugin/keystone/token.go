@@ -138,15 +138,11 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 		return nil, s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
 			"add project_id, or project_name with project_domain_name; unscoped: true asks for none")
 	}
-	expires, err := parseTime(a.ExpiresAt)
+	c, err := newCredential(a.id, a.IssuedAt, a.ExpiresAt)
 	if err != nil {
-		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token has no usable expiry").RememberFor(unusableFor)
+		return nil, err
 	}
-	issued, err := parseTime(a.IssuedAt)
-	if err != nil || !issued.Before(expires) {
-		issued = time.Now()
-	}
-	c := &plugin.Credential{Token: token, Issued: issued, Expires: expires, Attrs: map[string]string{
+	c.Attrs = map[string]string{
 		plugin.AttrAuthURL:        o.AuthURL,
 		plugin.AttrUserID:         a.User.ID,
 		plugin.AttrUserName:       a.User.Name,
@@ -155,7 +151,7 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 		plugin.AttrRegionName:     o.RegionName,
 		plugin.AttrInterface:      o.Interface,
 		plugin.AttrCACert:         o.cacert,
-	}}
+	}
 	if p := a.Project; p != nil {
 		c.Attrs[plugin.AttrProjectID] = p.ID
 		c.Attrs[plugin.AttrProjectName] = p.Name
@@ -236,6 +232,10 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 		}
 		c = &plugin.Credential{Token: token}
 	}
+	if s.options.v2() {
+		s.env.Warn("%s: the API v2.0 of Keystone lets nobody revoke a token; it is good until it expires", s.env.Profile)
+		return nil
+	}
 	if issuer := c.Attrs[plugin.AttrAuthURL]; issuer != "" && issuer != s.options.AuthURL {
 		return plugin.Errorf(plugin.Config, "it is of another Keystone, %s, which is not this profile's any more", issuer)
 	}
@@ -286,6 +286,9 @@ type project struct {
 }
 
 func (s *source) projects(ctx context.Context, token plugin.Secret) ([]project, error) {
+	if s.options.v2() {
+		return s.tenants(ctx, token)
+	}
 	var body struct {
 		Projects []project `json:"projects"`
 	}
@@ -305,7 +308,11 @@ func (s *source) withProjects(ctx context.Context, token plugin.Secret, err *plu
 	var list []string
 	for _, p := range projects {
 		if p.Enabled {
-			list = append(list, plugin.Shorten(p.Name)+" ("+plugin.Shorten(p.ID)+", domain "+plugin.Shorten(p.DomainID)+")")
+			where := plugin.Shorten(p.ID)
+			if p.DomainID != "" {
+				where += ", domain " + plugin.Shorten(p.DomainID)
+			}
+			list = append(list, plugin.Shorten(p.Name)+" ("+where+")")
 		}
 	}
 	slices.Sort(list)

@@ -1,0 +1,378 @@
+package keystone
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// clouds.yaml is read as openstacksdk reads it
+// (openstack/config/loader.py): the first file of the name that there is,
+// secure.yaml merged over it, and below each cloud the vendor profile that it
+// names, from clouds-public.yaml or from those that openstacksdk knows.
+//
+// https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
+
+// maxClouds is the largest clouds.yaml in bytes, 1 MiB.
+const maxClouds = 1 << 20
+
+// A tree is a mapping of YAML. Its leaves are strings, as they were written,
+// and lists; a key without a value is not in it.
+type tree map[string]any
+
+// Clouds are the clouds in the files of a user.
+type Clouds struct {
+	Path   string   // of clouds.yaml
+	Names  []string // of the clouds in it, in its order
+	clouds tree
+	public tree // the vendor profiles of clouds-public.yaml
+}
+
+// ReadClouds reads the clouds.yaml at path, or if that is empty, where
+// openstacksdk finds it.
+func ReadClouds(path string, getenv func(string) string) (*Clouds, error) {
+	where := searchPath(getenv)
+	// A file that is named goes first, as OS_CLIENT_CONFIG_FILE does.
+	first := path
+	if path == "" {
+		first = getenv("OS_CLIENT_CONFIG_FILE")
+	} else if _, err := os.Stat(path); err != nil {
+		return nil, plugin.Errorf(plugin.Config, "%s: %v", path, errors.Unwrap(err))
+	}
+	found, doc, names, err := readFirst(first, where, "clouds")
+	if err != nil {
+		return nil, err
+	}
+	if found == "" {
+		return nil, plugin.Errorf(plugin.Config, "there is no clouds.yaml in %s", strings.Join(where, ", ")).
+			WithHint("name the file, or set OS_CLIENT_CONFIG_FILE")
+	}
+	if path != "" {
+		where = []string{filepath.Dir(path)} // what belongs to a file that is named is beside it
+	}
+	_, secure, more, err := readFirst(getenv("OS_CLIENT_SECURE_FILE"), where, "secure")
+	if err != nil {
+		return nil, err
+	}
+	_, public, _, err := readFirst("", where, "clouds-public")
+	if err != nil {
+		return nil, err
+	}
+	doc.merge(secure)
+	c := &Clouds{Path: found, clouds: doc.tree("clouds"), public: public.tree("public-clouds")}
+	for _, name := range append(names, more...) {
+		if _, ok := c.clouds[name].(tree); ok && !slices.Contains(c.Names, name) {
+			c.Names = append(c.Names, name)
+		}
+	}
+	return c, nil
+}
+
+// searchPath returns the directories where openstacksdk looks.
+func searchPath(getenv func(string) string) []string {
+	var dirs []string
+	add := func(dir string) {
+		if filepath.IsAbs(dir) && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	if cwd, err := os.Getwd(); err == nil {
+		add(cwd)
+	}
+	home, _ := os.UserHomeDir()
+	switch {
+	case runtime.GOOS == "darwin":
+		add(filepath.Join(home, "Library", "Application Support", "openstack"))
+	case getenv("XDG_CONFIG_HOME") != "":
+		add(filepath.Join(getenv("XDG_CONFIG_HOME"), "openstack"))
+	}
+	if real := getenv("SNAP_REAL_HOME"); real != "" {
+		home = real
+	}
+	add(filepath.Join(home, ".config", "openstack"))
+	add("/etc/openstack")
+	return dirs
+}
+
+// readFirst reads the file called first, or else the first of that base name
+// in the directories. Like openstacksdk it passes by what there is not and
+// what may not be read. names are those of the clouds in the file, in its
+// order.
+func readFirst(first string, dirs []string, base string) (path string, doc tree, names []string, err error) {
+	paths := []string{}
+	if first != "" {
+		abs, err := filepath.Abs(first)
+		if err != nil {
+			return "", nil, nil, plugin.Errorf(plugin.Config, "%s: %v", first, err)
+		}
+		paths = append(paths, abs)
+	}
+	for _, dir := range dirs {
+		for _, suffix := range []string{".yaml", ".yml", ".json"} {
+			paths = append(paths, filepath.Join(dir, base+suffix))
+		}
+	}
+	for _, path := range paths {
+		b, err := plugin.ReadOwnFile(path, maxClouds)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			continue
+		}
+		if err != nil {
+			return "", nil, nil, err
+		}
+		doc, names, err := parseClouds(b)
+		if err != nil {
+			e := plugin.AsError(err)
+			e.Text = path + ": " + e.Text
+			return "", nil, nil, e
+		}
+		return path, doc, names, nil
+	}
+	return "", tree{}, nil, nil
+}
+
+// parseClouds reads one file: the whole of it, and the names of the clouds in
+// their order.
+func parseClouds(b []byte) (tree, []string, error) {
+	var node yaml.Node
+	if err := yaml.Unmarshal(b, &node); err != nil {
+		return nil, nil, plugin.YAMLError(err)
+	}
+	if node.Kind == 0 {
+		return tree{}, nil, nil
+	}
+	r := reader{left: 100000}
+	doc, err := r.mapping(node.Content[0], 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for i, root := 0, node.Content[0]; i+1 < len(root.Content); i += 2 {
+		if clouds := root.Content[i+1]; root.Content[i].Value == "clouds" && clouds.Kind == yaml.MappingNode {
+			for j := 0; j+1 < len(clouds.Content); j += 2 {
+				names = append(names, clouds.Content[j].Value)
+			}
+		}
+	}
+	return doc, names, nil
+}
+
+// A reader makes a tree of YAML, aliases and merge keys resolved. Aliases of
+// aliases can blow a small file up, so that it stops after so many values.
+type reader struct{ left int }
+
+func (r *reader) mapping(n *yaml.Node, depth int) (tree, error) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil, plugin.Errorf(plugin.Config, "line %d: must be a mapping of names to values", n.Line)
+	}
+	t := tree{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		v, err := r.value(value, depth+1)
+		switch {
+		case err != nil:
+			return nil, err
+		case key.Tag == "!!merge":
+			merged, ok := v.([]any)
+			if !ok {
+				merged = []any{v}
+			}
+			for _, m := range merged {
+				m, _ := m.(tree)
+				for name, v := range m {
+					if _, ok := t[name]; !ok {
+						t[name] = v
+					}
+				}
+			}
+		case v == nil:
+			delete(t, key.Value)
+		default:
+			t[key.Value] = v
+		}
+	}
+	return t, nil
+}
+
+func (r *reader) value(n *yaml.Node, depth int) (any, error) {
+	if r.left--; r.left < 0 || depth > 100 {
+		return nil, plugin.Errorf(plugin.Config, "line %d: too much is nested here", n.Line)
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		return r.value(n.Alias, depth+1)
+	case yaml.MappingNode:
+		return r.mapping(n, depth)
+	case yaml.SequenceNode:
+		list := []any{}
+		for _, item := range n.Content {
+			v, err := r.value(item, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		return list, nil
+	}
+	if n.Tag == "!!null" || n.Value == "" {
+		return nil, nil
+	}
+	return n.Value, nil
+}
+
+// tree returns the mapping below key, or an empty one.
+func (t tree) tree(key string) tree {
+	if sub, ok := t[key].(tree); ok {
+		return sub
+	}
+	return tree{}
+}
+
+// text returns the string below the first of the keys that has one. As in
+// openstacksdk, dashes are as good as underscores.
+func (t tree) text(keys ...string) string {
+	for _, key := range keys {
+		for _, key := range []string{key, strings.ReplaceAll(key, "_", "-")} {
+			if s, ok := t[key].(string); ok {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+// merge puts what other has into t, mapping by mapping.
+func (t tree) merge(other tree) {
+	for key, v := range other {
+		below, ok := v.(tree)
+		if mine, both := t[key].(tree); ok && both {
+			mine.merge(below)
+			continue
+		}
+		if ok {
+			v = tree{}
+			v.(tree).merge(below)
+		}
+		t[key] = v
+	}
+}
+
+// A cloud is one of clouds.yaml with its vendor profile and its region.
+type cloud struct {
+	name, path string
+	settings   tree
+	auth       tree
+}
+
+// cloud returns the one called name, in a region if that is not empty. A nil
+// error and an empty cloud's auth_url are possible: others may supply it.
+func (c *Clouds) cloud(name, region string) (*cloud, error) {
+	own, ok := c.clouds[name].(tree)
+	if !ok {
+		e := plugin.Errorf(plugin.Config, "there is no cloud %q in %s", plugin.Shorten(name), c.Path)
+		if nearest := plugin.Nearest(name, c.Names); nearest != "" {
+			return nil, e.WithHint("did you mean %q?", nearest)
+		}
+		return nil, e.WithHint("the clouds are: %s", plugin.Shorten(strings.Join(c.Names, ", ")))
+	}
+	settings := tree{}
+	if profile := own.text("profile", "cloud"); profile != "" {
+		vendor, err := c.vendor(profile)
+		if err != nil && own.tree("auth").text("auth_url") == "" {
+			e := plugin.AsError(err)
+			e.Text = c.Path + ": cloud " + plugin.Shorten(name) + ": " + e.Text
+			return nil, e
+		}
+		settings.merge(vendor)
+	}
+	settings.merge(own)
+	if err := chooseRegion(settings, own, region); err != nil {
+		e := plugin.AsError(err)
+		e.Text = c.Path + ": cloud " + plugin.Shorten(name) + ": " + e.Text
+		return nil, e
+	}
+	cl := &cloud{name: name, path: c.Path, settings: settings, auth: settings.tree("auth")}
+	if url := cl.auth.text("auth_url"); strings.ContainsAny(url, "{}") {
+		filled, err := fill(url, settings)
+		if err != nil {
+			return nil, plugin.Errorf(plugin.Config, "%s: cloud %s: auth_url: %v", c.Path, plugin.Shorten(name), err)
+		}
+		cl.auth["auth_url"] = filled
+	}
+	return cl, nil
+}
+
+// chooseRegion puts the settings of a region into those of the cloud: the one
+// that is asked for, or else the first.
+func chooseRegion(settings, own tree, wanted string) error {
+	from := settings
+	if _, ok := own["regions"]; ok || own.text("region_name") != "" {
+		from = own // they are not the vendor's
+	}
+	regions, _ := from["regions"].([]any)
+	if regions == nil {
+		switch name := from["region_name"].(type) {
+		case string:
+			for _, r := range strings.Split(name, ",") {
+				regions = append(regions, r)
+			}
+		case []any:
+			regions = name
+		}
+	}
+	delete(settings, "regions")
+	var names []string
+	for _, r := range regions {
+		name, values := "", tree{}
+		switch r := r.(type) {
+		case string:
+			name = r
+		case tree:
+			name, values = r.text("name"), r.tree("values")
+		}
+		if names = append(names, name); wanted != "" && name != wanted {
+			continue
+		}
+		settings["region_name"] = name
+		settings.merge(values)
+		return nil
+	}
+	if len(names) > 0 {
+		return plugin.Errorf(plugin.Config, "there is no region %q", plugin.Shorten(wanted)).
+			WithHint("the regions are: %s", plugin.Shorten(strings.Join(names, ", ")))
+	}
+	if wanted != "" {
+		settings["region_name"] = wanted
+	}
+	return nil
+}
+
+// fill puts the settings into a template such as https://{region_name}.example.
+func fill(template string, settings tree) (string, error) {
+	var b strings.Builder
+	for {
+		text, rest, found := strings.Cut(template, "{")
+		b.WriteString(text)
+		if !found {
+			return b.String(), nil
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		value := settings.text(name)
+		if !closed || value == "" {
+			return "", plugin.Errorf(plugin.Config, "{%s} stands for nothing", plugin.Shorten(name))
+		}
+		b.WriteString(value)
+		template = after
+	}
+}

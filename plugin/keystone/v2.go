@@ -1,0 +1,160 @@
+package keystone
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+	v2tokens "github.com/gophercloud/gophercloud/v2/openstack/identity/v2/tokens"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// The Identity API v2.0, deprecated since 2016, is what clouds offer that have
+// not moved on. It has no domains, and calls a project a tenant.
+//
+// https://docs.openstack.org/api-ref/identity/v2/
+
+const v2Suffix = "/v2.0"
+
+// v2 reports whether o is for API v2.0.
+func (o *Options) v2() bool { return strings.HasSuffix(o.AuthURL, v2Suffix) }
+
+func checkV2(o *Options) error {
+	if err := checkPassword(o); err != nil {
+		return err
+	}
+	if o.UserDomainID != "" || o.UserDomainName != "" || o.ProjectDomainID != "" || o.ProjectDomainName != "" {
+		return plugin.Errorf(plugin.Config, "API v2.0 knows no domains").
+			WithHint("leave the options with domain in their names out, or use the address that ends in /v3")
+	}
+	if o.DomainID != "" || o.DomainName != "" || o.SystemScope != "" {
+		return plugin.Errorf(plugin.Config, "API v2.0 has no scope but a project").
+			WithHint("leave %s out, or use the address that ends in /v3", strings.Join(o.scopes(), ", "))
+	}
+	return nil
+}
+
+// v2Request is one POST /v2.0/tokens.
+type v2Request struct {
+	options  *Options
+	password plugin.Secret
+}
+
+func (r *v2Request) ToTokenV2CreateMap() (map[string]any, error) {
+	o := r.options
+	login := map[string]any{"password": r.password.Reveal()}
+	if o.UserID != "" {
+		login["userId"] = o.UserID
+	} else {
+		login["username"] = o.Username
+	}
+	auth := map[string]any{"passwordCredentials": login}
+	switch {
+	case o.ProjectID != "":
+		auth["tenantId"] = o.ProjectID
+	case o.ProjectName != "":
+		auth["tenantName"] = o.ProjectName
+	case o.TrustID != "":
+		auth["trust_id"] = o.TrustID
+	}
+	return map[string]any{"auth": auth}, nil
+}
+
+func (r *v2Request) CanReauth() bool { return false }
+
+// v2Answer is what API v2.0 tells of a token.
+type v2Answer struct {
+	Access struct {
+		Token struct {
+			ID       string `json:"id"`
+			IssuedAt string `json:"issued_at"`
+			Expires  string `json:"expires"`
+			Tenant   *named `json:"tenant"`
+		} `json:"token"`
+		User named `json:"user"`
+	} `json:"access"`
+}
+
+// fetchV2 logs in with a password at API v2.0. The token is in the body there.
+func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
+	o := s.options
+	password, err := o.Password.ResolveAs(ctx, "password", s.env)
+	if err != nil {
+		return nil, err
+	}
+	result := v2tokens.Create(ctx, s.client(plugin.Secret{}), &v2Request{o, password})
+	if result.Err != nil {
+		return nil, s.explain(result.Err, password)
+	}
+	var a v2Answer
+	if result.ExtractInto(&a) != nil || a.Access.Token.ID == "" {
+		return nil, unlike(hostOf(o.AuthURL), o.AuthURL)
+	}
+	token := a.Access.Token
+	switch tenant := token.Tenant; {
+	case o.ProjectID != "" && (tenant == nil || tenant.ID != o.ProjectID),
+		o.ProjectID == "" && o.ProjectName != "" && (tenant == nil || tenant.Name != o.ProjectName):
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the scope that was asked for").RememberFor(unusableFor)
+	case tenant == nil && len(o.scopes()) == 0:
+		return nil, s.withProjects(ctx, plugin.NewSecret(token.ID), plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
+			"add project_id or project_name; unscoped: true asks for none")
+	}
+	c, err := newCredential(token.ID, token.IssuedAt, token.Expires)
+	if err != nil {
+		return nil, err
+	}
+	c.Attrs = map[string]string{
+		plugin.AttrAuthURL:            o.AuthURL,
+		plugin.AttrIdentityAPIVersion: "2",
+		plugin.AttrUserID:             a.Access.User.ID,
+		plugin.AttrUserName:           a.Access.User.Name,
+		plugin.AttrTrustID:            o.TrustID,
+		plugin.AttrRegionName:         o.RegionName,
+		plugin.AttrInterface:          o.Interface,
+		plugin.AttrCACert:             o.cacert,
+	}
+	if token.Tenant != nil {
+		c.Attrs[plugin.AttrProjectID] = token.Tenant.ID
+		c.Attrs[plugin.AttrProjectName] = token.Tenant.Name
+	}
+	c.Attrs = withoutEmpty(c.Attrs)
+	s.env.Warn("%s: the API v2.0 of Keystone is deprecated: if the cloud has v3 too, use auth_url: %s",
+		s.env.Profile, strings.TrimSuffix(o.AuthURL, v2Suffix)+"/v3")
+	return c, nil
+}
+
+// newCredential returns a token with its times as Keystone writes them.
+func newCredential(id, issuedAt, expiresAt string) (*plugin.Credential, error) {
+	expires, err := parseTime(expiresAt)
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token has no usable expiry").RememberFor(unusableFor)
+	}
+	issued, err := parseTime(issuedAt)
+	if err != nil || !issued.Before(expires) {
+		issued = time.Now()
+	}
+	return &plugin.Credential{Token: plugin.NewSecret(id), Issued: issued, Expires: expires}, nil
+}
+
+// tenants returns the projects that the owner of token has a role in.
+func (s *source) tenants(ctx context.Context, token plugin.Secret) ([]project, error) {
+	var body struct {
+		Tenants []project `json:"tenants"`
+	}
+	client := s.client(token)
+	_, err := client.Get(ctx, client.ServiceURL("tenants"), &body, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}})
+	return body.Tenants, err
+}
+
+// inspectV2 is Inspect for API v2.0, where only administrators may ask about a
+// token: what it told when it issued it has to do.
+func (s *source) inspectV2(ctx context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+	tenants, err := s.tenants(ctx, c.Token)
+	if err != nil {
+		return nil, s.explain(err, c.Token)
+	}
+	return []plugin.Table{identityOf(remembered(c), c), projectTable(tenants)}, nil
+}
