@@ -71,6 +71,9 @@ func (f *File) parse(b []byte) error {
 			}
 			return e.WithHint("profiles belong below \"profiles:\"")
 		}
+		if value.Tag == "!!null" {
+			return nil // no profile yet, or no longer
+		}
 		return eachPair(value, func(key, value *yaml.Node) error {
 			if err := CheckName(key.Value); err != nil {
 				return fmt.Errorf("line %d:%d: %w", key.Line, key.Column, err)

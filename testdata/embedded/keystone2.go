@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -13,8 +15,10 @@ import (
 //
 // https://docs.openstack.org/api-ref/identity/v2/
 type KeystoneV2 struct {
+	mu      sync.Mutex
 	tenants []object
 	tokens  map[string]time.Time
+	answers map[string]any // by token
 }
 
 // V2Password is the password of the one user.
@@ -22,13 +26,15 @@ const V2Password = "CANARY-v2-pw"
 
 // NewKeystoneV2 returns one with the tenants system-demo and spare.
 func NewKeystoneV2() *KeystoneV2 {
-	return &KeystoneV2{[]object{{random(), "system-demo"}, {random(), "spare"}}, map[string]time.Time{}}
+	return &KeystoneV2{tenants: []object{{random(), "system-demo"}, {random(), "spare"}}, tokens: map[string]time.Time{}, answers: map[string]any{}}
 }
 
 // Tenant returns the id of the user's first tenant.
 func (k *KeystoneV2) Tenant() string { return k.tenants[0].ID }
 
 func (k *KeystoneV2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	switch {
 	case r.URL.Path == "/v2.0" || r.URL.Path == "/v2.0/":
 		reply(w, 200, map[string]any{"version": map[string]any{"id": "v2.0", "status": "deprecated",
@@ -41,6 +47,8 @@ func (k *KeystoneV2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			list = append(list, map[string]any{"id": t.ID, "name": t.Name, "enabled": true, "description": ""})
 		}
 		reply(w, 200, map[string]any{"tenants": list, "tenants_links": []any{}})
+	case k.answers[strings.TrimPrefix(r.URL.Path, "/v2.0/tokens/")] != nil:
+		reply(w, 200, k.answers[strings.TrimPrefix(r.URL.Path, "/v2.0/tokens/")])
 	default:
 		unauthorized(w)
 	}
@@ -84,10 +92,11 @@ func (k *KeystoneV2) login(w http.ResponseWriter, r *http.Request) {
 	id := random()
 	k.tokens[id] = expires
 	token["id"] = id
-	reply(w, 200, map[string]any{"access": map[string]any{
+	k.answers[id] = map[string]any{"access": map[string]any{
 		"token":          token,
 		"user":           map[string]any{"id": "7", "name": "system-demo-1", "username": "system-demo-1", "roles": []any{map[string]any{"name": "member"}}, "roles_links": []any{}},
 		"serviceCatalog": []any{},
 		"metadata":       map[string]any{"is_admin": 0, "roles": []string{"1"}},
-	}})
+	}}
+	reply(w, 200, k.answers[id])
 }
