@@ -48,6 +48,7 @@ type cli struct {
 	Reject  rejectCmd  `cmd:"" help:"Drop a credential that was refused, so that the next call fetches a new one."`
 	Status  statusCmd  `cmd:"" help:"Show the profiles and what is kept for them."`
 	Inspect inspectCmd `cmd:"" help:"Show who a credential is, and what its issuer offers."`
+	Import  importCmd  `cmd:"" help:"Make profiles of what other tools are configured with."`
 	Secret  secretCmd  `cmd:"" help:"Keep a secret in the system's keyring."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Remove what has expired, and keys that nobody wants."`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -134,17 +135,29 @@ func TestSameAsOpenstackclient(t *testing.T) {
 			env := strings.Fields(expand(test.env))
 			theirs, theirErr := tokenOf(u.home, env, client("openstack"), "token", "issue", "-f", "value", "-c", "id")
 			ours, ourErr := tokenOf(u.home, env, u.jeton, "get", "-f", "token")
+			// Taken over, it is the same without the environment.
+			imported, importErr := ours, ""
+			if !strings.Contains(test.env+fmt.Sprint(test.files), "PASSCODE") { // which is good for once
+				args := []string{"import", "env", "imported"}
+				if test.files == nil {
+					args = []string{"import", "openrc", "openrc.sh", "imported"}
+					writeOpenrc(t, filepath.Join(u.home, "openrc.sh"), env)
+				}
+				tokenOf(u.home, env, u.jeton, args...)
+				imported, importErr = tokenOf(u.home, nil, u.jeton, "get", "imported", "-f", "token")
+			}
 			if test.fails {
-				if theirs != "" || ours != "" {
-					t.Errorf("openstack: %q, jeton: %q", theirs, ours)
+				if theirs != "" || ours != "" || imported != "" {
+					t.Errorf("openstack: %q, jeton: %q, imported: %q", theirs, ours, imported)
 				}
 				return
 			}
-			if theirs == "" || ours == "" {
-				t.Fatalf("openstack: %s\njeton: %s", theirErr, ourErr)
+			if theirs == "" || ours == "" || imported == "" {
+				t.Fatalf("openstack: %s\njeton: %s\nimported: %s", theirErr, ourErr, importErr)
 			}
-			if a, b := whoIs(t, w, admin, theirs), whoIs(t, w, admin, ours); a != b {
-				t.Errorf("openstack is %+v, jeton %+v", a, b)
+			a, b, c := whoIs(t, w, admin, theirs), whoIs(t, w, admin, ours), whoIs(t, w, admin, imported)
+			if a != b || b != c {
+				t.Errorf("openstack is %+v, jeton %+v, imported %+v", a, b, c)
 			}
 		})
 	}
@@ -162,6 +175,19 @@ func tokenOf(home string, env []string, program string, args ...string) (token, 
 		return "", errors.String()
 	}
 	return strings.TrimSpace(out.String()), errors.String()
+}
+
+// writeOpenrc writes the variables as an openrc file sets them.
+func writeOpenrc(t *testing.T, path string, env []string) {
+	var b strings.Builder
+	b.WriteString("#!/bin/bash\n")
+	for i, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		fmt.Fprintf(&b, []string{"export %s=%s\n", "%s=\"%s\"\nexport "+name+"\n", "export %s='%s' # so\n"}[i%3], name, value)
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // adminToken logs the cloud's administrator in, who may ask about any token.

@@ -15,7 +15,7 @@ import (
 )
 
 // A Dir is a [Store] in a directory that is the user's alone, one file a
-// value. It is the only code that writes files of jeton's own.
+// value. [Edit] writes those that are the user's.
 //
 // A value is written to a file of a fixed name, NAME.tmp, and moved into place,
 // so that a reader never sees a part of it and a killed writer leaves one such
@@ -30,6 +30,12 @@ type Dir struct {
 	mu   sync.Mutex
 	held map[string]bool
 }
+
+// What there is in the state directory beside the pepper and the ledger.
+const (
+	SecretsName = "secrets" // a directory of secrets that were imported
+	ConfigLock  = "config"  // the lock of who edits the configuration file
+)
 
 const (
 	lockSuffix = ".lock"
@@ -96,7 +102,7 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 		tmp = fmt.Sprintf("%s.%d%s", name, os.Getpid(), tmpSuffix)
 	}
 	d.mu.Unlock()
-	if err := d.write(tmp, value); err != nil {
+	if err := writeFile(d.root, tmp, value, 0o600); err != nil {
 		d.root.Remove(tmp)
 		return err
 	}
@@ -107,15 +113,16 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 	return syncDir(d.root)
 }
 
-func (d *Dir) write(name string, value []byte) error {
-	d.root.Remove(name)
-	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// writeFile makes a new file that is on the disk when it returns.
+func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode) error {
+	root.Remove(name)
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(value)
 	if err == nil {
-		err = f.Chmod(0o600) // whatever the umask made of it
+		err = f.Chmod(mode) // whatever the umask made of it
 	}
 	if err == nil {
 		err = f.Sync() // before the rename, or a power cut leaves zeros

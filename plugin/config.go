@@ -20,6 +20,7 @@ import (
 type File struct {
 	Path    string
 	Exists  bool
+	Text    []byte
 	nodes   map[string]*yaml.Node
 	names   []string // in the order of the file
 	issuers []Issuer
@@ -34,7 +35,7 @@ const maxConfig = 1 << 20
 // know is an error that names line and column. A file that does not exist is
 // like an empty one, unless it is required.
 func ReadFile(path string, required bool, issuers []Issuer, getenv func(string) string) (*File, error) {
-	f := &File{Path: path, issuers: issuers, getenv: getenv, nodes: map[string]*yaml.Node{}}
+	f := &File{Path: path, issuers: issuers, getenv: getenv}
 	b, exposed, err := readExposed(path, maxConfig)
 	if errors.Is(err, os.ErrNotExist) && !required {
 		return f, nil
@@ -43,10 +44,17 @@ func ReadFile(path string, required bool, issuers []Issuer, getenv func(string) 
 		return nil, err
 	}
 	f.Exists, f.exposed = true, exposed
-	if err := f.parse(b); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	return f.With(b)
+}
+
+// With returns f as if its content were text.
+func (f *File) With(text []byte) (*File, error) {
+	edited := *f
+	edited.Text, edited.nodes, edited.names = text, map[string]*yaml.Node{}, nil
+	if err := edited.parse(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}
-	return f, nil
+	return &edited, nil
 }
 
 func (f *File) parse(b []byte) error {
@@ -224,7 +232,8 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	return p, nil
 }
 
-func expandHome(path string) string {
+// ExpandHome puts the home directory in the place of a leading ~/.
+func ExpandHome(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)

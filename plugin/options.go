@@ -95,7 +95,7 @@ func (f field) setText(v Value) error {
 	case *bool:
 		*p = v.Text == "true"
 	case *Path:
-		*p = Path(expandHome(v.Text))
+		*p = Path(ExpandHome(v.Text))
 		if !isAbs(string(*p)) {
 			return Errorf(Config, "must be an absolute path")
 		}
@@ -122,7 +122,7 @@ func (f field) setNode(n *yaml.Node) error {
 		return nil
 	case *Path:
 		return setScalar(n, "the path of a file", func(s string) bool {
-			*p = Path(expandHome(s))
+			*p = Path(ExpandHome(s))
 			return isAbs(string(*p))
 		})
 	case *bool:
@@ -169,7 +169,7 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 		})
 	case "file":
 		return setScalar(value, "the absolute path of a file, or one that begins with ~/", func(s string) bool {
-			r.file = expandHome(s)
+			r.file = ExpandHome(s)
 			return isAbs(r.file)
 		})
 	case "command":

@@ -179,6 +179,7 @@ func Incomplete(issuers []Issuer, getenv func(string) string) error {
 type Value struct {
 	Variable string // the environment variable that holds it, or else
 	Place    string // where it stands, in words
+	Key      string // its name there
 	Text     string
 }
 

@@ -273,6 +273,7 @@ type cloud struct {
 	name, path string
 	settings   tree
 	auth       tree
+	regions    []string // beside the one that was chosen
 }
 
 // cloud returns the one called name, in a region if that is not empty. A nil
@@ -297,12 +298,13 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 		settings.merge(vendor)
 	}
 	settings.merge(own)
-	if err := chooseRegion(settings, own, region); err != nil {
+	regions, err := chooseRegion(settings, own, region)
+	if err != nil {
 		e := plugin.AsError(err)
 		e.Text = c.Path + ": cloud " + plugin.Shorten(name) + ": " + e.Text
 		return nil, e
 	}
-	cl := &cloud{name: name, path: c.Path, settings: settings, auth: settings.tree("auth")}
+	cl := &cloud{name: name, path: c.Path, settings: settings, auth: settings.tree("auth"), regions: regions}
 	if url := cl.auth.text("auth_url"); strings.ContainsAny(url, "{}") {
 		filled, err := fill(url, settings)
 		if err != nil {
@@ -314,8 +316,8 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 }
 
 // chooseRegion puts the settings of a region into those of the cloud: the one
-// that is asked for, or else the first.
-func chooseRegion(settings, own tree, wanted string) error {
+// that is asked for, or else the first. It returns the names of the others.
+func chooseRegion(settings, own tree, wanted string) (others []string, err error) {
 	from := settings
 	if _, ok := own["regions"]; ok || own.text("region_name") != "" {
 		from = own // they are not the vendor's
@@ -332,7 +334,7 @@ func chooseRegion(settings, own tree, wanted string) error {
 		}
 	}
 	delete(settings, "regions")
-	var names []string
+	chosen := false
 	for _, r := range regions {
 		name, values := "", tree{}
 		switch r := r.(type) {
@@ -341,21 +343,22 @@ func chooseRegion(settings, own tree, wanted string) error {
 		case tree:
 			name, values = r.text("name"), r.tree("values")
 		}
-		if names = append(names, name); wanted != "" && name != wanted {
+		if chosen || wanted != "" && name != wanted {
+			others = append(others, name)
 			continue
 		}
+		chosen = true
 		settings["region_name"] = name
 		settings.merge(values)
-		return nil
 	}
-	if len(names) > 0 {
-		return plugin.Errorf(plugin.Config, "there is no region %q", plugin.Shorten(wanted)).
-			WithHint("the regions are: %s", plugin.Shorten(strings.Join(names, ", ")))
+	if !chosen && len(others) > 0 {
+		return nil, plugin.Errorf(plugin.Config, "there is no region %q", plugin.Shorten(wanted)).
+			WithHint("the regions are: %s", plugin.Shorten(strings.Join(others, ", ")))
 	}
-	if wanted != "" {
+	if !chosen && wanted != "" {
 		settings["region_name"] = wanted
 	}
-	return nil
+	return others, nil
 }
 
 // fill puts the settings into a template such as https://{region_name}.example.

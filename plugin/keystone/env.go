@@ -75,7 +75,7 @@ func (l *login) read() (complete bool, err error) {
 		kind = "v3password"
 	}
 	if l.values["auth_type"].Text == "" {
-		l.values["auth_type"] = plugin.Value{Variable: "OS_AUTH_TYPE"}
+		l.values["auth_type"] = plugin.Value{Variable: "OS_AUTH_TYPE", Key: "OS_AUTH_TYPE"}
 	}
 	v := l.values["auth_type"]
 	v.Text = kind
@@ -87,9 +87,9 @@ func (l *login) read() (complete bool, err error) {
 	}
 	l.get("region_name")
 	if insecure, err := strconv.ParseBool(l.getenv("OS_INSECURE")); err == nil && insecure {
-		l.values["verify"] = plugin.Value{Variable: "OS_INSECURE", Text: "false"}
+		l.values["verify"] = plugin.Value{Variable: "OS_INSECURE", Key: "OS_INSECURE", Text: "false"}
 	} else if l.cloud != nil && (strings.EqualFold(l.cloud.settings.text("verify"), "false") || strings.EqualFold(l.cloud.settings.text("insecure"), "true")) {
-		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Text: "false"}
+		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: "false"}
 	}
 	l.get("interface", "endpoint_type")
 	l.get("ca_file", "cacert")
@@ -132,7 +132,7 @@ func (l *login) user() bool {
 	l.get("user_domain_name")
 	if l.getenv("OS_DEFAULT_DOMAIN") != "" {
 		// That of clouds.yaml is one that openstackclient never looks at.
-		l.values["default_domain"] = plugin.Value{Variable: "OS_DEFAULT_DOMAIN", Text: l.getenv("OS_DEFAULT_DOMAIN")}
+		l.values["default_domain"] = plugin.Value{Variable: "OS_DEFAULT_DOMAIN", Key: "OS_DEFAULT_DOMAIN", Text: l.getenv("OS_DEFAULT_DOMAIN")}
 	}
 	id, name := l.get("user_id", "userid"), l.get("username", "user_name")
 	return id != "" || name != ""
@@ -189,10 +189,10 @@ func (l *login) find(option string, others ...string) plugin.Value {
 	keys := append([]string{option}, others...)
 	inEnv := func(key string) plugin.Value {
 		name := "OS_" + strings.ToUpper(key)
-		return plugin.Value{Variable: name, Text: l.getenv(name)}
+		return plugin.Value{Variable: name, Key: name, Text: l.getenv(name)}
 	}
-	inFile := func(key string, t tree) plugin.Value {
-		v := plugin.Value{Place: l.cloud.place(key), Text: t.text(key)}
+	inFile := func(key, block string, t tree) plugin.Value {
+		v := plugin.Value{Place: l.cloud.place(key), Key: block + key, Text: t.text(key)}
 		if list, ok := t[key].([]any); ok && v.Text == "" {
 			var words []string
 			for _, item := range list {
@@ -213,16 +213,17 @@ func (l *login) find(option string, others ...string) plugin.Value {
 		}
 	case fileFirst:
 		for _, key := range keys {
-			order = append(order, inFile(key, l.cloud.auth), inEnv(key), inFile(key, l.cloud.settings))
+			order = append(order, inFile(key, "auth.", l.cloud.auth), inEnv(key), inFile(key, "", l.cloud.settings))
 		}
 	default:
 		for _, key := range keys {
 			order = append(order, inEnv(key))
 		}
-		for _, t := range []tree{l.cloud.settings, l.cloud.auth} {
-			for _, key := range keys {
-				order = append(order, inFile(key, t))
-			}
+		for _, key := range keys {
+			order = append(order, inFile(key, "", l.cloud.settings))
+		}
+		for _, key := range keys {
+			order = append(order, inFile(key, "auth.", l.cloud.auth))
 		}
 	}
 	for _, v := range order {

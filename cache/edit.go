@@ -1,0 +1,61 @@
+package cache
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Edit replaces the content of the file at path by what change makes of it, all
+// or nothing, and reports whether it has changed. A link is followed, and the
+// mode kept; a new file and its directory are the user's alone. If change
+// returns an error, or somebody else has written the file meanwhile, it stays as
+// it is.
+func Edit(path string, change func(old []byte) ([]byte, error)) (changed bool, err error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	} else if _, e := os.Lstat(path); e == nil {
+		return false, plain(path, err) // a link to nowhere
+	}
+	before, err := os.Stat(path)
+	mode := fs.FileMode(0o600)
+	var old []byte
+	if err == nil {
+		mode = before.Mode().Perm()
+		old, err = os.ReadFile(path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, plain(path, err)
+	}
+	value, err := change(old)
+	if err != nil || bytes.Equal(value, old) && before != nil {
+		return false, err
+	}
+	dir, name := filepath.Split(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return false, plain(dir, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return false, plain(dir, err)
+	}
+	defer root.Close()
+	tmp := "." + name + ".jeton" + tmpSuffix
+	if err := writeFile(root, tmp, value, mode); err != nil {
+		root.Remove(tmp)
+		return false, plain(path, err)
+	}
+	if after, err := root.Stat(name); before == nil && err == nil ||
+		before != nil && (err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() || before.Size() != after.Size()) {
+		root.Remove(tmp)
+		return false, fmt.Errorf("%s: somebody else has changed it meanwhile", path)
+	}
+	if err := root.Rename(tmp, name); err != nil {
+		root.Remove(tmp)
+		return false, plain(path, err)
+	}
+	return true, syncDir(root)
+}

@@ -1,0 +1,426 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/adrg/xdg"
+
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/keystone"
+)
+
+type importCmd struct {
+	Openrc importOpenrcCmd `cmd:"" help:"Take over an openrc file."`
+	Clouds importCloudsCmd `cmd:"" help:"Take over clouds of a clouds.yaml."`
+	Env    importEnvCmd    `cmd:"" help:"Take over the identity in the environment."`
+}
+
+func (*importCmd) Help() string {
+	return `Writes profiles into the configuration file. What is there stays byte for byte as it is; what cannot be taken over is named.
+
+--secret says where a password goes: file (the default: a file below the state directory, for you alone), keyring (the system's), env (it stays in its environment variable), or command (it is printed by a program: the one in the openrc file, or the one that is named). A place can be given: keyring:NAME, file:PATH, env:NAME, 'command:pass show x'.`
+}
+
+// importFlags say where secrets go.
+type importFlags struct {
+	Secret string `help:"Where secrets go: env, file, command or keyring; with :NAME, :PATH or :COMMAND to say which." placeholder:"KIND[:WHERE]"`
+	Force  bool   `help:"Replace a profile of that name, and its secrets."`
+}
+
+type importOpenrcCmd struct {
+	File string `arg:"" help:"The file that a shell would source."`
+	Name string `arg:"" optional:"" help:"Name of the profile; by default that of the file."`
+	importFlags
+}
+
+func (*importOpenrcCmd) Help() string {
+	return "The file is read and never run: what it would ask for, or have a program print, is left to --secret."
+}
+
+func (i *importOpenrcCmd) Run(ctx context.Context, a *app) error {
+	b, err := plugin.ReadOwnFile(i.File, 1<<20)
+	if err != nil {
+		return err
+	}
+	openrc, err := keystone.ReadOpenrc(b, a.getenv)
+	if err != nil {
+		return fmt.Errorf("%s: %w", i.File, err)
+	}
+	name := i.Name
+	if name == "" {
+		name = profileNameOf(i.File)
+	}
+	d, err := openrc.Draft(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", i.File, err)
+	}
+	return a.writeDrafts(ctx, i.importFlags, []plugin.Draft{d})
+}
+
+// profileNameOf makes a name of that of an openrc file: "web" of
+// web-openrc.sh, "openstack" of openrc.
+func profileNameOf(path string) string {
+	name := filepath.Base(path)
+	name = strings.TrimSuffix(name, filepath.Ext(name))
+	name = strings.Trim(strings.Replace(name, "openrc", "", 1), "-_. ")
+	if plugin.CheckName(name) != nil {
+		return "openstack"
+	}
+	return name
+}
+
+type importCloudsCmd struct {
+	Args []string `arg:"" optional:"" name:"file-or-cloud" help:"A clouds.yaml, and names of clouds in it; by default the one that openstack finds, and all clouds."`
+	As   string   `help:"Name of the profile, if there is one cloud." placeholder:"NAME"`
+	importFlags
+}
+
+func (*importCloudsCmd) Help() string {
+	return "secure.yaml and clouds-public.yaml are merged as openstack does it."
+}
+
+func (i *importCloudsCmd) Run(ctx context.Context, a *app) error {
+	path, names := "", i.Args
+	if len(names) > 0 && (strings.ContainsRune(names[0], filepath.Separator) || slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(names[0]))) {
+		path, names = names[0], names[1:]
+	}
+	clouds, err := keystone.ReadClouds(path, a.getenv)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		names = clouds.Names
+	}
+	if len(names) == 0 {
+		return plugin.Errorf(plugin.Config, "%s: there are no clouds in it", clouds.Path)
+	}
+	if i.As != "" && len(names) > 1 {
+		return plugin.Errorf(plugin.Usage, "--as names one profile, and there are %d clouds: %s", len(names), plugin.Shorten(strings.Join(names, ", "))).
+			WithHint("name the cloud")
+	}
+	var drafts []plugin.Draft
+	var failures error
+	for _, name := range names {
+		d, err := clouds.Draft(name)
+		if i.As != "" {
+			d.Name = i.As
+		}
+		if err != nil {
+			failures = errors.Join(failures, &profileError{plugin.Shorten(name), err})
+			continue
+		}
+		drafts = append(drafts, d)
+	}
+	return errors.Join(failures, a.writeDrafts(ctx, i.importFlags, drafts))
+}
+
+type importEnvCmd struct {
+	Name string `arg:"" help:"Name of the profile."`
+	importFlags
+}
+
+func (*importEnvCmd) Help() string {
+	return "Makes a profile of the OS_ variables, as a sourced openrc file leaves them, or of the cloud that OS_CLOUD names."
+}
+
+func (i *importEnvCmd) Run(ctx context.Context, a *app) error {
+	var names []string
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if value != "" {
+			names = append(names, name)
+		}
+	}
+	d, err := keystone.EnvironmentDraft(i.Name, names, a.getenv)
+	if err != nil {
+		return err
+	}
+	return a.writeDrafts(ctx, i.importFlags, []plugin.Draft{d})
+}
+
+// An outcome tells what became of a draft.
+type outcome struct {
+	draft plugin.Draft
+	done  string
+}
+
+// writeDrafts puts drafts into the configuration file, and their secrets where
+// they go. What is wrong with one of them does not keep the others.
+func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugin.Draft) error {
+	keeper, err := a.newKeeper(flags)
+	if err != nil {
+		return err
+	}
+	f, err := a.config()
+	if err != nil {
+		return err
+	}
+	a.open(ctx, true)
+	if a.state != nil {
+		if unlock, err := a.state.Lock(ctx, cache.ConfigLock); err == nil {
+			defer unlock()
+		}
+	}
+	original := f.Text
+	var outcomes []outcome
+	var failures error
+	for _, d := range drafts {
+		edited, done, err := a.addDraft(ctx, f, keeper, &d)
+		if err != nil {
+			failures = errors.Join(failures, &profileError{plugin.Shorten(d.Name), err})
+			continue
+		}
+		f = edited
+		outcomes = append(outcomes, outcome{d, done})
+	}
+	_, err = cache.Edit(f.Path, func(now []byte) ([]byte, error) {
+		if !bytes.Equal(now, original) {
+			return nil, errors.New(f.Path + ": somebody else has changed it meanwhile")
+		}
+		return f.Text, nil
+	})
+	if err != nil {
+		return errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err))
+	}
+	for _, name := range keeper.replaced {
+		failures = errors.Join(failures, a.dropStandingOn(ctx, name))
+	}
+	return errors.Join(failures, a.print(tell(outcomes, f.Path)))
+}
+
+// place is where an error of the configuration file is.
+var place = regexp.MustCompile(`^.*profile \S+: (line \d+:\d+: )?`)
+
+// addDraft returns the configuration with d in it, whose secrets are stored,
+// and what became of it.
+func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *plugin.Draft) (*plugin.File, string, error) {
+	if err := plugin.CheckName(d.Name); err != nil {
+		return nil, "", err
+	}
+	for i := range d.Options {
+		if s := d.Options[i].Secret; s != nil {
+			ref, err := keeper.place(d, d.Options[i].Name, s)
+			if err != nil {
+				return nil, "", err
+			}
+			s.Ref = ref
+		}
+	}
+	text, err := plugin.WithProfile(f.Text, *d, keeper.force)
+	if err != nil {
+		return nil, "", err
+	}
+	edited, err := f.With(text)
+	if err == nil {
+		_, err = edited.Profile(d.Name)
+	}
+	if err != nil {
+		e := plugin.AsError(err)
+		e.Text = place.ReplaceAllString(e.Text, "") // in a file that is not written
+		return nil, "", e
+	}
+	same := bytes.Equal(text, f.Text) && f.Has(d.Name)
+	done := "written to"
+	switch {
+	case same:
+		done = "is already in"
+	case f.Has(d.Name):
+		done = "replaced in"
+	}
+	for _, o := range d.Options {
+		if o.Secret != nil {
+			if err := keeper.store(ctx, d, o.Name, o.Secret, same); err != nil {
+				return nil, "", fmt.Errorf("%s: %w", o.Name, err)
+			}
+		}
+	}
+	return edited, done, nil
+}
+
+func tell(outcomes []outcome, path string) []byte {
+	var b bytes.Buffer
+	for _, o := range outcomes {
+		fmt.Fprintf(&b, "%s: %s %s\n", o.draft.Name, o.done, path)
+		for _, option := range o.draft.Options {
+			if option.Secret != nil {
+				fmt.Fprintf(&b, "%s: %s is in %s\n", o.draft.Name, option.Name, option.Secret.Ref)
+			}
+		}
+		if len(o.draft.Left) > 0 {
+			fmt.Fprintf(&b, "%s: not taken over: %s\n", o.draft.Name, strings.Join(o.draft.Left, ", "))
+		}
+		for _, note := range o.draft.Notes {
+			fmt.Fprintf(&b, "%s: %s\n", o.draft.Name, note)
+		}
+	}
+	return b.Bytes()
+}
+
+// A keeper puts secrets where --secret says.
+type keeper struct {
+	app         *app
+	kind, where string
+	given       bool // --secret was
+	force       bool
+	replaced    []string // in the keyring
+}
+
+func (a *app) newKeeper(flags importFlags) (*keeper, error) {
+	k := &keeper{app: a, given: flags.Secret != "", force: flags.Force}
+	k.kind, k.where, _ = strings.Cut(flags.Secret, ":")
+	if !k.given {
+		k.kind = "file"
+	}
+	if !slices.Contains([]string{"env", "file", "command", "keyring"}, k.kind) {
+		return nil, plugin.Errorf(plugin.Usage, "--secret %s is not known", plugin.Shorten(k.kind)).
+			WithHint("there are: env, file, command, keyring")
+	}
+	if strings.HasSuffix(flags.Secret, ":") {
+		return nil, plugin.Errorf(plugin.Usage, "--secret %s says nothing behind the colon", plugin.Shorten(flags.Secret))
+	}
+	return k, nil
+}
+
+// place says where a secret of d will be.
+func (k *keeper) place(d *plugin.Draft, option string, s *plugin.DraftSecret) (plugin.SecretRef, error) {
+	secrets := 0
+	for _, o := range d.Options {
+		if o.Secret != nil {
+			secrets++
+		}
+	}
+	if k.where != "" && secrets > 1 {
+		return plugin.SecretRef{}, plugin.Errorf(plugin.Usage, "--secret names one place, and there are %d secrets", secrets).
+			WithHint("leave out what is behind the colon")
+	}
+	switch {
+	case k.given:
+	case s.Command != nil:
+		return plugin.SecretRef{}, plugin.Errorf(plugin.Config, "%s is what a program prints (%s), and jeton has not run it", option, plugin.Shorten(strings.Join(s.Command, " "))).
+			WithHint("--secret command leaves it to that program; --secret file and --secret keyring ask for it now")
+	case s.Asked:
+		return plugin.SecretRef{}, plugin.Errorf(plugin.Config, "%s is not written there: it is asked for each time", option).
+			WithHint("say where to keep it: --secret keyring or file (asked for now), --secret env (%s), --secret 'command:pass show …'", s.Variable)
+	}
+	name := d.Name + "-" + option
+	switch k.kind {
+	case "env":
+		variable := k.where
+		if variable == "" {
+			variable = s.Variable
+		}
+		if variable == "" {
+			variable = strings.Map(func(r rune) rune {
+				if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+					return r
+				}
+				return '_'
+			}, strings.ToLower(name))
+			variable = strings.ToUpper(variable)
+		}
+		return plugin.EnvSecret(variable), nil
+	case "command":
+		argv := s.Command
+		if k.where != "" {
+			if argv = strings.Fields(k.where); strings.ContainsAny(k.where, "'\"\\$|<>;&*?~`(){}") {
+				argv = []string{"sh", "-c", k.where}
+			}
+		}
+		if argv == nil {
+			return plugin.SecretRef{}, plugin.Errorf(plugin.Config, "%s: no program prints it there", option).
+				WithHint("name one: --secret 'command:pass show …'")
+		}
+		return plugin.CommandSecret(argv), nil
+	case "keyring":
+		if k.where != "" {
+			name = k.where
+		}
+		if err := checkSecretName(name); err != nil {
+			return plugin.SecretRef{}, err
+		}
+		return plugin.KeyringSecret(name), nil
+	}
+	path, err := k.path(name)
+	return plugin.FileSecret(path), err
+}
+
+// path returns the file for a secret of that name.
+func (k *keeper) path(name string) (string, error) {
+	if k.where != "" {
+		path, err := filepath.Abs(plugin.ExpandHome(k.where))
+		if err != nil {
+			err = plugin.Errorf(plugin.Usage, "--secret %s: %v", plugin.Shorten(k.where), err)
+		}
+		return path, err
+	}
+	dir, err := k.app.directory("XDG_STATE_HOME", xdg.StateHome)
+	if err != nil {
+		return "", plugin.Errorf(plugin.Config, "%v, so that there is no place for a secret", err).
+			WithHint("name one: --secret file:PATH")
+	}
+	return filepath.Join(dir, cache.SecretsName, name), nil
+}
+
+// store puts a secret of d where place has said. same says that the profile is
+// already there, so that nothing is asked for what is known.
+func (k *keeper) store(ctx context.Context, d *plugin.Draft, option string, s *plugin.DraftSecret, same bool) error {
+	if k.kind == "env" || k.kind == "command" {
+		return nil
+	}
+	name := d.Name + "-" + option
+	if k.where != "" {
+		name = k.where
+	}
+	keyring := plugin.Keyring{Getenv: k.app.getenv}
+	var former plugin.Secret
+	var err error
+	var path string
+	if k.kind == "keyring" {
+		former, err = keyring.Get(ctx, name)
+		if errors.Is(err, plugin.ErrNoSecret) {
+			err = nil
+		}
+	} else if path, err = k.path(d.Name + "-" + option); err == nil {
+		former, err = plugin.FileSecret(path).Stored(k.app.getenv)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if s.Value.IsZero() {
+		if same && !former.IsZero() && !k.force {
+			return nil
+		}
+		if s.Value, err = k.app.readSecret(ctx, fmt.Sprintf("%s of %s: ", option, d.Name)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case former.Reveal() == s.Value.Reveal():
+		return nil
+	case !former.IsZero() && !k.force:
+		return plugin.Errorf(plugin.Config, "another secret is already in %s", s.Ref).
+			WithHint("replace it: --force")
+	}
+	if k.kind == "keyring" {
+		k.replaced = append(k.replaced, name)
+		return k.app.storeSecret(ctx, name, s.Value)
+	}
+	_, err = cache.Edit(path, func([]byte) ([]byte, error) { return []byte(s.Value.Reveal() + "\n"), nil })
+	if err != nil {
+		return plugin.Errorf(plugin.Output, "%v", err)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package keystone
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Draft returns the profile that the file sets up.
+func (o *Openrc) Draft(name string) (plugin.Draft, error) {
+	l := &login{values: map[string]plugin.Value{}, getenv: func(name string) string {
+		w := o.values[name]
+		if w.asked || w.command != nil {
+			return unknown
+		}
+		return w.text
+	}}
+	if err := l.openCloud(); err != nil {
+		return plugin.Draft{}, err
+	}
+	d, err := l.draft(name, o.names(), func(v plugin.Value) plugin.DraftSecret {
+		w, ok := o.values[v.Variable]
+		if !ok {
+			w.text = v.Text // of the cloud that the file chooses
+		}
+		return plugin.DraftSecret{Value: plugin.NewSecret(w.text), Asked: w.asked, Command: w.command, Variable: v.Variable}
+	})
+	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return o.values[name].asked }) // a step towards another one
+	d.Notes = append(d.Notes, o.notes...)
+	return d, err
+}
+
+// unknown stands for a value that the user types or a program prints.
+const unknown = "?"
+
+// Draft returns the profile of a cloud.
+func (c *Clouds) Draft(name string) (plugin.Draft, error) {
+	found, err := c.cloud(name, "")
+	if err != nil {
+		return plugin.Draft{}, err
+	}
+	l := &login{cloud: found, values: map[string]plugin.Value{}, getenv: func(string) string { return "" }}
+	return l.draft(name, nil, given)
+}
+
+// EnvironmentDraft returns the profile of the identity in the environment.
+// names are those of all its variables.
+func EnvironmentDraft(name string, names []string, getenv func(string) string) (plugin.Draft, error) {
+	l := &login{getenv: getenv, values: map[string]plugin.Value{}}
+	if err := l.openCloud(); err != nil {
+		return plugin.Draft{}, err
+	}
+	return l.draft(name, names, given)
+}
+
+// given returns a secret that is known.
+func given(v plugin.Value) plugin.DraftSecret {
+	return plugin.DraftSecret{Value: plugin.NewSecret(v.Text), Variable: v.Variable}
+}
+
+// selectors are variables that lead to a login and are no part of it.
+var selectors = []string{"OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"}
+
+func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) (plugin.Draft, error) {
+	if _, err := l.read(); err != nil {
+		return plugin.Draft{}, err
+	}
+	if l.values["auth_url"].Text == "" {
+		return plugin.Draft{}, plugin.Errorf(plugin.Config, "auth_url is missing (OS_AUTH_URL), without which there is no login")
+	}
+	taken := map[string]bool{}
+	for _, v := range l.values {
+		taken[v.Key] = true
+	}
+	var notes []string
+	if _, insecure := l.values["verify"]; insecure {
+		notes = append(notes, "verify: false (OS_INSECURE) is not taken over: name the cloud's certificate authority, ca_file")
+		delete(l.values, "verify")
+	}
+	if v, ok := l.values["passcode"]; ok && secret(v).Command == nil {
+		notes = append(notes, "the passcode is not taken over, as it is good for a moment: the terminal is asked, or name a program, passcode: {command: [ARGV…]}")
+		delete(l.values, "passcode")
+	}
+	kind := l.values["auth_type"].Text
+	for option, v := range l.values {
+		if v.Text == unknown && option != "password" && !strings.Contains(option, "secret") && option != "token" && option != "passcode" {
+			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into the profile")
+			delete(l.values, option)
+		}
+	}
+	if _, ok := l.values["password"]; !ok && slices.Contains([]string{"v3password", "v2password", "v3multifactor"}, kind) {
+		// openstackclient asks for it each time.
+		l.values["password"] = plugin.Value{Variable: "OS_PASSWORD"}
+		known := secret
+		secret = func(v plugin.Value) plugin.DraftSecret {
+			if v.Text == "" {
+				return plugin.DraftSecret{Asked: true, Variable: v.Variable}
+			}
+			return known(v)
+		}
+	}
+	d := plugin.NewDraft(name, &Issuer, l.values, secret)
+	d.Notes = notes
+	for _, name := range variables {
+		if strings.HasPrefix(name, "OS_") && !taken[name] && !slices.Contains(selectors, name) {
+			d.Left = append(d.Left, name)
+		}
+	}
+	if l.cloud != nil {
+		for block, t := range map[string]tree{"": l.cloud.settings, "auth.": l.cloud.auth} {
+			for key := range t {
+				if key = strings.ReplaceAll(key, "-", "_"); !taken[block+key] && block+key != "auth" && key != "profile" && key != "cloud" {
+					d.Left = append(d.Left, block+key)
+				}
+			}
+		}
+	}
+	if l.cloud != nil && len(l.cloud.regions) > 0 {
+		d.Notes = append(d.Notes, "the region is "+plugin.Shorten(l.values["region_name"].Text)+"; there are also "+plugin.Shorten(strings.Join(l.cloud.regions, ", ")))
+	}
+	slices.Sort(d.Left)
+	return d, nil
+}
