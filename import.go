@@ -183,6 +183,9 @@ func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugi
 		f = edited
 		outcomes = append(outcomes, outcome{d, done})
 	}
+	if len(outcomes) == 0 {
+		return failures
+	}
 	_, err = cache.Edit(f.Path, func(now []byte) ([]byte, error) {
 		if !bytes.Equal(now, original) {
 			return nil, errors.New(f.Path + ": somebody else has changed it meanwhile")

@@ -254,9 +254,15 @@ func cmdConfig(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
 }
 
-// expand FILE: expands the variables in FILE.
+// expand FILE: expands in FILE the variables that are set.
 func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
+	expanded := os.Expand(ts.ReadFile(args[0]), func(name string) string {
+		if v := ts.Getenv(name); v != "" {
+			return v
+		}
+		return "${" + name + "}"
+	})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(expanded), 0o600))
 }
 
 // mode FILE MODE: FILE has that mode.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -77,7 +78,7 @@ func (o *Openrc) command(c syntax.Command) {
 	switch c := c.(type) {
 	case nil: // redirections alone
 	case *syntax.DeclClause:
-		o.assign(c.Args)
+		o.declare(c.Args)
 	case *syntax.CallExpr:
 		o.call(c)
 	case *syntax.Block:
@@ -96,19 +97,43 @@ func (o *Openrc) command(c syntax.Command) {
 		}
 	case *syntax.TestClause:
 	case *syntax.FuncDecl:
-		o.note(c, "the function %s is not called", c.Name.Value)
+		o.note(c, "functions are not called")
 	default:
 		o.note(c, "loops and the like are not followed")
 	}
 }
 
+// declare is export and its like: a shell expands all its words before it sets
+// the first.
+func (o *Openrc) declare(list []*syntax.Assign) {
+	before := maps.Clone(o.values)
+	after := map[string]word{}
+	for _, a := range list {
+		if a.Name == nil { // an option, or a name in quotes
+			w, err := o.expand(a.Value)
+			if name, value, ok := strings.Cut(w.text, "="); ok && syntax.ValidName(name) {
+				after[name] = word{text: value}
+			} else if err != nil || !strings.HasPrefix(w.text, "-") && !syntax.ValidName(w.text) {
+				o.note(a, "export of what is not a plain name")
+			}
+			continue
+		}
+		if a.Naked { // export NAME
+			continue
+		}
+		o.assign([]*syntax.Assign{a})
+		after[a.Name.Value] = o.values[a.Name.Value]
+		o.values = maps.Clone(before)
+	}
+	maps.Copy(o.values, after)
+}
+
 func (o *Openrc) assign(list []*syntax.Assign) {
 	for _, a := range list {
 		switch {
-		case a.Name == nil || a.Naked: // an option, or export NAME
 		case a.Array != nil || a.Index != nil || a.Append:
 			o.note(a, "%s is more than a plain value", a.Name.Value)
-			delete(o.values, a.Name.Value)
+			o.values[a.Name.Value] = word{}
 		default:
 			w, err := o.expand(a.Value)
 			if err != nil {

@@ -1,0 +1,199 @@
+package keystone
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+func noEnvironment(string) string { return "" }
+
+// What a shell makes of an openrc file, jeton reads in it.
+func TestOpenrcLikeAShell(t *testing.T) {
+	files := []string{
+		"export A=b",
+		"A=b; export A",
+		"export A=b B=\"c d\" C='e $A f' D=$A\"$B\"'x'",
+		`export A=a\ b\$c "B"=1 C="a\"b\$c\\d\e"`,
+		"A=b # comment\nB='# none'",
+		"A=x\nunset A\nB=${A:-default}\nC=\"${B:-other}\"\nD=${NONE-none}",
+		"A=x; [ -z \"$A\" ] && B=1; [ -n \"$A\" ] && C=1; [ -z \"$A\" ] || D=1",
+		"A=\nif [ -z \"$A\" ]; then B=empty; else B=full; fi",
+		"A=1\nif [ \"$A\" = 2 ]; then B=two; elif [ \"$A\" != 1 ]; then B=other; else B=one; fi",
+		"A=1\nif [[ -n $A ]]; then B=1; fi; if [[ $A == 1 ]]; then C=1; fi; if ! [ -n \"$A\" ]; then D=1; fi",
+		"A='multi\nline'\nB=\"a\\\nb\"",
+		"export A=~/x B=~",
+		"{ A=1; B=2; }",
+		"A=1 B=2\nC=$A$B",
+		"A=\"it's\"\nB='say \"x\"'\nC=$HOME",
+		"\n\n  export   A=b\t\n",
+	}
+	for _, shell := range []string{"bash"} {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			t.Skip(err)
+		}
+		for _, text := range files {
+			cmd := exec.Command(path, "-c", text+"\nfor v in A B C D; do eval printf '%s=%s\\\\0' \"$v\" '\"$'$v'\"'; done")
+			cmd.Env = []string{"HOME=/home/me"}
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			o, err := ReadOpenrc([]byte(text), func(name string) string {
+				return map[string]string{"HOME": "/home/me"}[name]
+			})
+			if err != nil || len(o.notes) > 0 {
+				t.Errorf("%q: %v %v", text, err, o.notes)
+				continue
+			}
+			for _, pair := range strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+				name, want, _ := strings.Cut(pair, "=")
+				if got := o.get(name); got != want {
+					t.Errorf("%q: %s is %q, and %q in %s", text, name, got, want, shell)
+				}
+			}
+		}
+	}
+}
+
+// What is not understood is told with its line, and never guessed.
+func TestOpenrcNotes(t *testing.T) {
+	for text, want := range map[string]string{
+		"\nexport A=$(date)$B":        "line 2: A: it is put together of what is not known yet",
+		"export A=$((1+1))":           "line 1: A: it is more than text and variables",
+		"export A=${B#x}":             "line 1: A: ${B#…} is not understood",
+		"export A=${#B}":              "line 1: A: ${…} with more than a name is not understood",
+		"A=(1 2)":                     "line 1: A is more than a plain value",
+		"A+=x":                        "line 1: A is more than a plain value",
+		"for i in 1; do A=1; done":    "line 1: loops and the like are not followed",
+		"source other":                "line 1: the command source is not run",
+		"f() { A=1; }":                "line 1: functions are not called",
+		"if true; then A=1; fi":       "line 1: what this if decides depends on more than variables",
+		"which x && A=1":              "line 1: what follows && depends on more than variables",
+		"A=$(echo $B)":                "line 1: A: its command refers to variables, which it would not have",
+		"A=<(x)":                      "line 1: A: it is more than text and variables",
+		"A=$'a\\nb'":                  "line 1: A: $'…' with escapes is not understood",
+		"$(x) y":                      "line 1: a command is not run",
+		"eval \"export A=1\"":         "line 1: the command eval is not run",
+		"A=1 > file; x > file & y":    "line 1: the command x is not run",
+		"export A=$(\n)":              "line 1: A: its command is empty",
+		"export \"$B=1\"":             "",
+		"A=1 cmd":                     "line 1: the command cmd is not run",
+		"while read A; do :; done <x": "line 1: loops and the like are not followed",
+	} {
+		o, err := ReadOpenrc([]byte(text), noEnvironment)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if want != "" && !slices.Contains(o.notes, want) {
+			t.Errorf("%q: %q, not %q", text, o.notes, want)
+		}
+		if got := o.get("A"); got != "" && !strings.HasPrefix(text, "A=1 >") {
+			t.Errorf("%q: A is %q", text, got)
+		}
+	}
+}
+
+// The programs that a file takes a password from.
+func TestOpenrcCommand(t *testing.T) {
+	for text, want := range map[string]string{
+		"A=$(pass show x/y)":           "pass|show|x/y",
+		"A=\"$(pass show 'x y')\"":     "pass|show|x y",
+		"A=`pass \"x\"`":               "pass|x",
+		"A=$(pass x | head -n 1)":      "sh|-c|pass x | head -n 1",
+		"A=$(cat ~/secret)":            "sh|-c|cat ~/secret",
+		"A=$(cat <file; true)":         "sh|-c|cat <file; true",
+		"B=$(pass x)\nexport A=\"$B\"": "pass|x",
+	} {
+		o, err := ReadOpenrc([]byte(text), noEnvironment)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := strings.Join(o.values["A"].command, "|"); got != want {
+			t.Errorf("%q: %q, not %q", text, got, want)
+		}
+	}
+}
+
+// A file of YAML that is written to blow up does not.
+func TestCloudsBomb(t *testing.T) {
+	text := "a: &a [x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c < 'j'; c++ {
+		text += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 8) + "*" + string(c-1) + "]\n"
+	}
+	if _, _, err := parseClouds([]byte(text)); err == nil || !strings.Contains(err.Error(), "too much is nested here") {
+		t.Error(err)
+	}
+	if _, _, err := parseClouds([]byte("a: &a {b: *a}")); err == nil {
+		t.Error("a mapping in itself is taken")
+	}
+	if _, _, err := parseClouds([]byte(strings.Repeat("[", 20000))); err == nil {
+		t.Error("deep nesting is taken")
+	}
+}
+
+// The vendors that are known have an address.
+func TestVendors(t *testing.T) {
+	c := &Clouds{}
+	for name, v := range vendors {
+		settings, err := c.vendor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := chooseRegion(settings, tree{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		url, err := fill(settings.tree("auth").text("auth_url"), settings)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := plugin.ParseURL(url, false); err != nil {
+			t.Errorf("%s: %s: %v (%s)", name, url, err, v.authURL)
+		}
+	}
+}
+
+func FuzzOpenrc(f *testing.F) {
+	canary := filepath.Join(f.TempDir(), "canary")
+	f.Add([]byte("export OS_AUTH_URL=https://x/v3 OS_USERNAME=a OS_PASSWORD=$(touch " + canary + ")"))
+	f.Add([]byte("()0")) // a function without a name
+	f.Add([]byte("if [ -z \"$A\" ]; then unset A; fi\nread -sr B\nexport OS_PASSWORD=$B\n"))
+	f.Add([]byte("export OS_TOKEN='x' OS_AUTH_URL=\"https://${A:-b}\"; [[ $A == b ]] && C=~"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o, err := ReadOpenrc(b, noEnvironment)
+		if err == nil {
+			o.Draft("x")
+		} else if plugin.AsError(err).Code != plugin.Config {
+			t.Errorf("%v", err)
+		}
+		if _, err := os.Stat(canary); err == nil {
+			t.Fatal("it was executed")
+		}
+	})
+}
+
+func FuzzClouds(f *testing.F) {
+	f.Add([]byte("clouds: {a: {profile: ovh, regions: [R, {name: S, values: {auth: {x: y}}}], auth: &b {auth_url: 'https://{region_name}'}}, b: {<<: *b}}"))
+	f.Add([]byte("clouds: {a: null, b: [x], c: {auth: x, region_name: [a, b]}}\npublic-clouds: {a: {}}"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		doc, names, err := parseClouds(b)
+		if err != nil {
+			if plugin.AsError(err).Code != plugin.Config {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		c := &Clouds{Path: "clouds.yaml", Names: names, clouds: doc.tree("clouds"), public: doc.tree("public-clouds")}
+		for _, name := range names {
+			c.Draft(name)
+		}
+	})
+}
