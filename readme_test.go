@@ -81,6 +81,7 @@ func TestReadmeCommands(t *testing.T) {
 	hosts := strings.NewReplacer(
 		"https://keystone.example/v3", w.vars["KEYSTONE"], "https://s3.example", w.vars["SWIFT"],
 		"Default", w.vars["DOMAIN_NAME"], "[pass, show, keystone/alice]", "[echo, CANARY-alice-pw]",
+		"pass show keystone/alice", "echo CANARY-alice-pw",
 		// What this cloud and this cluster do not have, their likes.
 		"openstack server list", "openstack token issue", "kubectl get pods", "kubectl auth whoami",
 	)
@@ -106,6 +107,13 @@ func TestReadmeCommands(t *testing.T) {
 			t.Errorf("$ %s\n%s%v", line, out, err)
 		}
 		return string(out)
+	}
+	writeOpenrc(t, filepath.Join(u.home, "web-openrc.sh"), []string{"OS_AUTH_URL=" + w.vars["KEYSTONE"], "OS_USERNAME=alice",
+		"OS_USER_DOMAIN_NAME=" + w.vars["DOMAIN_NAME"], "OS_PROJECT_ID=" + w.vars["WEB"]})
+	cloud := "clouds: {mine: {auth: {auth_url: \"" + w.vars["KEYSTONE"] + "\", username: bob, password: CANARY-bob-pw, user_domain_name: " +
+		w.vars["DOMAIN_NAME"] + ", project_id: " + w.vars["WEB"] + "}}}\n"
+	if err := os.WriteFile(filepath.Join(u.home, "clouds.yaml"), []byte(cloud), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	run("aws configure set s3.addressing_style path") // Swift has no names of its own here
 	lines := 0

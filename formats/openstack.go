@@ -45,31 +45,26 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 	if name == "" {
 		name = f.options.Profile
 	}
-	project := "project_id"
-	if v2(c) {
-		project = "tenant_id"
-	}
 	_, authType := identityAPI(c)
 	_, err := w.Write(cloud(name, c, authType, [][2]string{
 		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
 		{"token", c.Token.Reveal()},
 		// The client asks Keystone for this scope; without one it would get
 		// the user's default project.
-		{project, c.Attrs[plugin.AttrProjectID]},
+		{"project_id", c.Attrs[plugin.AttrProjectID]},
 		{"domain_id", c.Attrs[plugin.AttrDomainID]},
 		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
 	}, nil))
 	return err
 }
 
-// v2 reports whether c is a token of Keystone's API v2.0.
-func v2(c *plugin.Credential) bool { return c.Attrs[plugin.AttrIdentityAPIVersion] == "2" }
-
 // identityAPI returns the version of Keystone's API that c is a token of, and
-// keystoneauth's name for a login with it.
+// keystoneauth's name for a login with it. For v2.0 that is the one which looks
+// for the version itself: openstackclient gives v2token options that it does
+// not know.
 func identityAPI(c *plugin.Credential) (version, authType string) {
-	if v2(c) {
-		return "2", "v2token"
+	if c.Attrs[plugin.AttrIdentityAPIVersion] == "2" {
+		return "2", "token"
 	}
 	return "3", "v3token"
 }

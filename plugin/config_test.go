@@ -1,6 +1,8 @@
 package plugin
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -103,6 +105,23 @@ func TestTextIsTakenAsWritten(t *testing.T) {
 }
 
 // Every option has a help text, a type that can be decoded, and a considered
+// A file that is too large, no text, or nested beyond reason is refused.
+func TestConfigBeyondReason(t *testing.T) {
+	for name, content := range map[string]string{
+		"is larger than 1024 KiB": strings.Repeat("# x\n", 1<<18+1),
+		"is not UTF-8 text":       "profiles: {a: \xff}",
+		"is not valid YAML":       strings.Repeat("[", 20000),
+	} {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadFile(path, true, nil, os.Getenv); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // place in or outside the cache key: those outside are listed here.
 func TestCommonOptions(t *testing.T) {
 	outside := []string{"format", "from", "max_ttl", "renew_after", "timeout"}

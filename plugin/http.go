@@ -120,7 +120,7 @@ func passing(resp *http.Response, err error) bool {
 		var timeout interface{ Timeout() bool }
 		var own *Error
 		switch {
-		case errors.As(err, &own), errors.As(err, &dns), errors.As(err, &certificate), errors.As(err, &record),
+		case errors.As(err, &own), errors.As(err, &dns), errors.As(err, &certificate), errors.As(err, &record), alert(err) != "",
 			errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.Canceled), errors.Is(err, syscall.ECONNREFUSED):
 			return false
 		}
@@ -243,10 +243,29 @@ func ConnectionError(err error, host string) error {
 	var dns *net.DNSError
 	e.Unsent = errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &dns)
 	var unknown x509.UnknownAuthorityError
+	if alert(err) == certificateRequired {
+		return e.WithHint("name yours: cert_file and key_file")
+	}
 	if errors.As(err, &unknown) {
 		return e.WithHint("if the cloud has a certificate authority of its own, name its file: ca_file: /path/to/ca.pem")
 	}
 	return e
+}
+
+// Alerts of TLS (RFC 8446, section 6), in crypto/tls's words.
+const (
+	certificateRequired = "certificate required"
+	protocolVersion     = "protocol version not supported"
+)
+
+// alert returns the alert with which one side has ended the TLS handshake, or
+// "". crypto/tls has no type for it that it would export.
+func alert(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error") {
+		return strings.TrimPrefix(op.Err.Error(), "tls: ")
+	}
+	return ""
 }
 
 func connectionTrouble(err error) string {
@@ -262,6 +281,12 @@ func connectionTrouble(err error) string {
 		return "the proxy cannot be reached"
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // net/http has no type for it
 		return "does not speak TLS on this port"
+	case alert(err) == protocolVersion:
+		return "speaks no version of TLS that is safe (1.2 or newer)"
+	case alert(err) == certificateRequired:
+		return "wants a client certificate"
+	case alert(err) != "":
+		return "the TLS handshake failed: " + alert(err)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host"
 	case errors.As(err, &dns):

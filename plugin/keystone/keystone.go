@@ -1,7 +1,7 @@
 // Package keystone obtains tokens and S3 access keys from OpenStack's Identity
 // service, Keystone.
 //
-// It speaks the Identity API v3 through gophercloud, but never asks the
+// It speaks the Identity API v3 (and v2.0) through gophercloud, but never asks the
 // service where it is: the endpoint is the configured auth_url, since the
 // addresses in Keystone's own version document are often internal ones, and
 // following them would hand a password to whoever they name.
@@ -21,7 +21,7 @@ import (
 var Issuer = plugin.Issuer{
 	Name:        "keystone",
 	Gives:       "token",
-	From:        "OpenStack Keystone v3: password, application credential or another token",
+	From:        "OpenStack Keystone: password, TOTP, several factors, application credential, trust or another token",
 	New:         func() plugin.Options { return &Options{Verify: true} },
 	Aliases:     aliases,
 	EnvName:     "env-os",
