@@ -183,7 +183,7 @@ func writeOpenrc(t *testing.T, path string, env []string) {
 	b.WriteString("#!/bin/bash\n")
 	for i, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
-		fmt.Fprintf(&b, []string{"export %s=%s\n", "%s=\"%s\"\nexport "+name+"\n", "export %s='%s' # so\n"}[i%3], name, value)
+		fmt.Fprintf(&b, []string{"export %s=%s\n", "%s=\"%s\"\nexport " + name + "\n", "export %s='%s' # so\n"}[i%3], name, value)
 	}
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)

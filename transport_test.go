@@ -70,7 +70,7 @@ func TestTransport(t *testing.T) {
 	caPEM, _, ca := (*authority)(nil).sign(t, x509.Certificate{})
 	_, _, other := (*authority)(nil).sign(t, x509.Certificate{})
 	local := []net.IP{net.ParseIP("127.0.0.1")}
-	server := func(signer *authority, template x509.Certificate, config tls.Config) string {
+	server := func(signer *authority, template x509.Certificate, config *tls.Config) string {
 		certPEM, keyPEM, _ := signer.sign(t, template)
 		pair, err := tls.X509KeyPair(certPEM, keyPEM)
 		if err != nil {
@@ -78,7 +78,7 @@ func TestTransport(t *testing.T) {
 		}
 		config.Certificates = []tls.Certificate{pair}
 		s := httptest.NewUnstartedServer(w.front)
-		s.TLS = &config
+		s.TLS = config
 		s.Config.ErrorLog = log.New(io.Discard, "", 0)
 		s.StartTLS()
 		t.Cleanup(s.Close)
@@ -86,8 +86,8 @@ func TestTransport(t *testing.T) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
-	good := server(ca, x509.Certificate{IPAddresses: local}, tls.Config{})
-	mutual := server(ca, x509.Certificate{IPAddresses: local}, tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool})
+	good := server(ca, x509.Certificate{IPAddresses: local}, &tls.Config{})
+	mutual := server(ca, x509.Certificate{IPAddresses: local}, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool})
 	clientPEM, clientKey, _ := ca.sign(t, x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 
 	// A proxy that passes connections on, and remembers what it could see.
@@ -136,10 +136,10 @@ func TestTransport(t *testing.T) {
 	for _, test := range []struct{ name, url, options, err string }{
 		{"right", good, trust, ""},
 		{"unknown authority", good, "", "its certificate is signed by an unknown authority\nhint: if the cloud has a certificate authority of its own, name its file: ca_file: "},
-		{"another authority", server(other, x509.Certificate{IPAddresses: local}, tls.Config{}), trust, "its certificate is signed by an unknown authority"},
-		{"another host", server(ca, x509.Certificate{DNSNames: []string{"keystone.example"}}, tls.Config{}), trust, "its certificate is for another host"},
-		{"expired", server(ca, x509.Certificate{IPAddresses: local, NotAfter: time.Now().Add(-time.Hour)}, tls.Config{}), trust, "its certificate has expired or is not valid yet"},
-		{"old TLS", server(ca, x509.Certificate{IPAddresses: local}, tls.Config{MaxVersion: tls.VersionTLS11}), trust, "speaks no version of TLS that is safe"},
+		{"another authority", server(other, x509.Certificate{IPAddresses: local}, &tls.Config{}), trust, "its certificate is signed by an unknown authority"},
+		{"another host", server(ca, x509.Certificate{DNSNames: []string{"keystone.example"}}, &tls.Config{}), trust, "its certificate is for another host"},
+		{"expired", server(ca, x509.Certificate{IPAddresses: local, NotAfter: time.Now().Add(-time.Hour)}, &tls.Config{}), trust, "its certificate has expired or is not valid yet"},
+		{"old TLS", server(ca, x509.Certificate{IPAddresses: local}, &tls.Config{MaxVersion: tls.VersionTLS11}), trust, "speaks no version of TLS that is safe"},
 		{"client certificate", mutual, trust + identity, ""},
 		{"no client certificate", mutual, trust, "wants a client certificate\nhint: name yours: cert_file and key_file"},
 		{"proxy", good, trust + ", proxy: " + proxy.URL, ""},
