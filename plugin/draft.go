@@ -146,7 +146,7 @@ func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
 		return nil, err
 	}
 	wanted := d.node()
-	at := len(e.lines) // the line before which the profile goes
+	at := e.end() // the line before which the profile goes
 	if former := e.profile(d.Name); former != nil {
 		switch {
 		case sameNode(former.value, wanted):
@@ -156,22 +156,18 @@ func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
 				WithHint("take another name, or replace it: --force")
 		}
 		at = e.remove(former)
-	} else {
-		at = e.end()
 	}
 	block, err := e.block(d.Name, wanted)
 	if err != nil {
 		return nil, err
 	}
-	result := slicesOf(e.lines[:at])
+	result := bytes.Join(e.lines[:at], nil)
 	if len(result) > 0 && !bytes.HasSuffix(result, []byte("\n")) {
 		result = append(result, e.newline...)
 	}
-	result = append(append(result, block...), slicesOf(e.lines[at:])...)
+	result = append(append(result, block...), bytes.Join(e.lines[at:], nil)...)
 	return result, e.verify(result, d.Name, wanted)
 }
-
-func slicesOf(lines [][]byte) []byte { return bytes.Join(lines, nil) }
 
 // An edit is a change of a configuration file by lines. The YAML library tells
 // where things stand, and does not write: it would lay out the file anew.
