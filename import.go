@@ -157,19 +157,21 @@ type outcome struct {
 // writeDrafts puts drafts into the configuration file, and their secrets where
 // they go. What is wrong with one of them does not keep the others.
 func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugin.Draft) error {
-	keeper, err := a.newKeeper(flags)
-	if err != nil {
-		return err
-	}
-	f, err := a.config()
+	keeper, err := a.newKeeper(flags, drafts)
 	if err != nil {
 		return err
 	}
 	a.open(ctx, true)
 	if a.state != nil {
-		if unlock, err := a.state.Lock(ctx, cache.ConfigLock); err == nil {
-			defer unlock()
+		unlock, err := a.state.Lock(ctx, cache.ConfigLock)
+		if err != nil {
+			return plugin.Errorf(plugin.Later, "another jeton is editing the configuration file")
 		}
+		defer unlock()
+	}
+	f, err := a.readConfig(false)
+	if err != nil {
+		return err
 	}
 	original := f.Text
 	var outcomes []outcome
@@ -193,7 +195,11 @@ func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugi
 		return f.Text, nil
 	})
 	if err != nil {
-		return errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err))
+		// A secret must not be where a former profile would send it elsewhere.
+		return errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err), keeper.undo())
+	}
+	for _, o := range outcomes {
+		keeper.tidy(o.draft, f.Text)
 	}
 	for _, name := range keeper.replaced {
 		failures = errors.Join(failures, a.dropStandingOn(ctx, name))
@@ -201,8 +207,8 @@ func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugi
 	return errors.Join(failures, a.print(tell(outcomes, f.Path)))
 }
 
-// place is where an error of the configuration file is.
-var place = regexp.MustCompile(`^.*profile \S+: (line \d+:\d+: )?`)
+// position is where an error of the configuration file is.
+var position = regexp.MustCompile(`(^|: )line \d+:\d+: `)
 
 // addDraft returns the configuration with d in it, whose secrets are stored,
 // and what became of it.
@@ -228,8 +234,10 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *p
 		_, err = edited.Profile(d.Name)
 	}
 	if err != nil {
+		// The file that it is about is not written.
 		e := plugin.AsError(err)
-		e.Text = place.ReplaceAllString(e.Text, "") // in a file that is not written
+		e.Text = strings.TrimPrefix(strings.TrimPrefix(e.Text, f.Path+": "), "profile "+d.Name+": ")
+		e.Text = position.ReplaceAllString(e.Text, "$1")
 		return nil, "", e
 	}
 	same := bytes.Equal(text, f.Text) && f.Has(d.Name)
@@ -241,10 +249,11 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *p
 		done = "replaced in"
 	}
 	for _, o := range d.Options {
-		if o.Secret != nil {
-			if err := keeper.store(ctx, d, o.Name, o.Secret, same); err != nil {
-				return nil, "", fmt.Errorf("%s: %w", o.Name, err)
-			}
+		if o.Secret == nil {
+			continue
+		}
+		if err := keeper.store(ctx, d, f.Path, o.Name, o.Secret, same); err != nil {
+			return nil, "", fmt.Errorf("%s: %w", o.Name, err)
 		}
 	}
 	return edited, done, nil
@@ -275,11 +284,13 @@ type keeper struct {
 	kind, where string
 	given       bool // --secret was
 	force       bool
-	replaced    []string // in the keyring
+	used        map[string]string // the places of this run, and whose they are
+	replaced    []string          // in the keyring
+	undos       []func() error
 }
 
-func (a *app) newKeeper(flags importFlags) (*keeper, error) {
-	k := &keeper{app: a, given: flags.Secret != "", force: flags.Force}
+func (a *app) newKeeper(flags importFlags, drafts []plugin.Draft) (*keeper, error) {
+	k := &keeper{app: a, given: flags.Secret != "", force: flags.Force, used: map[string]string{}}
 	k.kind, k.where, _ = strings.Cut(flags.Secret, ":")
 	if !k.given {
 		k.kind = "file"
@@ -291,30 +302,75 @@ func (a *app) newKeeper(flags importFlags) (*keeper, error) {
 	if strings.HasSuffix(flags.Secret, ":") {
 		return nil, plugin.Errorf(plugin.Usage, "--secret %s says nothing behind the colon", plugin.Shorten(flags.Secret))
 	}
+	secrets := 0
+	for _, d := range drafts {
+		for _, o := range d.Options {
+			if o.Secret != nil && !o.Secret.Momentary {
+				secrets++
+			}
+		}
+	}
+	if k.where != "" && secrets > 1 {
+		return nil, plugin.Errorf(plugin.Usage, "--secret names one place, and there are %d secrets", secrets).
+			WithHint("leave out what is behind the colon, or take over one at a time")
+	}
 	return k, nil
+}
+
+// undo takes back what was stored.
+func (k *keeper) undo() (failures error) {
+	for _, undo := range slices.Backward(k.undos) {
+		failures = errors.Join(failures, undo())
+	}
+	return failures
+}
+
+// tidy removes the files in which the secrets of d were before, if it has them
+// elsewhere now.
+func (k *keeper) tidy(d plugin.Draft, config []byte) {
+	dir, err := k.app.directory("XDG_STATE_HOME", xdg.StateHome)
+	if err != nil {
+		return
+	}
+	for _, o := range d.Options {
+		path := filepath.Join(dir, cache.SecretsName, d.Name+"-"+o.Name)
+		if o.Secret != nil && !bytes.Contains(config, []byte(path)) {
+			os.Remove(path)
+		}
+	}
 }
 
 // place says where a secret of d will be.
 func (k *keeper) place(d *plugin.Draft, option string, s *plugin.DraftSecret) (plugin.SecretRef, error) {
-	secrets := 0
-	for _, o := range d.Options {
-		if o.Secret != nil {
-			secrets++
-		}
-	}
-	if k.where != "" && secrets > 1 {
-		return plugin.SecretRef{}, plugin.Errorf(plugin.Usage, "--secret names one place, and there are %d secrets", secrets).
-			WithHint("leave out what is behind the colon")
-	}
 	switch {
+	case s.Momentary:
+		return plugin.CommandSecret(s.Command), nil
 	case k.given:
 	case s.Command != nil:
 		return plugin.SecretRef{}, plugin.Errorf(plugin.Config, "%s is what a program prints (%s), and jeton has not run it", option, plugin.Shorten(strings.Join(s.Command, " "))).
 			WithHint("--secret command leaves it to that program; --secret file and --secret keyring ask for it now")
 	case s.Asked:
-		return plugin.SecretRef{}, plugin.Errorf(plugin.Config, "%s is not written there: it is asked for each time", option).
+		e := plugin.Errorf(plugin.Config, "%s is not written there: it is asked for each time", option).
 			WithHint("say where to keep it: --secret keyring or file (asked for now), --secret env (%s), --secret 'command:pass show …'", s.Variable)
+		if len(d.Notes) > 0 { // one of which may be why
+			e.Text += " (" + plugin.Shorten(strings.Join(d.Notes, "; ")) + ")"
+		}
+		return plugin.SecretRef{}, e
 	}
+	ref, err := k.choose(d, option, s)
+	if err != nil {
+		return ref, err
+	}
+	owner := d.Name + ": " + option
+	if other, ok := k.used[ref.String()]; ok && other != owner && k.kind != "command" {
+		return ref, plugin.Errorf(plugin.Config, "%s would be in %s, where that of %s is", option, ref, other).
+			WithHint("take over one at a time, and say where: --secret %s:…", k.kind)
+	}
+	k.used[ref.String()] = owner
+	return ref, nil
+}
+
+func (k *keeper) choose(d *plugin.Draft, option string, s *plugin.DraftSecret) (plugin.SecretRef, error) {
 	name := d.Name + "-" + option
 	switch k.kind {
 	case "env":
@@ -323,13 +379,13 @@ func (k *keeper) place(d *plugin.Draft, option string, s *plugin.DraftSecret) (p
 			variable = s.Variable
 		}
 		if variable == "" {
-			variable = strings.Map(func(r rune) rune {
+			variable = "JETON_SECRET_" + strings.ToUpper(strings.Map(func(r rune) rune {
 				if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 					return r
 				}
 				return '_'
-			}, strings.ToLower(name))
-			variable = strings.ToUpper(variable)
+			}, strings.ToLower(name)))
+			d.Notes = append(d.Notes, "set "+variable+" to the "+strings.ReplaceAll(option, "_", " "))
 		}
 		return plugin.EnvSecret(variable), nil
 	case "command":
@@ -348,10 +404,7 @@ func (k *keeper) place(d *plugin.Draft, option string, s *plugin.DraftSecret) (p
 		if k.where != "" {
 			name = k.where
 		}
-		if err := checkSecretName(name); err != nil {
-			return plugin.SecretRef{}, err
-		}
-		return plugin.KeyringSecret(name), nil
+		return plugin.KeyringSecret(name), checkSecretName(name)
 	}
 	path, err := k.path(name)
 	return plugin.FileSecret(path), err
@@ -374,31 +427,37 @@ func (k *keeper) path(name string) (string, error) {
 	return filepath.Join(dir, cache.SecretsName, name), nil
 }
 
+// A vault is where a keeper keeps one secret.
+type vault interface {
+	get(ctx context.Context) (plugin.Secret, error) // an empty one if there is none
+	set(ctx context.Context, s plugin.Secret) error
+	remove(ctx context.Context) error
+}
+
 // store puts a secret of d where place has said. same says that the profile is
 // already there, so that nothing is asked for what is known.
-func (k *keeper) store(ctx context.Context, d *plugin.Draft, option string, s *plugin.DraftSecret, same bool) error {
-	if k.kind == "env" || k.kind == "command" {
+func (k *keeper) store(ctx context.Context, d *plugin.Draft, config, option string, s *plugin.DraftSecret, same bool) error {
+	if s.Momentary || k.kind == "env" || k.kind == "command" {
 		return nil
 	}
 	name := d.Name + "-" + option
-	if k.where != "" {
-		name = k.where
-	}
-	keyring := plugin.Keyring{Getenv: k.app.getenv}
-	var former plugin.Secret
-	var err error
-	var path string
+	var v vault
 	if k.kind == "keyring" {
-		former, err = keyring.Get(ctx, name)
-		if errors.Is(err, plugin.ErrNoSecret) {
-			err = nil
+		if k.where != "" {
+			name = k.where
 		}
-	} else if path, err = k.path(d.Name + "-" + option); err == nil {
-		former, err = plugin.FileSecret(path).Stored(k.app.getenv)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
+		v = keyringVault{k.app, name}
+	} else {
+		path, err := k.path(name)
+		if err != nil {
+			return err
 		}
+		if path == config {
+			return plugin.Errorf(plugin.Usage, "--secret: that is the configuration file")
+		}
+		v = fileVault(path)
 	}
+	former, err := v.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -410,6 +469,9 @@ func (k *keeper) store(ctx context.Context, d *plugin.Draft, option string, s *p
 			return err
 		}
 	}
+	if s.Value, err = plugin.ReadSecret(strings.NewReader(s.Value.Reveal())); err != nil {
+		return err
+	}
 	switch {
 	case former.Reveal() == s.Value.Reveal():
 		return nil
@@ -417,13 +479,55 @@ func (k *keeper) store(ctx context.Context, d *plugin.Draft, option string, s *p
 		return plugin.Errorf(plugin.Config, "another secret is already in %s", s.Ref).
 			WithHint("replace it: --force")
 	}
+	k.undos = append(k.undos, func() error {
+		if former.IsZero() {
+			return v.remove(ctx)
+		}
+		return v.set(ctx, former)
+	})
 	if k.kind == "keyring" {
 		k.replaced = append(k.replaced, name)
-		return k.app.storeSecret(ctx, name, s.Value)
 	}
-	_, err = cache.Edit(path, func([]byte) ([]byte, error) { return []byte(s.Value.Reveal() + "\n"), nil })
+	return v.set(ctx, s.Value)
+}
+
+type fileVault string
+
+func (path fileVault) get(context.Context) (plugin.Secret, error) {
+	s, err := plugin.FileSecret(string(path)).Stored()
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return s, err
+}
+
+func (path fileVault) set(_ context.Context, s plugin.Secret) error {
+	_, err := cache.Edit(string(path), func([]byte) ([]byte, error) { return []byte(s.Reveal() + "\n"), nil })
 	if err != nil {
 		return plugin.Errorf(plugin.Output, "%v", err)
 	}
 	return nil
+}
+
+func (path fileVault) remove(context.Context) error { return os.Remove(string(path)) }
+
+type keyringVault struct {
+	app  *app
+	name string
+}
+
+func (v keyringVault) get(ctx context.Context) (plugin.Secret, error) {
+	s, err := plugin.Keyring{Getenv: v.app.getenv}.Get(ctx, v.name)
+	if errors.Is(err, plugin.ErrNoSecret) {
+		err = nil
+	}
+	return s, err
+}
+
+func (v keyringVault) set(ctx context.Context, s plugin.Secret) error {
+	return v.app.storeSecret(ctx, v.name, s)
+}
+
+func (v keyringVault) remove(ctx context.Context) error {
+	return plugin.Keyring{Getenv: v.app.getenv}.Delete(ctx, v.name)
 }

@@ -216,6 +216,12 @@ func (a *app) config() (*plugin.File, error) {
 	if a.file != nil {
 		return a.file, nil
 	}
+	return a.readConfig(true)
+}
+
+// readConfig reads the configuration file. One that is named has to be there,
+// if it is required.
+func (a *app) readConfig(required bool) (*plugin.File, error) {
 	path, given := a.cli.Config, a.cli.Config != ""
 	if !given {
 		if path = a.getenv("JETON_CONFIG"); path != "" {
@@ -237,7 +243,7 @@ func (a *app) config() (*plugin.File, error) {
 	if err != nil {
 		return nil, plugin.Errorf(plugin.Config, "--config: %v", err)
 	}
-	a.file, err = plugin.ReadFile(path, given, issuers, a.getenv)
+	a.file, err = plugin.ReadFile(path, given && required, issuers, a.getenv)
 	return a.file, err
 }
 
@@ -395,11 +401,21 @@ func (a *app) source(p *plugin.Profile, n need) plugin.Source {
 				n.since = time.Now()
 			}
 			c, err := a.fetch(ctx, p.Base, n)
+			if err != nil && p.Base.Level {
+				return nil, err
+			}
 			if err != nil {
 				return nil, fmt.Errorf("from %s: %w", p.Base.Name, err)
 			}
 			return c, nil
 		}
+	}
+	env.Keep = func(ctx context.Context, name string, life time.Duration, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+		key, err := a.cache.DocumentKey(p, name, a.getenv)
+		if err != nil {
+			return nil, err
+		}
+		return a.cache.Document(ctx, key, life, n.since, fetch)
 	}
 	return p.Source(env)
 }

@@ -404,3 +404,25 @@ func noBrokenEntries(t *testing.T, dir string) {
 		}
 	}
 }
+
+// Imports at the same time wait for each other, and all of them count.
+func TestParallelImports(t *testing.T) {
+	w := newWorld(t)
+	u := newUser(t, w, "")
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			cmd := u.command("import", "env", fmt.Sprintf("p%d", n))
+			cmd.Env = append(cmd.Env, "OS_AUTH_URL="+w.vars["KEYSTONE"], "OS_USERNAME=alice", "OS_PASSWORD=CANARY-alice-pw", "OS_PROJECT_ID="+w.vars["WEB"])
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+	for n := range 8 {
+		if out, err := u.command("get", fmt.Sprintf("p%d", n)).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+}

@@ -24,7 +24,7 @@ const patience = 2 * time.Minute
 // plugin.ErrNobody if there is no terminal, or the tool has it.
 func (a *app) ask(ctx context.Context, question string) (plugin.Secret, error) {
 	defer plugin.Suspend(ctx)()
-	if !formats.Interactive(a.getenv("KUBERNETES_EXEC_INFO")) {
+	if !plugin.Attended(ctx) || !formats.Interactive(a.getenv("KUBERNETES_EXEC_INFO")) {
 		return plugin.Secret{}, plugin.ErrNobody
 	}
 	tty, err := openTerminal()

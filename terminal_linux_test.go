@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/jeton-cli/jeton/testdata/embedded"
 )
 
 // What is typed at the terminal is not shown, and an interrupted question
@@ -59,6 +61,30 @@ func TestHiddenInput(t *testing.T) {
 		if strings.Contains(string(shown), "CANARY") || !strings.Contains(string(shown), "Passcode of erin at 127.0.0.1:") {
 			t.Errorf("the terminal shows %q", shown)
 		}
+	}
+}
+
+// While a credential is at hand, nothing is asked to renew it ahead.
+func TestNoQuestionAhead(t *testing.T) {
+	w := newWorld(t)
+	u := newUser(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, password: CANARY-erin-pw, project_id: $WEB, renew_after: 1ns, passcode: {env: CODE}}\n")
+	cmd := u.command("get", "p", "-f", "token")
+	cmd.Env = append(cmd.Env, "CODE="+embedded.TOTP(totpErin, time.Now()))
+	first, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.configure(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, password: CANARY-erin-pw, project_id: $WEB, renew_after: 1ns}\n")
+	_, tty := pty(t)
+	defer tty.Close()
+	cmd = u.command("get", "p", "-f", "token")
+	var out, complaint strings.Builder
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, &out, &complaint
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	timer := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := cmd.Run(); err != nil || out.String() != string(first) || complaint.String() != "" {
+		t.Errorf("%v: %s%s", err, out.String(), complaint.String())
 	}
 }
 

@@ -55,6 +55,13 @@ func (c *Cache) Key(p *plugin.Profile, getenv func(string) string) (Key, error) 
 	return *key, nil
 }
 
+// DocumentKey returns the key of a document of that name, as the profile gets
+// it.
+func (c *Cache) DocumentKey(p *plugin.Profile, name string, getenv func(string) string) (Key, error) {
+	inputs, err := p.DocumentInputs(name, getenv)
+	return newKey(c.Pepper, inputs, nil), err
+}
+
 // A Policy says what the caller needs of a credential.
 type Policy struct {
 	Profile, Config string
@@ -160,11 +167,10 @@ func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Poli
 	if e = c.load(ctx, key); p.judge(e, time.Now()) == good {
 		return e.credential(), nil
 	}
-	limit := aheadLimit
 	if e == nil { // dropped meanwhile
-		limit = fetchLimit
+		return c.fetch(ctx, key, source, p, e, fetchLimit)
 	}
-	return c.fetch(ctx, key, source, p, e, limit)
+	return c.fetch(plugin.Unattended(ctx), key, source, p, e, aheadLimit)
 }
 
 // usable reports whether e can be served although a better one was wanted.
@@ -191,6 +197,9 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		if context.Cause(fetchCtx) == context.DeadlineExceeded {
 			err = slow(err)
 		}
+		if usable(e, p) && errors.Is(err, plugin.ErrNobody) {
+			return e.credential(), nil // who comes when it is over will be asked
+		}
 		c.rememberFailure(ctx, key, p, err, now)
 		if usable(e, p) {
 			c.Warn("%s: could not renew: %v; what is at hand serves until it expires", p.Profile, plugin.AsError(err))
@@ -214,6 +223,38 @@ func slow(err error) error {
 		return err
 	}
 	return plugin.Errorf(plugin.Network, "no answer in time").RememberFor(2 * time.Second)
+}
+
+// Document returns the document kept under key if it is younger than life and
+// not older than since, and else what fetch returns. A document is no secret and
+// not a credential: one that is too old does no harm.
+func (c *Cache) Document(ctx context.Context, key Key, life time.Duration, since time.Time, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+	kept := func() ([]byte, bool) {
+		var d document
+		now := time.Now()
+		ok := c.get(ctx, key, documentSuffix, &d) == nil && d.At.Before(now.Add(clockSlack)) && now.Before(d.Until) && !d.At.Before(since)
+		return d.Body, ok
+	}
+	if b, ok := kept(); ok {
+		return b, nil
+	}
+	unlock, err := c.lock(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if b, ok := kept(); ok {
+		return b, nil
+	}
+	b, err := fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if err := c.put(ctx, key, documentSuffix, document{At: now, Until: now.Add(life), Body: b}); err != nil {
+		c.Warn("could not keep a document: %v", err)
+	}
+	return b, nil
 }
 
 // lock waits for the right to fetch. Where there can be no locks, everybody

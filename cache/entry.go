@@ -60,7 +60,17 @@ type failure struct {
 	Hint    string      `json:"hint,omitempty"`
 }
 
-const failedSuffix = ".failed"
+// A document is something that is worth keeping and no credential.
+type document struct {
+	At    time.Time `json:"at"`
+	Until time.Time `json:"until"`
+	Body  []byte    `json:"body"`
+}
+
+const (
+	failedSuffix   = ".failed"
+	documentSuffix = ".document"
+)
 
 // sealed returns v as a document that only the holder of the seal can make.
 // The suffix of its file's name keeps an entry and a failure apart.

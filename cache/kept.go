@@ -126,17 +126,22 @@ func (c *Cache) collectKey(ctx context.Context, d *Dir, name string) (removed bo
 	if c.get(ctx, key, failedSuffix, &f) != nil || !f.active(now) {
 		d.Delete(ctx, name+failedSuffix)
 	}
+	var doc document
+	if c.get(ctx, key, documentSuffix, &doc) != nil || !now.Before(doc.Until) {
+		d.Delete(ctx, name+documentSuffix)
+	}
 	if strings.HasPrefix(name, scratchPrefix) {
 		d.root.RemoveAll(name)
 	}
 	if e := c.load(ctx, key); e == nil || !e.Expires.IsZero() && !e.Expires.After(now) {
 		removed = d.Delete(ctx, name) == nil
 	}
-	if _, err := d.Get(ctx, name); err != nil {
-		if _, err := d.Get(ctx, name+failedSuffix); err != nil {
-			d.root.Remove(name + lockSuffix)
+	for _, suffix := range []string{"", failedSuffix, documentSuffix} {
+		if _, err := d.Get(ctx, name+suffix); err == nil {
+			return removed
 		}
 	}
+	d.root.Remove(name + lockSuffix)
 	return removed
 }
 

@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -33,6 +34,8 @@ type DraftSecret struct {
 	Asked    bool     // the source asks the user for it
 	Command  []string // a program prints it
 	Variable string   // the environment variable that it comes from, or empty
+	// Momentary says that there is no use in keeping it: a passcode.
+	Momentary bool
 	// Ref is where it is kept in the end.
 	Ref SecretRef
 }
@@ -49,6 +52,10 @@ func NewDraft(name string, issuer *Issuer, values map[string]Value, secret func(
 			}
 			o := DraftOption{Name: f.name, Text: v.Text}
 			switch f.value.Interface().(type) {
+			case Path:
+				if abs, err := filepath.Abs(ExpandHome(v.Text)); err == nil {
+					o.Text = abs
+				}
 			case SecretRef:
 				s := secret(v)
 				o = DraftOption{Name: f.name, Secret: &s}
@@ -116,9 +123,10 @@ func (r SecretRef) String() string {
 	return redacted
 }
 
-// Stored returns the secret in the file that r refers to.
-func (r SecretRef) Stored(getenv func(string) string) (Secret, error) {
-	return readSecretFile(r.file, getenv)
+// Stored returns what is in the file that r refers to, be it of use or not.
+func (r SecretRef) Stored() (Secret, error) {
+	b, err := readOwnFile(r.file, maxSecret, private)
+	return NewSecret(strings.TrimSuffix(string(b), "\n")), err
 }
 
 // node returns r as YAML.

@@ -125,6 +125,9 @@ func keyringError(err error) error {
 	return Errorf(Config, "keyring: it cannot be used: %s", Shorten(err.Error())).RememberFor(10 * time.Second)
 }
 
+// Because returns e as an error that also is why.
+func Because(e *Error, why error) error { return &because{e, why} }
+
 // because is an Error that also is another error.
 type because struct {
 	err *Error

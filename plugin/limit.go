@@ -28,6 +28,17 @@ func Limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 	}
 }
 
+type unattendedKey struct{}
+
+// Unattended returns a context in which nothing is asked of the user: what is
+// done ahead of the need is not worth a question.
+func Unattended(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unattendedKey{}, true)
+}
+
+// Attended reports whether questions may be asked.
+func Attended(ctx context.Context) bool { return ctx.Value(unattendedKey{}) == nil }
+
 // Suspend takes the limits off ctx until resume is called, from when each of
 // them counts anew: what a machine has to do in time begins when a person has
 // answered.

@@ -64,6 +64,11 @@ const (
 	AttrDelegated          = "delegated" // "application_credential" or "trust": Keystone exchanges no such token
 	AttrRegion             = "region"    // AWS's notion of one
 	AttrEndpoint           = "endpoint"
+	AttrIssuer             = "issuer"  // of OpenID Connect
+	AttrSubject            = "subject" // whom an OpenID Connect token is for
+	AttrClientID           = "client_id"
+	AttrTokenType          = "token_type"   // "id_token" or "access_token"
+	AttrOVHEndpoint        = "ovh_endpoint" // of OVHcloud's API: ovh-eu, or its address
 )
 
 // Life is how long the issuer made the credential to live, or 0 if it does
@@ -180,6 +185,11 @@ type Env struct {
 	// renew, the last one returned was refused and a newer one is wanted.
 	From func(ctx context.Context, renew bool) (*Credential, error)
 
+	// Keep returns a document that is worth keeping for life, such as a
+	// discovery document: the one kept under that name for the transport of
+	// this profile, or what fetch returns. It is no secret.
+	Keep func(ctx context.Context, name string, life time.Duration, fetch func(context.Context) ([]byte, error)) ([]byte, error)
+
 	// Refresh says that the user wants a new credential, whatever there is.
 	Refresh bool
 
@@ -253,6 +263,14 @@ type Options interface {
 	Complete(common *Common) error
 	// Source returns the source. It does no work yet.
 	Source(env *Env) Source
+}
+
+// Layered are [Options] of which a profile makes its credential in two steps,
+// the first of which others can share: an unscoped token, of which each project
+// gets one.
+type Layered interface {
+	// Below returns the complete options of the first step, or nil.
+	Below() Options
 }
 
 // Names returns the names of the issuers, sorted.

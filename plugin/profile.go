@@ -18,8 +18,11 @@ type Profile struct {
 	Common  Common
 	Config  string                // the file it is in
 	places  map[string]*yaml.Node // where its options stand there
-	// Base is the profile that `from` names, or nil.
+	// Base is the profile that `from` names, or a level of this one, or nil.
 	Base *Profile
+	// Level says that this is not a profile of its own, but a level of the
+	// one above it.
+	Level bool
 }
 
 // Common are the options that a profile of any plugin has.
@@ -53,7 +56,17 @@ func (p *Profile) Inputs(getenv func(string) string) ([]Input, error) {
 		// What is minted for one profile is deleted with it.
 		inputs = append(inputs, Input{"minted for", p.Config + "\x00" + p.Name})
 	}
-	for _, block := range []any{p.Options, &p.Common} {
+	return appendInputs(inputs, getenv, p.Options, &p.Common)
+}
+
+// DocumentInputs returns everything that decides which document of that name
+// the profile gets: the way that it goes.
+func (p *Profile) DocumentInputs(name string, getenv func(string) string) ([]Input, error) {
+	return appendInputs([]Input{{"document", name}}, getenv, &p.Common)
+}
+
+func appendInputs(inputs []Input, getenv func(string) string, blocks ...any) ([]Input, error) {
+	for _, block := range blocks {
 		for _, f := range fields(block) {
 			if f.skipKey || f.value.IsZero() {
 				continue
@@ -120,7 +133,17 @@ func (p *Profile) complete() error {
 	if (c.CertFile == "") != (c.KeyFile == "") {
 		return Errorf(Config, "cert_file and key_file belong together: set both or neither")
 	}
-	return p.Options.Complete(c)
+	if err := p.Options.Complete(c); err != nil {
+		return err
+	}
+	if layered, ok := p.Options.(Layered); ok {
+		if below := layered.Below(); below != nil {
+			level := *p
+			level.Options, level.Level = below, true
+			p.Base = &level
+		}
+	}
+	return nil
 }
 
 // FromEnvironment returns the profile of a reserved name, made from the

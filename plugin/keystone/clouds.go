@@ -3,6 +3,7 @@ package keystone
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -40,12 +41,13 @@ type Clouds struct {
 // openstacksdk finds it.
 func ReadClouds(path string, getenv func(string) string) (*Clouds, error) {
 	where := searchPath(getenv)
-	// A file that is named goes first, as OS_CLIENT_CONFIG_FILE does.
-	first := path
-	if path == "" {
-		first = getenv("OS_CLIENT_CONFIG_FILE")
-	} else if _, err := os.Stat(path); err != nil {
-		return nil, plugin.Errorf(plugin.Config, "%s: %v", path, errors.Unwrap(err))
+	first, secureFile := getenv("OS_CLIENT_CONFIG_FILE"), getenv("OS_CLIENT_SECURE_FILE")
+	if path != "" {
+		// It and no other; what belongs to it is beside it.
+		if _, err := plugin.ReadOwnFile(path, maxClouds); err != nil {
+			return nil, err
+		}
+		first, secureFile, where = path, "", []string{filepath.Dir(path)}
 	}
 	found, doc, names, err := readFirst(first, where, "clouds")
 	if err != nil {
@@ -55,10 +57,7 @@ func ReadClouds(path string, getenv func(string) string) (*Clouds, error) {
 		return nil, plugin.Errorf(plugin.Config, "there is no clouds.yaml in %s", strings.Join(where, ", ")).
 			WithHint("name the file, or set OS_CLIENT_CONFIG_FILE")
 	}
-	if path != "" {
-		where = []string{filepath.Dir(path)} // what belongs to a file that is named is beside it
-	}
-	_, secure, more, err := readFirst(getenv("OS_CLIENT_SECURE_FILE"), where, "secure")
+	_, secure, more, err := readFirst(secureFile, where, "secure")
 	if err != nil {
 		return nil, err
 	}
@@ -156,13 +155,42 @@ func parseClouds(b []byte) (tree, []string, error) {
 	}
 	var names []string
 	for i, root := 0, node.Content[0]; i+1 < len(root.Content); i += 2 {
-		if clouds := root.Content[i+1]; root.Content[i].Value == "clouds" && clouds.Kind == yaml.MappingNode {
+		clouds := root.Content[i+1]
+		if clouds.Kind == yaml.AliasNode {
+			clouds = clouds.Alias
+		}
+		if root.Content[i].Value == "clouds" && clouds.Kind == yaml.MappingNode {
 			for j := 0; j+1 < len(clouds.Content); j += 2 {
 				names = append(names, clouds.Content[j].Value)
 			}
 		}
 	}
+	for _, key := range []string{"clouds", "public-clouds"} {
+		for name, v := range doc.tree(key) {
+			if t, ok := v.(tree); ok {
+				doc.tree(key)[name] = t.underscored()
+			}
+		}
+	}
 	return doc, names, nil
+}
+
+// underscored returns t with underscores for the dashes in its keys, which
+// openstacksdk takes too. Of both, the dashes count there.
+func (t tree) underscored() tree {
+	result := tree{}
+	for _, key := range slices.Sorted(maps.Keys(t)) {
+		v := t[key]
+		if below, ok := v.(tree); ok {
+			v = below.underscored()
+		}
+		name := strings.ReplaceAll(key, "-", "_")
+		if _, dashed := t[strings.ReplaceAll(key, "_", "-")]; name == key && strings.Contains(key, "_") && dashed {
+			continue
+		}
+		result[name] = v
+	}
+	return result
 }
 
 // A reader makes a tree of YAML, aliases and merge keys resolved. Aliases of
@@ -239,14 +267,11 @@ func (t tree) tree(key string) tree {
 	return tree{}
 }
 
-// text returns the string below the first of the keys that has one. As in
-// openstacksdk, dashes are as good as underscores.
+// text returns the string below the first of the keys that has one.
 func (t tree) text(keys ...string) string {
 	for _, key := range keys {
-		for _, key := range []string{key, strings.ReplaceAll(key, "_", "-")} {
-			if s, ok := t[key].(string); ok {
-				return s
-			}
+		if s, ok := t[key].(string); ok {
+			return s
 		}
 	}
 	return ""

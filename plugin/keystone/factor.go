@@ -95,8 +95,9 @@ func (s *source) passcode(ctx context.Context) (plugin.Secret, error) {
 	}
 	passcode, err := s.env.Ask(ctx, "Passcode of "+who+" at "+hostOf(s.options.AuthURL)+": ")
 	if errors.Is(err, plugin.ErrNobody) {
-		return passcode, plugin.Errorf(plugin.Denied, "a passcode of %s is needed, and there is no terminal to ask for it", who).
+		e := plugin.Errorf(plugin.Denied, "a passcode of %s is needed, and there is no terminal to ask for it", who).
 			WithHint("run jeton get %s in a terminal first, or name a program that prints the passcode: passcode: {command: [ARGV…]}", s.env.Profile)
+		return passcode, plugin.Because(e, plugin.ErrNobody)
 	}
 	return passcode, err
 }

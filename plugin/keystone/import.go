@@ -10,14 +10,17 @@ import (
 // Draft returns the profile that the file sets up.
 func (o *Openrc) Draft(name string) (plugin.Draft, error) {
 	l := &login{values: map[string]plugin.Value{}, getenv: func(name string) string {
-		w := o.values[name]
-		if w.asked || w.command != nil {
+		w, set := o.values[name]
+		switch {
+		case w.asked, w.command != nil:
 			return unknown
+		case !set && (!strings.HasPrefix(name, "OS_") || strings.HasPrefix(name, "OS_CLIENT_")):
+			return o.getenv(name) // where files are
 		}
 		return w.text
 	}}
 	if err := l.openCloud(); err != nil {
-		return plugin.Draft{}, err
+		return plugin.Draft{}, o.noted(err)
 	}
 	d, err := l.draft(name, o.names(), func(v plugin.Value) plugin.DraftSecret {
 		w, ok := o.values[v.Variable]
@@ -28,7 +31,17 @@ func (o *Openrc) Draft(name string) (plugin.Draft, error) {
 	})
 	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return o.values[name].asked }) // a step towards another one
 	d.Notes = append(d.Notes, o.notes...)
-	return d, err
+	return d, o.noted(err)
+}
+
+// noted returns err with what is not understood, which may be the reason.
+func (o *Openrc) noted(err error) error {
+	if err == nil || len(o.notes) == 0 {
+		return err
+	}
+	e := plugin.AsError(err)
+	e.Text += " (" + plugin.Shorten(strings.Join(o.notes, "; ")) + ")"
+	return e
 }
 
 // unknown stands for a value that the user types or a program prints.
@@ -102,6 +115,11 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	}
 	d := plugin.NewDraft(name, &Issuer, l.values, secret)
 	d.Notes = notes
+	for _, o := range d.Options {
+		if o.Name == "passcode" {
+			o.Secret.Momentary = true
+		}
+	}
 	for _, name := range variables {
 		if strings.HasPrefix(name, "OS_") && !taken[name] && !slices.Contains(selectors, name) {
 			d.Left = append(d.Left, name)
@@ -110,7 +128,7 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	if l.cloud != nil {
 		for block, t := range map[string]tree{"": l.cloud.settings, "auth.": l.cloud.auth} {
 			for key := range t {
-				if key = strings.ReplaceAll(key, "-", "_"); !taken[block+key] && block+key != "auth" && key != "profile" && key != "cloud" {
+				if !taken[block+key] && block+key != "auth" && key != "profile" && key != "cloud" {
 					d.Left = append(d.Left, block+key)
 				}
 			}

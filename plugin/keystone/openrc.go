@@ -20,6 +20,7 @@ type Openrc struct {
 	values map[string]word
 	getenv func(string) string // what the file may refer to
 	notes  []string            // what is not understood
+	ended  bool                // by return or exit
 }
 
 // A word is the value of a variable of the shell.
@@ -67,12 +68,42 @@ func (o *Openrc) note(n syntax.Node, format string, args ...any) {
 
 func (o *Openrc) statements(list []*syntax.Stmt) {
 	for _, s := range list {
-		o.command(s.Cmd)
+		if !o.ended {
+			o.run(s)
+		}
 	}
 }
 
+// run follows one statement, and reports whether the shell would find that it
+// succeeded, if that is known.
+func (o *Openrc) run(s *syntax.Stmt) (succeeded, known bool) {
+	if holds, ok := o.holds(s); ok {
+		return holds, true
+	}
+	if b, ok := s.Cmd.(*syntax.BinaryCmd); ok && (b.Op == syntax.AndStmt || b.Op == syntax.OrStmt) {
+		left, known := o.run(b.X)
+		switch {
+		case !known:
+			o.note(b, "what follows %s depends on more than variables", b.Op)
+			return false, false
+		case left == (b.Op == syntax.AndStmt) && !o.ended:
+			return o.run(b.Y)
+		}
+		return left, true
+	}
+	o.command(s.Cmd)
+	switch c := s.Cmd.(type) {
+	case *syntax.DeclClause:
+		return true, !s.Negated
+	case *syntax.CallExpr:
+		plain := len(c.Args) == 0 || slices.Contains(append([]string{"unset", "read"}, harmless...), c.Args[0].Lit())
+		return true, plain && !s.Negated
+	}
+	return false, false
+}
+
 // harmless are commands that have no part in a login.
-var harmless = []string{"echo", "printf", "set", ":", "true", "shopt", "[", "test", "return"}
+var harmless = []string{"echo", "printf", "set", ":", "true", "shopt"}
 
 func (o *Openrc) command(c syntax.Command) {
 	switch c := c.(type) {
@@ -86,15 +117,7 @@ func (o *Openrc) command(c syntax.Command) {
 	case *syntax.IfClause:
 		o.branch(c)
 	case *syntax.BinaryCmd:
-		holds, ok := o.holds(c.X)
-		switch {
-		case !ok && (c.Op == syntax.AndStmt || c.Op == syntax.OrStmt):
-			o.note(c, "what follows %s depends on more than variables", c.Op)
-		case !ok:
-			o.note(c, "%s is not understood", c.Op)
-		case holds == (c.Op == syntax.AndStmt):
-			o.command(c.Y.Cmd)
-		}
+		o.note(c, "%s is not understood", c.Op)
 	case *syntax.TestClause:
 	case *syntax.FuncDecl:
 		o.note(c, "functions are not called")
@@ -154,6 +177,8 @@ func (o *Openrc) call(c *syntax.CallExpr) {
 		for _, arg := range c.Args[1:] {
 			o.values[arg.Lit()] = word{} // also in the environment below
 		}
+	case name == "return", name == "exit":
+		o.ended = true
 	case name == "read":
 		for i := 1; i < len(c.Args); i++ {
 			arg := c.Args[i].Lit()
@@ -374,6 +399,17 @@ func (o *Openrc) argv(c *syntax.CmdSubst) ([]string, error) {
 	}
 	if len(c.Stmts) == 0 {
 		return nil, errors.New("its command is empty")
+	}
+	if s := c.Stmts[0]; s.Cmd == nil && len(c.Stmts) == 1 && len(s.Redirs) == 1 && s.Redirs[0].Op == syntax.RdrIn {
+		// $(<FILE) is what only a substitution understands.
+		if path, ok := literal(s.Redirs[0].Word); ok {
+			return []string{"cat", path}, nil
+		}
+		word := s.Redirs[0].Word
+		return []string{"sh", "-c", "cat " + string(o.text[word.Pos().Offset():word.End().Offset()])}, nil
+	}
+	if c.Backquotes && bytes.Contains(o.text[c.Pos().Offset():c.End().Offset()], []byte("\\")) {
+		return nil, errors.New("backquotes with backslashes in them are not understood: write $(…)")
 	}
 	text := o.text[c.Stmts[0].Pos().Offset():c.Stmts[len(c.Stmts)-1].End().Offset()]
 	return []string{"sh", "-c", string(text)}, nil

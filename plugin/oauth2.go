@@ -1,0 +1,369 @@
+package plugin
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"math"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// This file is what the issuers that speak OAuth 2.0 share: the token request,
+// the discovery document, and what their failures are called. golang.org/x/oauth2
+// is not used for it, as it repeats requests, wants an access_token where an ID
+// token will do, and prints whole answers in its errors.
+
+// A TokenRequest is a request to the token endpoint of an OAuth 2.0 server.
+//
+// https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+type TokenRequest struct {
+	Endpoint string
+	Form     url.Values
+	ClientID string
+	// ClientSecret authenticates the client, if it has one, in the way that
+	// AuthMethod says, by the names of OpenID Connect:
+	// client_secret_basic, client_secret_post, or
+	// keystoneauth's own way, BasicRaw.
+	ClientSecret Secret
+	AuthMethod   string
+	// Secrets are those in Form.
+	Secrets []Secret
+	// Once says that the request is good for one time.
+	Once bool
+}
+
+// BasicRaw is HTTP Basic authentication with id and secret as they are.
+// RFC 6749 wants them encoded as in a form first (client_secret_basic), which
+// keystoneauth does not do, nor the servers that it was made for.
+const BasicRaw = "basic_raw"
+
+// A TokenResponse is the answer to a [TokenRequest].
+type TokenResponse struct {
+	AccessToken Secret
+	IDToken     Secret
+	TokenType   string
+	Issued      time.Time
+	ExpiresIn   time.Duration // 0 if the server does not say
+	Scope       string
+}
+
+// Do sends r. Its errors are made for the user: an OAuth error is told by its
+// code, and nothing of the answer is repeated.
+func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error) {
+	form := url.Values{}
+	for name, values := range r.Form {
+		form[name] = values
+	}
+	id, secret := r.ClientID, r.ClientSecret.Reveal()
+	basic := ""
+	switch {
+	case secret != "" && r.AuthMethod == BasicRaw:
+		basic = id + ":" + secret
+	case secret != "" && r.AuthMethod != "client_secret_post":
+		basic = url.QueryEscape(id) + ":" + url.QueryEscape(secret)
+	default:
+		if id != "" {
+			form.Set("client_id", id)
+		}
+		if secret != "" {
+			form.Set("client_secret", secret)
+		}
+	}
+	if r.Once {
+		ctx = SendOnce(ctx)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, Errorf(Config, "the token endpoint is not a URL")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	if basic != "" {
+		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(basic)))
+	}
+	issued := time.Now()
+	resp, err := env.HTTP.Do(req)
+	if err != nil {
+		return nil, ConnectionError(err, req.URL.Host)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, ConnectionError(err, req.URL.Host)
+	}
+	var a struct {
+		AccessToken string          `json:"access_token"`
+		IDToken     string          `json:"id_token"`
+		TokenType   string          `json:"token_type"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
+		Scope       any             `json:"scope"`
+		Error       any             `json:"error"`
+		Description string          `json:"error_description"`
+	}
+	parsed := json.Unmarshal(body, &a) == nil
+	if code, ok := a.Error.(string); ok && parsed && code != "" {
+		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description))
+		if e := oauthError(req.URL.Host, code, resp.StatusCode); e != nil {
+			return nil, e
+		}
+	}
+	if err := StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+		return nil, statusOf(req.URL, resp.StatusCode)
+	}
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); !parsed || kind == "text/html" {
+		return nil, Errorf(Unusable, "%s does not answer as an OAuth 2.0 server does", req.URL.Host).
+			WithHint("check the token endpoint: %s", withoutQuery(req.URL)).RememberFor(throttled)
+	}
+	t := &TokenResponse{AccessToken: NewSecret(a.AccessToken), IDToken: NewSecret(a.IDToken), TokenType: a.TokenType, Issued: issued}
+	if s, ok := a.Scope.(string); ok {
+		t.Scope = s
+	}
+	if t.ExpiresIn, err = expiresIn(a.ExpiresIn); err != nil {
+		return nil, Errorf(Unusable, "%s says that its token expires in %q seconds", req.URL.Host, Shorten(string(a.ExpiresIn))).RememberFor(throttled)
+	}
+	return t, nil
+}
+
+// harmless returns what a server tells, without the secrets that were sent, for
+// the log.
+func (r *TokenRequest) harmless(text string) string {
+	for _, s := range append([]Secret{r.ClientSecret}, r.Secrets...) {
+		if v := s.Reveal(); v != "" && (strings.Contains(text, v) || strings.Contains(text, url.QueryEscape(v))) {
+			return "(withheld, as a secret is in it)"
+		}
+	}
+	return strconv.Quote(Shorten(text))
+}
+
+// expiresIn reads expires_in, which servers write as a number or as text. It is
+// 0 if there is none.
+func expiresIn(raw json.RawMessage) (time.Duration, error) {
+	text := strings.Trim(string(raw), `"`)
+	if text == "" || text == "null" {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(seconds) || seconds <= 0 || seconds > 10*365*24*3600 {
+		return 0, Errorf(Unusable, "no usable life")
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// How long refusals are remembered, so that a storm of callers does not lock an
+// account.
+const deniedFor = time.Minute
+
+// oauthErrors are the error codes of RFC 6749, 7523, 8628, 8693 and OpenID
+// Connect, what they mean, and what to do. Others could be anything, and are not
+// repeated.
+var oauthErrors = map[string]struct {
+	code       Code
+	text, hint string
+}{
+	"invalid_client":            {Denied, "does not know the client, or its secret is wrong", "check client_id and client_secret, and that the client belongs to this server and region"},
+	"invalid_grant":             {Denied, "refused what the client logs in with", "it has expired, was revoked, or is wrong: get a new one"},
+	"unauthorized_client":       {Denied, "does not allow this client to log in so", "ask for the grant at the server, or choose another flow"},
+	"access_denied":             {Denied, "denied access", "the server's policy refuses this client"},
+	"login_required":            {Denied, "wants a login", ""},
+	"interaction_required":      {Denied, "wants a login", ""},
+	"consent_required":          {Denied, "wants the user's consent", ""},
+	"invalid_token":             {Denied, "refused the token", "it has expired or was revoked: get a new one"},
+	"invalid_scope":             {Config, "does not know the scope, or does not give it to this client", "check scope (openid_scope)"},
+	"invalid_target":            {Config, "does not know the audience", "check audience"},
+	"unsupported_grant_type":    {Config, "does not support this way to log in", "choose another flow (auth_type)"},
+	"unsupported_response_type": {Config, "does not support this way to log in", "choose another flow (auth_type)"},
+	"invalid_request":           {Config, "cannot use the request", "check scope, audience and auth_method; --verbose shows what the server says"},
+	"server_error":              {Network, "has failed", ""},
+	"temporarily_unavailable":   {Later, "is not available for now", ""},
+}
+
+func oauthError(host, code string, status int) *Error {
+	known, ok := oauthErrors[code]
+	if !ok || status == http.StatusTooManyRequests || status >= 500 && known.code != Network && known.code != Later {
+		return nil // the status tells more
+	}
+	e := Errorf(known.code, "%s %s (%s)", host, known.text, code)
+	e.Hint = known.hint
+	switch known.code {
+	case Denied:
+		return e.RememberFor(deniedFor)
+	case Config:
+		return e.RememberFor(10 * time.Second)
+	}
+	return e.RememberFor(throttled)
+}
+
+// statusOf is the error for a refusal without a word that can be understood.
+func statusOf(u *url.URL, status int) *Error {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return Errorf(Denied, "%s refused the login (HTTP %d)", u.Host, status).
+			WithHint("check client_id and client_secret").RememberFor(deniedFor)
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented, http.StatusMultipleChoices:
+		return Errorf(Config, "there is no token endpoint at %s (HTTP %d)", withoutQuery(u), status).
+			WithHint("check the address").RememberFor(10 * time.Second)
+	}
+	return Errorf(Unusable, "%s answered HTTP %d", u.Host, status).RememberFor(10 * time.Second)
+}
+
+func withoutQuery(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
+
+// Expiry returns when the token expires: by the answer, else by the token itself
+// if it is a JWT, else five minutes after it was issued. A server that says
+// nothing has no long life in mind.
+func (t *TokenResponse) Expiry(token Secret) time.Time {
+	claims := ParseClaims(token)
+	switch {
+	case !claims.Expires.IsZero() && (t.ExpiresIn == 0 || token == t.IDToken):
+		return claims.Expires // expires_in is the access token's
+	case t.ExpiresIn > 0:
+		return t.Issued.Add(t.ExpiresIn)
+	}
+	return t.Issued.Add(5 * time.Minute)
+}
+
+// Claims are what a JWT says of itself. It is not verified: whoever the token is
+// shown to does that. They are for the expiry and for the eyes.
+type Claims struct {
+	Issuer, Subject string
+	Audience        []string
+	Expires, Issued time.Time
+}
+
+// ParseClaims returns the claims of token, which are empty if it is no JWT
+// (RFC 7519).
+func ParseClaims(token Secret) (c Claims) {
+	parts := strings.Split(token.Reveal(), ".")
+	if len(parts) != 3 {
+		return c
+	}
+	b, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return c
+	}
+	var body struct {
+		Issuer   string `json:"iss"`
+		Subject  string `json:"sub"`
+		Audience any    `json:"aud"`
+		Expires  any    `json:"exp"`
+		Issued   any    `json:"iat"`
+	}
+	if json.Unmarshal(b, &body) != nil {
+		return c
+	}
+	instant := func(v any) (t time.Time) {
+		if seconds, ok := v.(float64); ok && seconds > 0 && seconds < 1<<40 {
+			t = time.Unix(int64(seconds), 0).UTC()
+		}
+		return t
+	}
+	c.Issuer, c.Subject, c.Expires, c.Issued = body.Issuer, body.Subject, instant(body.Expires), instant(body.Issued)
+	switch aud := body.Audience.(type) {
+	case string:
+		c.Audience = []string{aud}
+	case []any:
+		for _, a := range aud {
+			if s, ok := a.(string); ok {
+				c.Audience = append(c.Audience, s)
+			}
+		}
+	}
+	return c
+}
+
+// A Discovery is the part that jeton uses of an OpenID provider's metadata.
+//
+// https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
+type Discovery struct {
+	Issuer        string   `json:"issuer"`
+	TokenEndpoint string   `json:"token_endpoint"`
+	GrantTypes    []string `json:"grant_types_supported"`
+	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+}
+
+// discoveryLife is how long a discovery document is kept. Providers change it
+// once in years, and a request that meets an old one fails and drops it.
+const discoveryLife = 24 * time.Hour
+
+// Discover returns the discovery document at address, kept. If issuer is not
+// empty, the document must be that issuer's. plainHTTP is the profile's option.
+func Discover(ctx context.Context, env *Env, address, issuer string, plainHTTP bool) (*Discovery, error) {
+	b, err := env.Keep(ctx, "discovery "+address, discoveryLife, func(ctx context.Context) ([]byte, error) {
+		b, err := fetchDiscovery(ctx, env, address)
+		if err == nil {
+			_, err = parseDiscovery(b, address, issuer, plainHTTP)
+		}
+		return b, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parseDiscovery(b, address, issuer, plainHTTP)
+}
+
+func fetchDiscovery(ctx context.Context, env *Env, address string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, Errorf(Config, "the discovery address is not a URL")
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := env.HTTP.Do(req)
+	if err != nil {
+		return nil, ConnectionError(err, req.URL.Host)
+	}
+	defer resp.Body.Close()
+	if err := StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, Errorf(Config, "there is no discovery document at %s (HTTP %d)", withoutQuery(req.URL), resp.StatusCode).
+			WithHint("a browser shows {\"issuer\": …} at the right address").RememberFor(10 * time.Second)
+	}
+	return io.ReadAll(resp.Body)
+}
+
+func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discovery, error) {
+	host := address
+	if u, err := url.Parse(address); err == nil {
+		host = u.Host
+	}
+	var d Discovery
+	if json.Unmarshal(b, &d) != nil || d.TokenEndpoint == "" {
+		return nil, Errorf(Unusable, "%s has no usable discovery document", host).
+			WithHint("check the address: %s", address).RememberFor(throttled)
+	}
+	if issuer != "" && d.Issuer != issuer {
+		return nil, Errorf(Unusable, "the discovery document of %s is another issuer's: %s", issuer, strconv.Quote(Shorten(d.Issuer))).
+			WithHint("if that is the one you mean, write it as issuer, letter by letter").RememberFor(throttled)
+	}
+	u, err := url.Parse(d.TokenEndpoint)
+	if err == nil && strings.HasPrefix(address, "https:") && u.Scheme != "https" {
+		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint without TLS", host).RememberFor(throttled)
+	}
+	if err == nil && (u.User != nil || u.Fragment != "") {
+		err = Errorf(Unusable, "")
+	}
+	if err == nil {
+		err = checkTransport(u, plainHTTP)
+	}
+	if err != nil {
+		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint that cannot be used", host).RememberFor(throttled)
+	}
+	return &d, nil
+}
+
+// Supports reports whether the provider says that it has the grant type, or
+// does not say.
+func (d *Discovery) Supports(grant string) bool {
+	return len(d.GrantTypes) == 0 || slices.Contains(d.GrantTypes, grant)
+}
