@@ -17,12 +17,14 @@ import (
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
 	"github.com/jeton-cli/jeton/plugin/keystone"
+	"github.com/jeton-cli/jeton/plugin/ovhcloud"
 )
 
 type importCmd struct {
 	Openrc importOpenrcCmd `cmd:"" help:"Take over an openrc file."`
 	Clouds importCloudsCmd `cmd:"" help:"Take over clouds of a clouds.yaml."`
 	Env    importEnvCmd    `cmd:"" help:"Take over the identity in the environment."`
+	OVH    importOVHCmd    `cmd:"" name:"ovh" help:"Take over the service account of an ovh.conf."`
 }
 
 func (*importCmd) Help() string {
@@ -142,6 +144,40 @@ func (i *importEnvCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	d, err := keystone.EnvironmentDraft(i.Name, names, a.getenv)
+	if err != nil {
+		return err
+	}
+	return a.writeDrafts(ctx, i.importFlags, []plugin.Draft{d})
+}
+
+type importOVHCmd struct {
+	Args []string `arg:"" optional:"" name:"file-or-name" help:"An ovh.conf, by default ~/.ovh.conf or /etc/ovh.conf, and a name for the profile (ovh)."`
+	importFlags
+}
+
+func (*importOVHCmd) Help() string {
+	return "An ovh.conf in the working directory is read only if it is named."
+}
+
+func (i *importOVHCmd) Run(ctx context.Context, a *app) error {
+	path, names := "", i.Args
+	if len(names) > 0 && (strings.ContainsRune(names[0], filepath.Separator) || filepath.Ext(names[0]) == ".conf") {
+		path, names = names[0], names[1:]
+	}
+	if len(names) > 1 {
+		return plugin.Errorf(plugin.Usage, "one name is enough for one profile")
+	}
+	name := "ovh"
+	if len(names) == 1 {
+		name = names[0]
+	}
+	if path == "" {
+		path = plugin.ExpandHome("~/.ovh.conf")
+		if _, err := os.Stat(path); err != nil {
+			path = "/etc/ovh.conf"
+		}
+	}
+	d, err := ovhcloud.Draft(name, path)
 	if err != nil {
 		return err
 	}

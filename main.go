@@ -26,12 +26,16 @@ import (
 	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
 	"github.com/jeton-cli/jeton/plugin/keystone"
+	"github.com/jeton-cli/jeton/plugin/oidc"
+	"github.com/jeton-cli/jeton/plugin/ovhcloud"
 )
 
 // issuers are the kinds of profile that there are.
 var issuers = []plugin.Issuer{
 	keystone.Issuer,
 	keystone.EC2,
+	ovhcloud.Issuer,
+	oidc.Issuer,
 }
 
 // budget is the time that a whole command may take. The shortest limit of a

@@ -95,6 +95,12 @@ var awsVariables = []string{
 	"AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE",
 }
 
+// ovhVariables are those that go-ovh, and so Terraform's provider, reads of a
+// login: with those of two it refuses both.
+var ovhVariables = []string{
+	"OVH_ACCESS_TOKEN", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CLIENT_ID", "OVH_CLIENT_SECRET", "OVH_CONSUMER_KEY", "OVH_ENDPOINT",
+}
+
 // Environment returns the variables that carry c to a program, and those to
 // take out.
 func Environment(c *plugin.Credential, o Options) (set []Variable, unset []string, err error) {
@@ -134,6 +140,10 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		add("OS_REGION_NAME", a[plugin.AttrRegionName])
 		add("OS_INTERFACE", a[plugin.AttrInterface])
 		add("OS_CACERT", a[plugin.AttrCACert])
+	case a[plugin.AttrOVHEndpoint] != "":
+		family = ovhVariables
+		add("OVH_ENDPOINT", a[plugin.AttrOVHEndpoint])
+		add("OVH_ACCESS_TOKEN", c.Token.Reveal())
 	default:
 		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read this kind of token from its environment").
 			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: keystone, from: %s", o.Profile)

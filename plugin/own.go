@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -19,6 +20,24 @@ const (
 // that the user or root owns and nobody else can write. Its errors are made for
 // the user, and wrap those of package fs.
 func ReadOwnFile(path string, limit int64) ([]byte, error) { return readOwnFile(path, limit, readable) }
+
+// ReadTokenFile returns the token in a file that something else renews. Others
+// may be able to read it: it is of the mode that Kubernetes gives it.
+func ReadTokenFile(path string) (Secret, error) {
+	b, err := readOwnFile(path, maxSecret, readable)
+	if err != nil {
+		return Secret{}, err
+	}
+	s, err := cleanSecret(b)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// ReadKeyFile returns the content of the file of a private key, which nobody
+// else may be able to read.
+func ReadKeyFile(path string) ([]byte, error) { return readOwnFile(path, maxPEM, private) }
 
 // readOwnFile returns the content of a regular file of at most limit bytes
 // that the user or root owns and nobody else can write. The checks are made

@@ -106,6 +106,23 @@ func (l *login) read() (complete bool, err error) {
 	case "totp":
 		complete = l.user() // the passcode can be asked for
 		l.get("passcode")
+	case "oidcclientcredentials", "oidcpassword", "oidcaccesstoken":
+		l.scope()
+		complete = l.get("identity_provider") != "" && l.get("protocol") != ""
+		if kind == "v3oidcaccesstoken" {
+			return l.get("access_token") != "" && complete, nil
+		}
+		for _, option := range []string{"discovery_endpoint", "access_token_endpoint", "access_token_type", "openid_scope"} {
+			l.get(option)
+		}
+		complete = l.get("client_id") != "" && l.get("client_secret") != "" && complete
+		if kind == "v3oidcpassword" {
+			complete = l.get("username") != "" && l.get("password") != "" && complete
+			if l.get("idp_otp_key") != "" {
+				l.get("passcode")
+			}
+		}
+		return complete, nil
 	case "v2password":
 		id, name := l.get("user_id", "userid"), l.get("username", "user_name")
 		complete = l.get("password") != "" && (id != "" || name != "")

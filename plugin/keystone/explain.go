@@ -36,6 +36,10 @@ func (o *Options) advice() advice {
 		return advice{"the token", "exchange it for another",
 			"it has expired or was revoked, or the scope is not one of its user's: get a new token"}
 	}
+	if o.federated() {
+		return advice{"the scope", "exchange it for another",
+			"check " + strings.Join(append(o.scopes(), "its domain"), ", ") + ": the account may have no role there (at OVHcloud, an IAM policy gives it one)"}
+	}
 	var check []string
 	for _, method := range o.factors() {
 		if method == "totp" {

@@ -97,7 +97,7 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	}
 	kind := l.values["auth_type"].Text
 	for option, v := range l.values {
-		if v.Text == unknown && option != "password" && !strings.Contains(option, "secret") && option != "token" && option != "passcode" {
+		if v.Text == unknown && !strings.HasPrefix(option, "pass") && !strings.HasSuffix(option, "secret") && !strings.HasSuffix(option, "token") {
 			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into the profile")
 			delete(l.values, option)
 		}

@@ -41,7 +41,7 @@ var aliases = map[string]string{
 
 // Options are those of clouds.yaml, by its names.
 type Options struct {
-	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token, v2password"`
+	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token, v3oidcclientcredentials, v3oidcpassword, v3oidcaccesstoken, v2password"`
 	AuthURL  string `yaml:"auth_url" help:"Keystone's address; /v3 is appended unless it ends so, or in /v2.0"`
 
 	Username       string           `yaml:"username" help:"user, by name and domain"`
@@ -55,6 +55,18 @@ type Options struct {
 	ApplicationCredentialID     string           `yaml:"application_credential_id" help:"application credential, by id"`
 	ApplicationCredentialName   string           `yaml:"application_credential_name" help:"application credential, by name and user"`
 	ApplicationCredentialSecret plugin.SecretRef `yaml:"application_credential_secret" help:"its secret"`
+
+	Preset              string           `yaml:"preset" help:"a cloud's own values for a federated login: ovhcloud-emea or ovhcloud-world"`
+	IdentityProvider    string           `yaml:"identity_provider" help:"Keystone's name of the OpenID Connect provider"`
+	Protocol            string           `yaml:"protocol" help:"Keystone's name of the protocol with it, such as openid"`
+	ClientID            string           `yaml:"client_id" help:"OAuth 2.0 client at the provider, such as a service account"`
+	ClientSecret        plugin.SecretRef `yaml:"client_secret" help:"its secret"`
+	DiscoveryEndpoint   string           `yaml:"discovery_endpoint" help:"address of the provider's openid-configuration"`
+	AccessTokenEndpoint string           `yaml:"access_token_endpoint" help:"address of its token endpoint, instead of the one that is discovered"`
+	AccessTokenType     string           `yaml:"access_token_type" help:"token to show to Keystone: access_token (default) or id_token"`
+	OpenIDScope         string           `yaml:"openid_scope" help:"scope to ask the provider for (\"openid profile\")"`
+	AccessToken         plugin.SecretRef `yaml:"access_token" help:"a token of the provider; or name a profile with from"`
+	IDPOTPKey           string           `yaml:"idp_otp_key" help:"name of the provider's form field for a passcode, with v3oidcpassword"`
 
 	Token plugin.SecretRef `yaml:"token" help:"a token to use or to rescope; or name a profile with from"`
 
@@ -74,6 +86,8 @@ type Options struct {
 	IdentityAPIVersion string `yaml:"identity_api_version" key:"-" help:"3, or 2 for a cloud with nothing newer; auth_url tells it too"`
 	Verify             bool   `yaml:"verify" key:"-" help:"true, the only one: certificates are always verified"`
 
+	plainHTTP bool
+
 	cacert  string // the client of a token has to trust the same authorities
 	from    bool   // another profile supplies a token
 	assumed bool   // a domain was not given, and the default one is taken
@@ -85,6 +99,10 @@ func (o *Options) Complete(common *plugin.Common) error {
 		return plugin.Errorf(plugin.Config, "verify: false (OS_INSECURE) is refused: without it anybody on the way can take the password").
 			WithHint("name the cloud's certificate authority instead: cacert: /path/to/ca.pem")
 	}
+	if err := o.applyPreset(); err != nil {
+		return err
+	}
+	o.plainHTTP = common.PlainHTTP
 	if err := o.locate(common.PlainHTTP); err != nil {
 		return err
 	}
@@ -173,7 +191,7 @@ type source struct {
 
 // Fetch logs in with one request.
 func (s *source) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
-	m, err := s.options.method(s.env.From != nil)
+	m, err := s.options.method(s.options.from)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -29,8 +30,19 @@ var methods = map[string]*method{
 	"v3multifactor":           {slices.Concat([]string{"auth_methods", "password", "passcode"}, applicationCredential), true, checkMultiFactor, fetchLogin},
 	"v3applicationcredential": {applicationCredential, true, checkApplicationCredential, fetchLogin},
 	"v3token":                 {[]string{"token"}, false, checkToken, fetchToken},
-	"v2password":              {[]string{"username", "user_id", "password"}, false, checkV2, fetchV2},
+	"v3oidcclientcredentials": {slices.Concat(provider, client), false, checkFederated("client_id", "client_secret"), fetchFederated},
+	"v3oidcpassword": {slices.Concat(provider, client, []string{"username", "password", "idp_otp_key", "passcode"}), false,
+		checkFederated("client_id", "username", "password"), fetchFederated},
+	"v3oidcaccesstoken": {slices.Concat(provider, []string{"access_token"}), false, checkFederated(), fetchFederated},
+	"v2password":        {[]string{"username", "user_id", "password"}, false, checkV2, fetchV2},
 }
+
+// Of a federated login: the options of the provider as Keystone knows it, and of
+// the client there.
+var (
+	provider = []string{"identity_provider", "protocol"}
+	client   = []string{"client_id", "client_secret", "discovery_endpoint", "access_token_endpoint", "access_token_type", "openid_scope"}
+)
 
 // applicationCredential are the options of one, which may be named by its
 // user and name.
@@ -73,9 +85,9 @@ func (o *Options) method(from bool) (*method, error) {
 		return nil, e.WithHint("there are: %s", strings.Join(names, ", "))
 	}
 	o.AuthType = name
-	if from && name != "v3token" {
+	if from && name != "v3token" && name != "v3oidcaccesstoken" {
 		return nil, plugin.Errorf(plugin.Config, "from does not go with auth_type %s", name).
-			WithHint("a token of another profile is used by auth_type: v3token")
+			WithHint("a token of another profile is used by auth_type: v3token, or v3oidcaccesstoken if it is no Keystone's")
 	}
 	return m, nil
 }
@@ -152,24 +164,23 @@ func checkToken(o *Options) error {
 // is exchanged for one of that project, which keeps the expiry of the first;
 // without, it is validated and passed on as it is.
 func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error) {
-	parent, err := s.parent(ctx)
+	parent, err := s.parent(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	if prev != nil && !s.env.Refresh && !parent.Expires.IsZero() && !parent.Expires.After(prev.Expires) {
 		return prev, nil // an exchange would bring no longer life
 	}
-	token := parent.Token
-	o := s.options
-	var c *plugin.Credential
-	switch {
-	case len(o.scopes()) == 0:
-		c, err = s.validate(ctx, token)
-	case o.ProjectName != "" && o.ProjectID == "" && o.ProjectDomainID == "" && o.ProjectDomainName == "":
-		err = s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "project_name %q needs a domain", o.ProjectName),
-			"add project_domain_id or project_domain_name")
-	default:
-		c, err = s.login(ctx, factor{method: "token", identity: map[string]any{"id": token.Reveal()}, secret: token})
+	c, err := s.exchange(ctx, parent)
+	if e := plugin.AsError(err); err != nil && e.Code == plugin.Denied && s.env.From != nil && time.Since(parent.Issued) > settled {
+		// The token below was kept, and may have been revoked since: that is
+		// our affair.
+		renewed, e := s.parent(ctx, true)
+		if e != nil || renewed.Token.Reveal() == parent.Token.Reveal() {
+			return nil, err
+		}
+		parent = renewed
+		c, err = s.exchange(ctx, parent)
 	}
 	if err != nil {
 		return nil, err
@@ -178,14 +189,32 @@ func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugi
 	return c, nil
 }
 
+// settled is the age of a token at which it may have been revoked. Of a newer
+// one Keystone refuses the scope.
+const settled = 10 * time.Second
+
+// exchange returns the token of the profile's scope for another one.
+func (s *source) exchange(ctx context.Context, parent *plugin.Credential) (*plugin.Credential, error) {
+	token := parent.Token
+	o := s.options
+	switch {
+	case len(o.scopes()) == 0:
+		return s.validate(ctx, token)
+	case o.ProjectName != "" && o.ProjectID == "" && o.ProjectDomainID == "" && o.ProjectDomainName == "":
+		return nil, s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "project_name %q needs a domain", o.ProjectName),
+			"add project_domain_id or project_domain_name")
+	}
+	return s.login(ctx, factor{method: "token", identity: map[string]any{"id": token.Reveal()}, secret: token})
+}
+
 // parent returns the token to start from: that of the profile below, or one
 // that is given and of which nothing more is known.
-func (s *source) parent(ctx context.Context) (*plugin.Credential, error) {
+func (s *source) parent(ctx context.Context, renew bool) (*plugin.Credential, error) {
 	if s.env.From == nil {
 		token, err := s.options.Token.ResolveAs(ctx, "token", s.env)
 		return &plugin.Credential{Token: token, Fixed: true}, err
 	}
-	c, err := s.env.From(ctx, false)
+	c, err := s.env.From(ctx, renew)
 	if err != nil {
 		return nil, err
 	}
@@ -284,23 +313,31 @@ func (o *Options) checkUser() error {
 
 // checkUnused refuses options that the auth_type would silently ignore.
 func (o *Options) checkUnused(m *method) error {
-	for _, given := range []struct {
-		name string
-		set  bool
-	}{
-		{"username", o.Username != ""}, {"user_id", o.UserID != ""},
-		{"password", !o.Password.IsZero()}, {"passcode", !o.Passcode.IsZero()}, {"auth_methods", o.AuthMethods != nil},
-		{"application_credential_id", o.ApplicationCredentialID != ""},
-		{"application_credential_name", o.ApplicationCredentialName != ""},
-		{"application_credential_secret", !o.ApplicationCredentialSecret.IsZero()},
-		{"token", !o.Token.IsZero()},
-	} {
-		if given.set && !slices.Contains(m.uses, given.name) {
-			return plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", given.name, o.AuthType).
+	given := o.given()
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if given[name] && !slices.Contains(m.uses, name) {
+			return plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", name, o.AuthType).
 				WithHint("leave it out, or choose another auth_type")
 		}
 	}
 	return nil
+}
+
+// given returns which of the options that say who one is are set.
+func (o *Options) given() map[string]bool {
+	return map[string]bool{
+		"username": o.Username != "", "user_id": o.UserID != "",
+		"password": !o.Password.IsZero(), "passcode": !o.Passcode.IsZero(), "auth_methods": o.AuthMethods != nil,
+		"application_credential_id":     o.ApplicationCredentialID != "",
+		"application_credential_name":   o.ApplicationCredentialName != "",
+		"application_credential_secret": !o.ApplicationCredentialSecret.IsZero(),
+		"token":                         !o.Token.IsZero(),
+		"identity_provider":             o.IdentityProvider != "", "protocol": o.Protocol != "",
+		"client_id": o.ClientID != "", "client_secret": !o.ClientSecret.IsZero(),
+		"discovery_endpoint": o.DiscoveryEndpoint != "", "access_token_endpoint": o.AccessTokenEndpoint != "",
+		"access_token_type": o.AccessTokenType != "", "openid_scope": o.OpenIDScope != "",
+		"access_token": !o.AccessToken.IsZero(), "idp_otp_key": o.IDPOTPKey != "",
+	}
 }
 
 func missing(o *Options, option string) error {

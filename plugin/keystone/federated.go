@@ -1,0 +1,261 @@
+package keystone
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophercloud/gophercloud/v2"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A federated login shows Keystone the token of an OpenID Connect provider, and
+// gets an unscoped token for it, which is then exchanged for one of a project.
+// The requests are keystoneauth's (identity/v3/oidc.py, federation.py), and so
+// are the names of the options.
+//
+// https://docs.openstack.org/api-ref/identity/v3-ext/#request-an-unscoped-os-federation-token
+
+// presets are the values of clouds that have federated logins: those that are
+// not written in the profile.
+var presets = map[string]map[string]string{
+	"ovhcloud-emea":  ovhcloud("ovhcloud-emea", "https://iam.ovh.net/role-adapter/urn:v1:eu:resource:publicCloudProject:pci/.well-known/openid-configuration"),
+	"ovhcloud-world": ovhcloud("ovhcloud-world", "https://iam.ovh.ca/role-adapter/urn:v1:ca:resource:publicCloudProject:pci/.well-known/openid-configuration"),
+}
+
+func ovhcloud(provider, discovery string) map[string]string {
+	return map[string]string{
+		"auth_type": "v3oidcclientcredentials", "auth_url": "https://auth.cloud.ovh.net/v3", "identity_provider": provider,
+		"protocol": "openid", "discovery_endpoint": discovery, "access_token_type": "id_token",
+	}
+}
+
+// applyPreset fills in what the preset has and the profile has not.
+func (o *Options) applyPreset() error {
+	if o.Preset == "" {
+		return nil
+	}
+	values, ok := presets[o.Preset]
+	if !ok {
+		return plugin.Errorf(plugin.Config, "preset: there is no %q", plugin.Shorten(o.Preset)).
+			WithHint("there are: %s", strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
+	}
+	for name, p := range map[string]*string{
+		"auth_type": &o.AuthType, "auth_url": &o.AuthURL, "identity_provider": &o.IdentityProvider,
+		"protocol": &o.Protocol, "access_token_type": &o.AccessTokenType,
+	} {
+		if *p == "" {
+			*p = values[name]
+		}
+	}
+	if o.DiscoveryEndpoint == "" && o.AccessTokenEndpoint == "" {
+		o.DiscoveryEndpoint = values["discovery_endpoint"]
+	}
+	return nil
+}
+
+// federated reports whether o logs in by an OpenID Connect provider.
+func (o *Options) federated() bool { return strings.HasPrefix(o.AuthType, "v3oidc") }
+
+// checkFederated returns a check for an auth_type that needs the options.
+func checkFederated(needs ...string) func(o *Options) error {
+	return func(o *Options) error {
+		given := o.given()
+		for _, name := range append([]string{"identity_provider", "protocol"}, needs...) {
+			if !given[name] {
+				return missing(o, name)
+			}
+		}
+		if o.AuthType == "v3oidcaccesstoken" {
+			if o.AccessToken.IsZero() && !o.from {
+				return plugin.Errorf(plugin.Config, "access_token is missing, which auth_type %s needs", o.AuthType).
+					WithHint("write access_token: {env: NAME}, or from: PROFILE for the token of an oidc or ovhcloud profile")
+			}
+			return nil
+		}
+		if o.AccessTokenType == "" {
+			o.AccessTokenType = "access_token"
+		}
+		if o.AccessTokenType != "access_token" && o.AccessTokenType != "id_token" {
+			return plugin.Errorf(plugin.Config, "access_token_type: must be access_token or id_token")
+		}
+		if o.OpenIDScope == "" {
+			o.OpenIDScope = "openid profile"
+		}
+		if o.DiscoveryEndpoint == "" && o.AccessTokenEndpoint == "" {
+			return plugin.Errorf(plugin.Config, "discovery_endpoint is missing, which auth_type %s needs", o.AuthType).
+				WithHint("it is the address of the provider's openid-configuration; or name its access_token_endpoint")
+		}
+		for _, endpoint := range []struct{ name, value string }{
+			{"discovery_endpoint", o.DiscoveryEndpoint}, {"access_token_endpoint", o.AccessTokenEndpoint},
+		} {
+			if endpoint.value == "" {
+				continue
+			}
+			if _, err := plugin.ParseURL(endpoint.value, o.plainHTTP); err != nil {
+				e := plugin.AsError(err)
+				e.Text = endpoint.name + ": " + e.Text
+				return e
+			}
+		}
+		return nil
+	}
+}
+
+// scoped reports whether o asks for a scope, so that its token is made of an
+// unscoped one.
+func (o *Options) scoped() bool { return len(o.scopes()) > 0 && !o.Unscoped }
+
+// Below returns the options of the unscoped token of a federated login, which
+// all its scopes share.
+func (o *Options) Below() plugin.Options {
+	if !o.federated() || !o.scoped() {
+		return nil
+	}
+	below := *o
+	below.ProjectID, below.ProjectName, below.ProjectDomainID, below.ProjectDomainName = "", "", "", ""
+	below.DomainID, below.DomainName, below.SystemScope, below.TrustID = "", "", "", ""
+	below.RegionName, below.Interface, below.DefaultDomain = "", "", ""
+	below.Unscoped = true
+	return &below
+}
+
+// fetchFederated logs in at the provider and shows its token to Keystone; or
+// with a scope, exchanges the unscoped token of the level below.
+func fetchFederated(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error) {
+	if s.options.scoped() {
+		return fetchToken(ctx, s, prev)
+	}
+	token, err := s.providerToken(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.federate(ctx, token)
+	if e := plugin.AsError(err); err != nil && e.Code == plugin.Denied && s.options.AuthType == "v3oidcaccesstoken" && s.env.From != nil {
+		// The token of the profile below may have been revoked since it was
+		// kept.
+		if renewed, e := s.providerToken(ctx, true); e == nil && renewed != token {
+			return s.federate(ctx, renewed)
+		}
+	}
+	return c, err
+}
+
+// providerToken returns the token to show to Keystone.
+func (s *source) providerToken(ctx context.Context, renew bool) (plugin.Secret, error) {
+	o := s.options
+	if o.AuthType == "v3oidcaccesstoken" {
+		if s.env.From == nil {
+			return o.AccessToken.ResolveAs(ctx, "access_token", s.env)
+		}
+		c, err := s.env.From(ctx, renew)
+		if err != nil {
+			return plugin.Secret{}, err
+		}
+		if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
+			return plugin.Secret{}, plugin.Errorf(plugin.Config, "from: that profile gives no token of an OpenID Connect provider").
+				WithHint("name a profile of plugin oidc or ovhcloud")
+		}
+		return c.Token, nil
+	}
+	secret, err := o.ClientSecret.ResolveAs(ctx, "client_secret", s.env)
+	if err != nil {
+		return plugin.Secret{}, err
+	}
+	r := &plugin.TokenRequest{ClientID: o.ClientID, ClientSecret: secret, AuthMethod: plugin.BasicRaw, Form: url.Values{"scope": {o.OpenIDScope}}}
+	switch o.AuthType {
+	case "v3oidcclientcredentials":
+		r.Form.Set("grant_type", "client_credentials")
+	case "v3oidcpassword":
+		password, err := o.Password.ResolveAs(ctx, "password", s.env)
+		if err != nil {
+			return plugin.Secret{}, err
+		}
+		r.Form.Set("grant_type", "password")
+		r.Form.Set("username", o.Username)
+		r.Form.Set("password", password.Reveal())
+		r.Secrets = append(r.Secrets, password)
+		if o.IDPOTPKey != "" {
+			otp, err := s.passcode(ctx)
+			if err != nil {
+				return plugin.Secret{}, err
+			}
+			r.Form.Set(o.IDPOTPKey, otp.Reveal())
+			r.Secrets, r.Once = append(r.Secrets, otp), true
+		}
+	}
+	if r.Endpoint, err = s.tokenEndpoint(ctx, r.Form.Get("grant_type")); err != nil {
+		return plugin.Secret{}, err
+	}
+	answer, err := r.Do(ctx, s.env)
+	if err != nil {
+		return plugin.Secret{}, fmt.Errorf("the identity provider: %w", err)
+	}
+	token := answer.AccessToken
+	if o.AccessTokenType == "id_token" {
+		token = answer.IDToken
+	}
+	if token.IsZero() {
+		return token, plugin.Errorf(plugin.Unusable, "the identity provider %s gives no %s", hostOf(r.Endpoint), o.AccessTokenType).
+			WithHint("choose the other access_token_type, or add openid to openid_scope").RememberFor(deniedFor)
+	}
+	return token, nil
+}
+
+func (s *source) tokenEndpoint(ctx context.Context, grant string) (string, error) {
+	o := s.options
+	if o.DiscoveryEndpoint == "" {
+		return o.AccessTokenEndpoint, nil
+	}
+	d, err := plugin.Discover(ctx, s.env, o.DiscoveryEndpoint, "", o.plainHTTP)
+	if err != nil {
+		return "", fmt.Errorf("the identity provider: %w", err)
+	}
+	if !d.Supports(grant) {
+		return "", plugin.Errorf(plugin.Config, "the identity provider %s does not offer the grant %s", hostOf(o.DiscoveryEndpoint), grant).
+			WithHint("choose another auth_type").RememberFor(unusableFor)
+	}
+	if o.AccessTokenEndpoint != "" {
+		return o.AccessTokenEndpoint, nil
+	}
+	return d.TokenEndpoint, nil
+}
+
+// federate shows the provider's token to Keystone.
+func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Credential, error) {
+	o := s.options
+	client := s.client(plugin.Secret{})
+	address := client.ServiceURL("OS-FEDERATION", "identity_providers", url.PathEscape(o.IdentityProvider), "protocols", url.PathEscape(o.Protocol), "auth")
+	var body map[string]any
+	resp, err := client.Post(ctx, address, nil, &body, &gophercloud.RequestOpts{
+		MoreHeaders: map[string]string{"Authorization": "Bearer " + token.Reveal()},
+		OkCodes:     []int{http.StatusOK, http.StatusCreated},
+	})
+	var result gophercloud.Result
+	result.Body = body
+	_, result.Header, result.Err = gophercloud.ParseResponse(resp, err)
+	a, err := extract(result.Err, result.Header, func(to any) error { return result.ExtractIntoStructPtr(to, "token") })
+	if err != nil {
+		return nil, explain(err, o.AuthURL, advice{
+			what:    "the token of the identity provider " + o.IdentityProvider,
+			purpose: "log in with it",
+			hint: "check identity_provider, protocol and access_token_type; the provider's token may be for another audience" +
+				expiredHint(token),
+		}, token)
+	}
+	return s.accept(ctx, a)
+}
+
+// expiredHint tells if a token has expired by this machine's clock.
+func expiredHint(token plugin.Secret) string {
+	if end := plugin.ParseClaims(token).Expires; !end.IsZero() && end.Before(time.Now()) {
+		return "; it expired at " + end.Format(time.RFC3339)
+	}
+	return ""
+}

@@ -1,0 +1,402 @@
+// Package oidc obtains ID tokens and access tokens from any OpenID Connect or
+// OAuth 2.0 issuer, without anybody at the keyboard.
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Issuer gives tokens of OpenID Connect.
+var Issuer = plugin.Issuer{
+	Name:  "oidc",
+	Gives: "token",
+	From:  "any OpenID Connect or OAuth 2.0 issuer: client credentials, token exchange, a token file, GitHub Actions",
+	New:   func() plugin.Options { return &Options{} },
+}
+
+// Options are the options of an oidc profile.
+type Options struct {
+	Issuer        string `yaml:"issuer" help:"the issuer, letter by letter as its discovery document has it"`
+	TokenEndpoint string `yaml:"token_endpoint" help:"its token endpoint, instead of discovery"`
+	Flow          string `yaml:"flow" help:"client_credentials (default), token_exchange, token_file or github_actions"`
+
+	ClientID     string           `yaml:"client_id" help:"OAuth 2.0 client"`
+	ClientSecret plugin.SecretRef `yaml:"client_secret" help:"its secret"`
+	PrivateKey   plugin.Path      `yaml:"private_key" help:"PEM file of the client's private key, for private_key_jwt"`
+	KeyID        string           `yaml:"key_id" help:"the issuer's name (kid) of that key, if it wants one"`
+	AuthMethod   string           `yaml:"auth_method" help:"client_secret_basic (default), client_secret_post, private_key_jwt or none"`
+
+	Scope    string `yaml:"scope" help:"scopes to ask for, with spaces between them"`
+	Audience string `yaml:"audience" help:"whom the token is to be for"`
+	Token    string `yaml:"token" help:"which token to give: access_token (default) or id_token"`
+
+	SubjectToken     plugin.SecretRef `yaml:"subject_token" help:"token to exchange or to pass on; or token_file, or from"`
+	SubjectTokenType string           `yaml:"subject_token_type" help:"its type: id_token, access_token or jwt"`
+	TokenFile        plugin.Path      `yaml:"token_file" help:"file of a token that something else renews, such as Kubernetes"`
+
+	plainHTTP, from bool
+}
+
+// Complete checks o.
+func (o *Options) Complete(common *plugin.Common) error {
+	o.plainHTTP, o.from = common.PlainHTTP, common.From != ""
+	if o.Flow == "" {
+		o.Flow = "client_credentials"
+	}
+	subjects := 0
+	for _, given := range []bool{!o.SubjectToken.IsZero(), o.TokenFile != "", o.from} {
+		if given {
+			subjects++
+		}
+	}
+	var uses []string
+	switch o.Flow {
+	case "client_credentials":
+		uses = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token"}
+		if o.ClientID == "" {
+			return missing("client_id", o.Flow)
+		}
+	case "token_exchange":
+		uses = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token", "subject_token", "subject_token_type", "token_file", "from"}
+		if subjects != 1 {
+			return plugin.Errorf(plugin.Config, "token_exchange needs one token to exchange, and there are %d", subjects).
+				WithHint("name one of from: PROFILE, subject_token, token_file")
+		}
+	case "token_file":
+		uses = []string{"subject_token", "token_file"}
+		if subjects != 1 || o.from {
+			return missing("token_file", o.Flow)
+		}
+	case "github_actions":
+		uses = []string{"audience"}
+	case "authorization_code", "device_code":
+		return plugin.Errorf(plugin.Config, "flow: %s is not supported yet", o.Flow)
+	default:
+		return plugin.Errorf(plugin.Config, "flow: there is no %q", plugin.Shorten(o.Flow)).
+			WithHint("there are: client_credentials, token_exchange, token_file, github_actions")
+	}
+	for _, given := range []struct {
+		name string
+		set  bool
+	}{
+		{"client_id", o.ClientID != ""}, {"client_secret", !o.ClientSecret.IsZero()}, {"private_key", o.PrivateKey != ""}, {"key_id", o.KeyID != ""},
+		{"auth_method", o.AuthMethod != ""}, {"scope", o.Scope != ""}, {"audience", o.Audience != ""}, {"token", o.Token != ""},
+		{"subject_token", !o.SubjectToken.IsZero()}, {"subject_token_type", o.SubjectTokenType != ""}, {"token_file", o.TokenFile != ""}, {"from", o.from},
+	} {
+		if given.set && !slices.Contains(uses, given.name) {
+			return plugin.Errorf(plugin.Config, "%s has no meaning with flow %s", given.name, o.Flow).WithHint("leave it out, or choose another flow")
+		}
+	}
+	if o.Token != "" && o.Token != "id_token" && o.Token != "access_token" {
+		return plugin.Errorf(plugin.Config, "token: must be access_token or id_token")
+	}
+	if o.Token == "" && slices.Contains(uses, "token") {
+		o.Token = "access_token"
+	}
+	if err := o.completeClient(); err != nil {
+		return err
+	}
+	return o.completeAddress()
+}
+
+func (o *Options) completeClient() error {
+	if o.Flow == "token_file" || o.Flow == "github_actions" {
+		return nil
+	}
+	if o.AuthMethod == "" {
+		switch {
+		case o.PrivateKey != "":
+			o.AuthMethod = "private_key_jwt"
+		case !o.ClientSecret.IsZero():
+			o.AuthMethod = "client_secret_basic"
+		default:
+			o.AuthMethod = "none"
+		}
+	}
+	switch o.AuthMethod {
+	case "client_secret_basic", "client_secret_post":
+		if o.ClientSecret.IsZero() {
+			return missing("client_secret", o.AuthMethod)
+		}
+	case "private_key_jwt":
+		if o.PrivateKey == "" {
+			return missing("private_key", o.AuthMethod)
+		}
+	case "none":
+		if o.Flow == "client_credentials" {
+			return missing("client_secret", o.Flow)
+		}
+	default:
+		return plugin.Errorf(plugin.Config, "auth_method: there is no %q", plugin.Shorten(o.AuthMethod)).
+			WithHint("there are: client_secret_basic, client_secret_post, private_key_jwt, none")
+	}
+	if o.AuthMethod != "none" && o.ClientID == "" {
+		return missing("client_id", o.AuthMethod)
+	}
+	if o.AuthMethod == "private_key_jwt" && !o.ClientSecret.IsZero() {
+		return plugin.Errorf(plugin.Config, "client_secret has no meaning with auth_method private_key_jwt")
+	}
+	if o.AuthMethod != "private_key_jwt" && (o.PrivateKey != "" || o.KeyID != "") {
+		return plugin.Errorf(plugin.Config, "private_key and key_id have no meaning with auth_method %s", o.AuthMethod)
+	}
+	switch o.SubjectTokenType {
+	case "", "id_token", "access_token", "jwt":
+		return nil
+	}
+	return plugin.Errorf(plugin.Config, "subject_token_type: must be id_token, access_token or jwt")
+}
+
+func (o *Options) completeAddress() error {
+	if o.Flow == "token_file" || o.Flow == "github_actions" {
+		if o.Issuer != "" || o.TokenEndpoint != "" {
+			return plugin.Errorf(plugin.Config, "issuer and token_endpoint have no meaning with flow %s", o.Flow)
+		}
+		return nil
+	}
+	if o.Issuer == "" && o.TokenEndpoint == "" {
+		return plugin.Errorf(plugin.Config, "issuer is missing").
+			WithHint("it is an address such as issuer: https://accounts.example; or name its token_endpoint")
+	}
+	for _, address := range []struct{ name, value string }{{"issuer", o.Issuer}, {"token_endpoint", o.TokenEndpoint}} {
+		if address.value == "" {
+			continue
+		}
+		if _, err := plugin.ParseURL(address.value, o.plainHTTP); err != nil {
+			e := plugin.AsError(err)
+			e.Text = address.name + ": " + e.Text
+			return e
+		}
+	}
+	return nil
+}
+
+func missing(option, of string) error {
+	return plugin.Errorf(plugin.Config, "%s is missing, which %s needs", option, of)
+}
+
+// Source returns the source of tokens.
+func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
+
+type source struct {
+	options *Options
+	env     *plugin.Env
+}
+
+// Fetch obtains a token by the profile's flow.
+func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
+	switch s.options.Flow {
+	case "token_file":
+		token, _, err := s.subject(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return s.passedOn(token)
+	case "github_actions":
+		return s.githubActions(ctx)
+	case "token_exchange":
+		return s.exchange(ctx)
+	}
+	return s.request(ctx, url.Values{"grant_type": {"client_credentials"}}, s.options.Token)
+}
+
+// subject returns the token that is at hand, and its type.
+func (s *source) subject(ctx context.Context) (plugin.Secret, string, error) {
+	o := s.options
+	kind := o.SubjectTokenType
+	switch {
+	case !o.SubjectToken.IsZero():
+		token, err := o.SubjectToken.ResolveAs(ctx, "subject_token", s.env)
+		return token, kind, err
+	case o.TokenFile != "":
+		token, err := plugin.ReadTokenFile(string(o.TokenFile))
+		return token, kind, err
+	}
+	c, err := s.env.From(ctx, false)
+	if err != nil {
+		return plugin.Secret{}, "", err
+	}
+	if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
+		return plugin.Secret{}, "", plugin.Errorf(plugin.Config, "from: that profile gives no token of an OAuth 2.0 server").
+			WithHint("name a profile of plugin oidc or ovhcloud")
+	}
+	if kind == "" {
+		kind = c.Attrs[plugin.AttrTokenType]
+	}
+	return c.Token, kind, nil
+}
+
+// passedOn returns a token that somebody else has obtained.
+func (s *source) passedOn(token plugin.Secret) (*plugin.Credential, error) {
+	claims := plugin.ParseClaims(token)
+	if claims.Expires.IsZero() {
+		return nil, plugin.Errorf(plugin.Config, "the token is no JWT with an expiry").
+			WithHint("jeton has to know until when it is valid")
+	}
+	if !claims.Expires.After(time.Now()) {
+		return nil, plugin.Errorf(plugin.Denied, "the token expired at %s", claims.Expires.Format(time.RFC3339)).
+			WithHint("what renews it has not done so")
+	}
+	c := &plugin.Credential{Token: token, Issued: claims.Issued, Expires: claims.Expires, Fixed: true}
+	if !c.Issued.Before(c.Expires) {
+		c.Issued = time.Now()
+	}
+	c.Attrs = attributes(token, "id_token", "")
+	return c, nil
+}
+
+// githubActions asks the runner of a GitHub Actions job for the job's ID token.
+//
+// https://docs.github.com/en/actions/reference/security/oidc
+func (s *source) githubActions(ctx context.Context) (*plugin.Credential, error) {
+	address, secret := s.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), s.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+	if address == "" || secret == "" {
+		return nil, plugin.Errorf(plugin.Config, "this is no job of GitHub Actions that may ask for an ID token (ACTIONS_ID_TOKEN_REQUEST_URL is not set)").
+			WithHint("give the job \"permissions: id-token: write\"")
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "ACTIONS_ID_TOKEN_REQUEST_URL is not a URL")
+	}
+	if s.options.Audience != "" {
+		query := u.Query()
+		query.Set("audience", s.options.Audience)
+		u.RawQuery = query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "ACTIONS_ID_TOKEN_REQUEST_URL is not a URL")
+	}
+	req.Header.Set("Authorization", "Bearer "+secret)
+	req.Header.Set("Accept", "application/json")
+	resp, err := s.env.HTTP.Do(req)
+	if err != nil {
+		return nil, plugin.ConnectionError(err, u.Host)
+	}
+	defer resp.Body.Close()
+	if err := plugin.StatusError(u.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return nil, err
+	}
+	var body struct {
+		Value string `json:"value"`
+	}
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, plugin.ConnectionError(err, u.Host)
+	}
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		return nil, plugin.Errorf(plugin.Denied, "%s refused the job's request (HTTP %d)", u.Host, resp.StatusCode).RememberFor(time.Minute)
+	}
+	if resp.StatusCode != http.StatusOK || json.Unmarshal(b, &body) != nil || body.Value == "" {
+		return nil, plugin.Errorf(plugin.Unusable, "%s gives no ID token (HTTP %d)", u.Host, resp.StatusCode).RememberFor(time.Minute)
+	}
+	c, err := s.passedOn(plugin.NewSecret(body.Value))
+	if c != nil {
+		c.Fixed = false // there are newer ones
+	}
+	return c, err
+}
+
+// exchange trades a token for another one (RFC 8693).
+func (s *source) exchange(ctx context.Context) (*plugin.Credential, error) {
+	token, kind, err := s.subject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "" {
+		kind = "jwt"
+		if len(strings.Split(token.Reveal(), ".")) != 3 {
+			kind = "access_token"
+		}
+	}
+	form := url.Values{
+		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token":      {token.Reveal()},
+		"subject_token_type": {tokenTypes + kind},
+	}
+	if s.options.Token == "id_token" {
+		form.Set("requested_token_type", tokenTypes+"id_token")
+	}
+	return s.request(ctx, form, s.options.Token, token)
+}
+
+const tokenTypes = "urn:ietf:params:oauth:token-type:"
+
+// request asks the token endpoint.
+func (s *source) request(ctx context.Context, form url.Values, wanted string, secrets ...plugin.Secret) (*plugin.Credential, error) {
+	o := s.options
+	for name, value := range map[string]string{"scope": o.Scope, "audience": o.Audience} {
+		if value != "" {
+			form.Set(name, value)
+		}
+	}
+	endpoint := o.TokenEndpoint
+	if endpoint == "" {
+		d, err := plugin.Discover(ctx, s.env, strings.TrimSuffix(o.Issuer, "/")+"/.well-known/openid-configuration", o.Issuer, o.plainHTTP)
+		if err != nil {
+			return nil, err
+		}
+		endpoint = d.TokenEndpoint
+	}
+	r := &plugin.TokenRequest{Endpoint: endpoint, ClientID: o.ClientID, AuthMethod: o.AuthMethod, Form: form, Secrets: secrets}
+	var err error
+	switch o.AuthMethod {
+	case "client_secret_basic", "client_secret_post":
+		if r.ClientSecret, err = o.ClientSecret.ResolveAs(ctx, "client_secret", s.env); err != nil {
+			return nil, err
+		}
+	case "private_key_jwt":
+		assertion, err := s.assertion(endpoint, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion.Reveal())
+		r.Secrets = append(r.Secrets, assertion)
+		r.Once = true // a server may take an assertion for one time only
+	}
+	answer, err := r.Do(ctx, s.env)
+	if err != nil {
+		return nil, err
+	}
+	if kind := strings.ToLower(answer.TokenType); kind != "" && kind != "bearer" && kind != "n_a" {
+		return nil, plugin.Errorf(plugin.Unusable, "the issuer gives a token of type %q, which only a program made for it can use", plugin.Shorten(answer.TokenType)).
+			RememberFor(time.Minute)
+	}
+	token := answer.AccessToken
+	if wanted == "id_token" && (o.Flow != "token_exchange" || !answer.IDToken.IsZero()) {
+		token = answer.IDToken // an exchange gives whatever it gives as access_token
+	}
+	if token.IsZero() {
+		return nil, plugin.Errorf(plugin.Unusable, "the issuer's answer holds no %s", wanted).
+			WithHint("choose the other token, or add openid to scope").RememberFor(time.Minute)
+	}
+	c := &plugin.Credential{Token: token, Issued: answer.Issued, Expires: answer.Expiry(token), Attrs: attributes(token, wanted, o.ClientID)}
+	if !c.Issued.Before(c.Expires) {
+		c.Issued = c.Expires.Add(-time.Minute)
+	}
+	if o.Issuer != "" {
+		c.Attrs[plugin.AttrIssuer] = o.Issuer
+	}
+	return c, nil
+}
+
+// attributes returns what a token tells of itself.
+func attributes(token plugin.Secret, kind, client string) map[string]string {
+	claims := plugin.ParseClaims(token)
+	attrs := map[string]string{plugin.AttrTokenType: kind}
+	for name, value := range map[string]string{plugin.AttrIssuer: claims.Issuer, plugin.AttrSubject: claims.Subject, plugin.AttrClientID: client} {
+		if value != "" {
+			attrs[name] = value
+		}
+	}
+	return attrs
+}

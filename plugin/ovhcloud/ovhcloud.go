@@ -1,0 +1,334 @@
+// Package ovhcloud obtains tokens for OVHcloud's API from its OAuth 2.0 server,
+// as a service account.
+//
+// https://help.ovhcloud.com/csm/en-manage-service-account?id=kb_article_view&sysparm_article=KB0059343
+package ovhcloud
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Issuer gives tokens for OVHcloud's API.
+var Issuer = plugin.Issuer{
+	Name:        "ovhcloud",
+	Gives:       "token",
+	From:        "OVHcloud's API: a service account (OAuth 2.0 client credentials)",
+	New:         func() plugin.Options { return &Options{} },
+	EnvName:     "env-ovh",
+	Environment: environment,
+}
+
+// An endpoint is a region of OVHcloud's API. Its clients are of no use in
+// another one. The addresses are those of go-ovh.
+type endpoint struct{ api, token string }
+
+var endpoints = map[string]endpoint{
+	"ovh-eu": {"https://eu.api.ovh.com/1.0", "https://www.ovh.com/auth/oauth2/token"},
+	"ovh-ca": {"https://ca.api.ovh.com/1.0", "https://ca.ovh.com/auth/oauth2/token"},
+	"ovh-us": {"https://api.us.ovhcloud.com/1.0", "https://us.ovhcloud.com/auth/oauth2/token"},
+}
+
+// Options are the options of an ovhcloud profile.
+type Options struct {
+	Endpoint     string           `yaml:"endpoint" help:"ovh-eu, ovh-ca or ovh-us"`
+	ClientID     string           `yaml:"client_id" help:"the service account's client_id"`
+	ClientSecret plugin.SecretRef `yaml:"client_secret" help:"its client_secret"`
+	Scope        string           `yaml:"scope" help:"OAuth 2.0 scope (\"all\")"`
+	Flow         string           `yaml:"flow" key:"-" help:"client_credentials, the only one"`
+	TokenURL     string           `yaml:"token_url" help:"token endpoint, instead of the endpoint's own"`
+	APIURL       string           `yaml:"api_url" help:"address of the API, instead of the endpoint's own"`
+}
+
+// Complete checks o.
+func (o *Options) Complete(common *plugin.Common) error {
+	names := strings.Join(slices.Sorted(maps.Keys(endpoints)), ", ")
+	known, ok := endpoints[o.Endpoint]
+	switch {
+	case o.Endpoint == "":
+		return plugin.Errorf(plugin.Config, "endpoint is missing").WithHint("there are: %s", names)
+	case !ok && (strings.HasPrefix(o.Endpoint, "kimsufi") || strings.HasPrefix(o.Endpoint, "soyoustart")):
+		return plugin.Errorf(plugin.Config, "endpoint: %s has no OAuth 2.0", plugin.Shorten(o.Endpoint))
+	case !ok:
+		return plugin.Errorf(plugin.Config, "endpoint: there is no %q", plugin.Shorten(o.Endpoint)).WithHint("there are: %s", names)
+	case o.ClientID == "":
+		return missing("client_id")
+	case o.ClientSecret.IsZero():
+		return missing("client_secret")
+	case o.Flow != "" && o.Flow != "client_credentials":
+		return plugin.Errorf(plugin.Config, "flow: must be client_credentials")
+	case common.From != "":
+		return plugin.Errorf(plugin.Config, "from does not go with plugin ovhcloud, which logs in by itself")
+	}
+	if o.Scope == "" {
+		o.Scope = "all"
+	}
+	for _, option := range []struct {
+		name  string
+		value *string
+		own   string
+	}{{"token_url", &o.TokenURL, known.token}, {"api_url", &o.APIURL, known.api}} {
+		if *option.value == "" {
+			*option.value = option.own
+		}
+		u, err := plugin.ParseURL(*option.value, common.PlainHTTP)
+		if err != nil {
+			e := plugin.AsError(err)
+			e.Text = option.name + ": " + e.Text
+			return e
+		}
+		*option.value = u.String()
+	}
+	return nil
+}
+
+func missing(option string) error {
+	return plugin.Errorf(plugin.Config, "%s is missing", option).
+		WithHint("a service account has client_id and client_secret: POST /me/api/oauth2/client makes one")
+}
+
+// Source returns the source of tokens.
+func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
+
+type source struct {
+	options *Options
+	env     *plugin.Env
+}
+
+// Fetch logs in with one request.
+func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
+	o := s.options
+	secret, err := o.ClientSecret.ResolveAs(ctx, "client_secret", s.env)
+	if err != nil {
+		return nil, err
+	}
+	r := &plugin.TokenRequest{
+		Endpoint: o.TokenURL, ClientID: o.ClientID, ClientSecret: secret, AuthMethod: "client_secret_post",
+		Form: url.Values{"grant_type": {"client_credentials"}, "scope": {o.Scope}},
+	}
+	answer, err := r.Do(ctx, s.env)
+	if err != nil {
+		return nil, s.region(err)
+	}
+	if answer.AccessToken.IsZero() {
+		return nil, plugin.Errorf(plugin.Unusable, "OVHcloud's answer holds no access_token").RememberFor(time.Minute)
+	}
+	api := o.Endpoint
+	if o.APIURL != endpoints[o.Endpoint].api {
+		api = o.APIURL // go-ovh takes an address too
+	}
+	return &plugin.Credential{
+		Token: answer.AccessToken, Issued: answer.Issued, Expires: answer.Expiry(answer.AccessToken),
+		Attrs: map[string]string{
+			plugin.AttrOVHEndpoint: api, plugin.AttrClientID: o.ClientID, plugin.AttrTokenType: "access_token",
+		},
+	}, nil
+}
+
+// region adds to a refused client what is often the reason: a client belongs to
+// one region.
+func (s *source) region(err error) error {
+	e := plugin.AsError(err)
+	if e.Code == plugin.Denied {
+		return e.WithHint("check client_id and client_secret, and that the service account was made at %s: it is of no use elsewhere", s.options.Endpoint)
+	}
+	return e
+}
+
+// Inspect tells who the service account is, and the Public Cloud projects that
+// it can see.
+func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+	var details struct {
+		Account     string   `json:"account"`
+		Method      string   `json:"method"`
+		Description string   `json:"description"`
+		Identities  []string `json:"identities"`
+		Roles       []string `json:"roles"`
+	}
+	if err := s.get(ctx, c, "/auth/details", &details); err != nil {
+		return nil, err
+	}
+	identity := plugin.Table{Name: "identity", Columns: []string{"what", "value"}, Rows: [][]string{
+		{"account", details.Account}, {"client", s.options.ClientID}, {"method", details.Method},
+	}}
+	for _, i := range details.Identities {
+		identity.Rows = append(identity.Rows, []string{"identity", i})
+	}
+	if len(details.Roles) > 0 {
+		identity.Rows = append(identity.Rows, []string{"roles", strings.Join(details.Roles, ", ")})
+	}
+	identity.Rows = append(identity.Rows, []string{"expires", c.Expires.UTC().Format(time.RFC3339)})
+	var projects []string
+	if err := s.get(ctx, c, "/cloud/project", &projects); err != nil {
+		return nil, err
+	}
+	table := plugin.Table{Name: "projects", Columns: []string{"id"}}
+	for _, p := range projects {
+		table.Rows = append(table.Rows, []string{p})
+	}
+	return []plugin.Table{identity, table}, nil
+}
+
+// get asks the API.
+func (s *source) get(ctx context.Context, c *plugin.Credential, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.options.APIURL+path, nil)
+	if err != nil {
+		return plugin.Errorf(plugin.Config, "api_url is not a URL")
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
+	req.Header.Set("Accept", "application/json")
+	resp, err := s.env.HTTP.Do(req)
+	if err != nil {
+		return plugin.ConnectionError(err, req.URL.Host)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return plugin.ConnectionError(err, req.URL.Host)
+	}
+	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return refusal(req.URL.Host, resp.StatusCode, body, c.Token)
+	}
+	if json.Unmarshal(body, into) != nil {
+		return plugin.Errorf(plugin.Unusable, "%s does not answer as OVHcloud's API does", req.URL.Host).
+			WithHint("check api_url: %s", s.options.APIURL)
+	}
+	return nil
+}
+
+// refusal is the API's own message, with the actions that IAM refuses.
+func refusal(host string, status int, body []byte, token plugin.Secret) error {
+	var a struct {
+		Class   string         `json:"class"`
+		Message string         `json:"message"`
+		Details map[string]any `json:"details"`
+	}
+	if json.Unmarshal(body, &a) != nil || a.Message == "" || strings.Contains(string(body), token.Reveal()) {
+		return plugin.Errorf(plugin.Unusable, "%s answered HTTP %d", host, status)
+	}
+	code := plugin.Unusable
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		code = plugin.Denied
+	}
+	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, plugin.Shorten(a.Message), status)
+	if actions, ok := a.Details["unauthorizedActionsByIAM"].(string); ok && actions != "" {
+		e.Text += ": " + plugin.Shorten(actions)
+		return e.WithHint("an IAM policy has to give the service account these actions")
+	}
+	if status == http.StatusUnauthorized {
+		return e.WithHint("the token is no longer valid: jeton reject drops it")
+	}
+	return e
+}
+
+// environment reads the variables of go-ovh and of Terraform's provider.
+func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
+	values := map[string]plugin.Value{}
+	for _, option := range []string{"endpoint", "client_id", "client_secret"} {
+		name := "OVH_" + strings.ToUpper(option)
+		if v := getenv(name); v != "" {
+			values[option] = plugin.Value{Variable: name, Key: name, Text: v}
+		}
+	}
+	if len(values) == 1 && values["endpoint"].Text != "" {
+		return nil, false, nil // it belongs to another way to log in
+	}
+	return values, len(values) == 3, nil
+}
+
+// ReadConf reads an ovh.conf, the file of OVHcloud's own tools, and returns the
+// service account in it under the options of a profile.
+//
+// https://github.com/ovh/go-ovh#configuration
+func ReadConf(path string) (map[string]plugin.Value, error) {
+	b, err := plugin.ReadOwnFile(path, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	sections, err := parseConf(string(b))
+	if err != nil {
+		e := plugin.AsError(err)
+		e.Text = path + ": " + e.Text
+		return nil, e
+	}
+	name := sections["default"]["endpoint"]
+	if name == "" {
+		name = "ovh-eu" // as the tools do
+	}
+	account := sections[name]
+	if account["client_id"] == "" || account["client_secret"] == "" {
+		e := plugin.Errorf(plugin.Config, "%s: there are no client_id and client_secret in [%s]", path, plugin.Shorten(name))
+		if account["application_key"] != "" {
+			return nil, e.WithHint("its application key is of the former way to log in, which jeton does not use: make a service account, POST /me/api/oauth2/client")
+		}
+		return nil, e.WithHint("make a service account: POST /me/api/oauth2/client")
+	}
+	values := map[string]plugin.Value{}
+	set := func(option, text string) {
+		values[option] = plugin.Value{Place: option + " in " + path, Key: option, Text: text}
+	}
+	set("endpoint", name)
+	set("client_id", account["client_id"])
+	set("client_secret", account["client_secret"])
+	return values, nil
+}
+
+// parseConf reads the INI dialect of ovh.conf: sections of names and values, and
+// comments in lines of their own.
+func parseConf(text string) (map[string]map[string]string, error) {
+	sections := map[string]map[string]string{}
+	section := ""
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		if line[0] == '[' {
+			name, ok := strings.CutSuffix(line[1:], "]")
+			if !ok {
+				return nil, plugin.Errorf(plugin.Config, "line %d: a section needs a closing bracket", n)
+			}
+			section = strings.TrimSpace(name)
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || section == "" {
+			return nil, plugin.Errorf(plugin.Config, "line %d: must be NAME=VALUE below a [section]", n)
+		}
+		if sections[section] == nil {
+			sections[section] = map[string]string{}
+		}
+		value = strings.TrimSpace(value)
+		if unquoted, err := strconv.Unquote(value); err == nil && strings.HasPrefix(value, `"`) {
+			value = unquoted
+		}
+		sections[section][strings.TrimSpace(name)] = value
+	}
+	return sections, nil
+}
+
+// Draft returns the profile that an ovh.conf sets up.
+func Draft(name, path string) (plugin.Draft, error) {
+	values, err := ReadConf(path)
+	if err != nil {
+		return plugin.Draft{}, err
+	}
+	return plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
+		return plugin.DraftSecret{Value: plugin.NewSecret(v.Text)}
+	}), nil
+}
