@@ -72,7 +72,10 @@ func upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profi
 // forgotten all the same, and told.
 func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failures error) {
 	// Without the profile's secrets at hand there is no key, but a label.
-	key, _ := a.cache.Key(p, a.getenv)
+	var own []string
+	if key, err := a.cache.Key(p, a.getenv); err == nil {
+		own = append([]string{key.Name}, key.Below[:levels(p)]...)
+	}
 	kept, err := a.cache.Kept(ctx)
 	if err != nil {
 		return false, about(p, err)
@@ -95,7 +98,7 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failure
 	for _, k := range kept {
 		// The label of an identity in the environment is everybody's.
 		labelled := k.Profile == p.Name && k.Config == p.Config && !roaming(p)
-		if k.Name != key.Name && !labelled {
+		if !slices.Contains(own, k.Name) && !labelled {
 			continue
 		}
 		some = true

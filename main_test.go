@@ -88,10 +88,16 @@ func newWorld(t testing.TB) *world {
 	k.Expire("gina")
 	k.User("henry", "CANARY-henry-pw", "", web)
 	k.Disable("henry") // Keystone says the same of a locked one
+	k.Provider = &embedded.Provider{ClientID: "EU.0123456789abcdef", ClientSecret: "CANARY-client-secret", Username: "alice", Password: "CANARY-alice-pw"}
 	demo := k.Project("system-demo")
 	k.User("system-demo-1", "CANARY-demo-pw", "", demo)
 	id, secret := k.ApplicationCredential("alice", web)
-	return front(t, k, map[string]string{
+	mux := http.NewServeMux()
+	mux.Handle("/", k)
+	mux.Handle("/.well-known/", k.Provider)
+	mux.Handle("/oauth2/", k.Provider)
+	return front(t, mux, map[string]string{
+		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret,
 		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
 		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank,
 		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
@@ -102,14 +108,37 @@ func newWorld(t testing.TB) *world {
 // started, or skips the test.
 func realWorld(t testing.TB) *world {
 	cloud := realCloud(t)
-	u, err := url.Parse(strings.TrimSuffix(cloud["keystone"], "/v3"))
-	if err != nil {
-		t.Fatal(err)
+	// One server for all of them, so that their requests are counted together.
+	mux := http.NewServeMux()
+	pass := func(pattern, address string) *httputil.ReverseProxy {
+		u, err := url.Parse(strings.TrimSuffix(address, "/v3"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := httputil.NewSingleHostReverseProxy(u)
+		proxy.Transport = &http.Transport{DisableKeepAlives: true} // uwsgi closes connections unannounced
+		proxy.ErrorLog = log.New(io.Discard, "", 0)                // of clients that were killed
+		mux.Handle(pattern, proxy)
+		return proxy
 	}
-	proxy := httputil.NewSingleHostReverseProxy(u)
-	proxy.Transport = &http.Transport{DisableKeepAlives: true} // uwsgi closes connections unannounced
-	proxy.ErrorLog = log.New(io.Discard, "", 0)                // of clients that were killed
-	return front(t, proxy, map[string]string{
+	pass("/", cloud["keystone"])
+	pass("/v3/OS-FEDERATION/", cloud["federated"])
+	pass("/oauth2/", cloud["op"])
+	discovery := pass("/.well-known/", cloud["op"])
+	discovery.ModifyResponse = func(r *http.Response) error {
+		b, err := io.ReadAll(r.Body)
+		b = bytes.ReplaceAll(b, []byte(cloud["op"]), []byte("http://"+r.Request.Header.Get("X-Front")))
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+		r.Header.Set("Content-Length", strconv.Itoa(len(b)))
+		return err
+	}
+	direct := discovery.Director
+	discovery.Director = func(r *http.Request) {
+		r.Header.Set("X-Front", r.Host)
+		direct(r)
+	}
+	return front(t, mux, map[string]string{
+		"CLIENT_ID": cloud["op_client_id"], "CLIENT_SECRET": cloud["op_client_secret"],
 		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
 		"DEMO": cloud["project_demo"], "TOTP_ERIN": cloud["totp_erin"], "TOTP_FRANK": cloud["totp_frank"],
 		"ALICE": cloud["user_alice"], "EXPIRED": cloud["expired_token"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],

@@ -136,6 +136,9 @@ func (a *app) report(p *plugin.Profile, kept []cache.Kept, used map[string]bool)
 		row.Error = inOneLine(err)
 		return row
 	}
+	for _, name := range key.Below[:levels(p)] {
+		used[name] = true
+	}
 	i := slices.IndexFunc(kept, func(k cache.Kept) bool { return k.Name == key.Name })
 	if i < 0 {
 		return row
@@ -147,6 +150,14 @@ func (a *app) report(p *plugin.Profile, kept []cache.Kept, used map[string]bool)
 	}
 	row.describe(kept[i], n, &p.Common)
 	return row
+}
+
+// levels returns how many of the profiles below p are levels of its own.
+func levels(p *plugin.Profile) (n int) {
+	for q := p.Base; q != nil && q.Level; q = q.Base {
+		n++
+	}
+	return n
 }
 
 // describe fills in what k tells.
@@ -266,7 +277,7 @@ func (row profileReport) identity() string {
 		}
 		return ""
 	}
-	who := first(plugin.AttrUserName, plugin.AttrUserID)
+	who := first(plugin.AttrUserName, plugin.AttrUserID, plugin.AttrSubject, plugin.AttrClientID)
 	if project := first(plugin.AttrProjectName, plugin.AttrProjectID); project != "" {
 		who += " in " + project
 	} else if domain := first(plugin.AttrDomainName, plugin.AttrDomainID); domain != "" {

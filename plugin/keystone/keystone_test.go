@@ -219,3 +219,42 @@ func TestRequests(t *testing.T) {
 		}
 	}
 }
+
+// A token of the level below that was revoked meanwhile is replaced, once, and
+// one that has just been made is not.
+func TestRevokedLevel(t *testing.T) {
+	for _, test := range []struct {
+		age      time.Duration
+		requests int
+		works    bool
+	}{{time.Hour, 2, true}, {time.Second, 1, false}} {
+		requests, renewals := 0, 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests++
+			b, _ := io.ReadAll(r.Body)
+			if !strings.Contains(string(b), "new-token") {
+				w.WriteHeader(404)
+				io.WriteString(w, `{"error": {"message": "Failed to validate token"}}`)
+				return
+			}
+			w.Header().Set("X-Subject-Token", "scoped")
+			w.WriteHeader(201)
+			io.WriteString(w, `{"token": {"expires_at": "2099-01-01T00:00:00.000000Z", "project": {"id": "p"}}}`)
+		}))
+		o := &Options{AuthType: "v3token", AuthURL: server.URL + "/v3", ProjectID: "p"}
+		s := &source{o, &plugin.Env{HTTP: server.Client(), Log: t.Logf, From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
+			token := "old-token"
+			if renew {
+				renewals++
+				token = "new-token"
+			}
+			return &plugin.Credential{Token: plugin.NewSecret(token), Issued: time.Now().Add(-test.age), Expires: time.Now().Add(time.Hour),
+				Attrs: map[string]string{plugin.AttrAuthURL: o.AuthURL}}, nil
+		}}}
+		c, err := fetchToken(t.Context(), s, nil)
+		if (err == nil) != test.works || requests != test.requests || test.works && (c.Token.Reveal() != "scoped" || renewals != 1) {
+			t.Errorf("age %s: %v, %v after %d requests and %d renewals", test.age, c, err, requests, renewals)
+		}
+		server.Close()
+	}
+}

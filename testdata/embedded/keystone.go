@@ -22,6 +22,9 @@ import (
 type Keystone struct {
 	// Life is that of a token. An hour if 0.
 	Life time.Duration
+	// Provider is the identity provider ovhcloud-emea, with the protocol
+	// openid. Its clients are users with a role in the first project.
+	Provider *Provider
 
 	mu       sync.Mutex
 	users    map[string]*user // by name
@@ -169,6 +172,10 @@ func (k *Keystone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if path == "/auth/tokens" && r.Method == http.MethodPost {
 		k.login(w, r)
+		return
+	}
+	if strings.HasPrefix(path, "/OS-FEDERATION/") {
+		k.federate(w, r)
 		return
 	}
 	caller := k.tokens[r.Header.Get("X-Auth-Token")]
@@ -333,6 +340,39 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 		}
 		t.project = k.projects[i].ID
 	}
+	w.Header().Set("X-Subject-Token", k.issue(t))
+	reply(w, 201, k.describe(t, r))
+}
+
+// federate is Keystone behind Apache with mod_auth_openidc.
+func (k *Keystone) federate(w http.ResponseWriter, r *http.Request) {
+	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	subject := ""
+	if k.Provider != nil {
+		subject = k.Provider.Subject(bearer)
+	}
+	switch {
+	case subject == "":
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(401)
+		w.Write([]byte("<html><title>401 Unauthorized</title></html>"))
+		return
+	case r.URL.Path != "/v3/OS-FEDERATION/identity_providers/ovhcloud-emea/protocols/openid/auth":
+		failure(w, 404, "Could not find federated protocol")
+		return
+	}
+	life := k.Life
+	if life == 0 {
+		life = time.Hour
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	u := k.users[subject]
+	if u == nil {
+		u = &user{object: object{random(), subject}, projects: []string{k.projects[0].ID}}
+		k.users[subject] = u
+	}
+	t := &token{user: u, issued: now, expires: now.Add(life)}
 	w.Header().Set("X-Subject-Token", k.issue(t))
 	reply(w, 201, k.describe(t, r))
 }

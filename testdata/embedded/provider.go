@@ -1,0 +1,193 @@
+package embedded
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Provider is an OpenID provider with one client, in the shape of OVHcloud's,
+// where a client credentials grant gives an ID token too. Nobody could verify
+// its signatures but itself, which is what the embedded Keystone asks.
+type Provider struct {
+	ClientID, ClientSecret string
+	// ClientKey is that of the client's assertions (RFC 7523).
+	ClientKey *rsa.PublicKey
+	// Username and Password are those of the one user.
+	Username, Password string
+	// Life is that of a token. Ten minutes if 0.
+	Life time.Duration
+
+	mu       sync.Mutex
+	subjects map[string]string // by token
+	seen     map[string]bool   // jti of assertions
+}
+
+// Subject returns whom a token is for, or "" if it is none of the provider's.
+func (p *Provider) Subject(token string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.subjects[token]
+}
+
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	issuer := "http://" + r.Host
+	if r.URL.Path == "/.well-known/openid-configuration" {
+		reply(w, 200, map[string]any{"issuer": issuer, "token_endpoint": issuer + "/oauth2/token", "jwks_uri": issuer + "/jwks",
+			"grant_types_supported": []string{"client_credentials", "password", "urn:ietf:params:oauth:grant-type:token-exchange"}})
+		return
+	}
+	refuse := func(status int, code string) {
+		reply(w, status, map[string]any{"error": code, "error_description": "no, " + r.PostForm.Get("client_secret")})
+	}
+	if r.ParseForm() != nil || r.URL.Path != "/oauth2/token" || r.Method != http.MethodPost {
+		http.NotFound(w, r)
+		return
+	}
+	if !p.client(r, issuer) {
+		refuse(401, "invalid_client")
+		return
+	}
+	form := r.PostForm
+	subject := p.ClientID
+	switch form.Get("grant_type") {
+	case "client_credentials":
+	case "password":
+		subject = form.Get("username")
+		if subject != p.Username || form.Get("password") != p.Password || form.Has("otp") && form.Get("otp") != "123456" {
+			refuse(400, "invalid_grant")
+			return
+		}
+	case "urn:ietf:params:oauth:grant-type:token-exchange":
+		if subject = p.subjects[form.Get("subject_token")]; subject == "" {
+			refuse(400, "invalid_grant")
+			return
+		}
+		subject += "-exchanged"
+	default:
+		refuse(400, "unsupported_grant_type")
+		return
+	}
+	if strings.Contains(form.Get("scope"), "forbidden") {
+		refuse(400, "invalid_scope")
+		return
+	}
+	life := p.Life
+	if life == 0 {
+		life = 10 * time.Minute
+	}
+	token := func(audience string) string {
+		now := time.Now()
+		encode := func(v any) string {
+			b, _ := json.Marshal(v)
+			return base64.RawURLEncoding.EncodeToString(b)
+		}
+		t := encode(map[string]any{"alg": "none"}) + "." + encode(map[string]any{"iss": issuer, "sub": subject, "aud": audience, "jti": random(),
+			"iat": now.Unix(), "exp": now.Add(life).Unix()}) + "." + random()
+		if p.subjects == nil {
+			p.subjects = map[string]string{}
+		}
+		p.subjects[t] = subject
+		return t
+	}
+	audience := form.Get("audience")
+	if audience == "" {
+		audience = p.ClientID
+	}
+	answer := map[string]any{"access_token": token(audience), "token_type": "bearer", "expires_in": int(life.Seconds()) - 1, "scope": form.Get("scope")}
+	if form.Get("grant_type") == "client_credentials" || strings.Contains(form.Get("scope"), "openid") {
+		answer["id_token"] = token(p.ClientID)
+	}
+	reply(w, 200, answer)
+}
+
+// client reports whether the client has authenticated itself.
+func (p *Provider) client(r *http.Request, issuer string) bool {
+	form := r.PostForm
+	if assertion := form.Get("client_assertion"); assertion != "" {
+		parts := strings.Split(assertion, ".")
+		if len(parts) != 3 || p.ClientKey == nil {
+			return false
+		}
+		signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+		digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+		if err != nil || rsa.VerifyPKCS1v15(p.ClientKey, crypto.SHA256, digest[:], signature) != nil {
+			return false
+		}
+		var claims struct {
+			Iss, Sub, Aud, Jti string
+			Exp                int64
+		}
+		b, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		if json.Unmarshal(b, &claims) != nil || p.seen[claims.Jti] {
+			return false
+		}
+		if p.seen == nil {
+			p.seen = map[string]bool{}
+		}
+		p.seen[claims.Jti] = true
+		return claims.Iss == p.ClientID && claims.Sub == p.ClientID && claims.Aud == issuer+"/oauth2/token" && time.Now().Unix() < claims.Exp
+	}
+	id, secret, basic := r.BasicAuth()
+	if !basic {
+		id, secret = form.Get("client_id"), form.Get("client_secret")
+	}
+	decoded, _ := url.QueryUnescape(secret)
+	return id == p.ClientID && (secret == p.ClientSecret || basic && decoded == p.ClientSecret)
+}
+
+// OVHcloud is the part of OVHcloud's API and of its OAuth 2.0 server that jeton
+// uses, after the documentation.
+type OVHcloud struct {
+	ClientID, ClientSecret string
+	// Allowed says whether IAM lets the service account list projects.
+	Allowed bool
+
+	mu    sync.Mutex
+	token string
+}
+
+func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w.Header().Set("X-Ovh-QueryID", "EU.ext-3.0123")
+	if r.URL.Path == "/auth/oauth2/token" {
+		if r.ParseForm() != nil || r.PostForm.Get("client_id") != o.ClientID || r.PostForm.Get("client_secret") != o.ClientSecret {
+			reply(w, 400, map[string]any{"error": "invalid_client", "error_description": "Client authentication failed"})
+			return
+		}
+		if r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("scope") != "all" {
+			reply(w, 400, map[string]any{"error": "invalid_request"})
+			return
+		}
+		o.token = "eyJ" + random()
+		reply(w, 200, map[string]any{"access_token": o.token, "token_type": "Bearer", "expires_in": 3599, "scope": "all"})
+		return
+	}
+	if o.token == "" || r.Header.Get("Authorization") != "Bearer "+o.token {
+		reply(w, 401, map[string]any{"class": "Client::Unauthorized", "message": "You must login first"})
+		return
+	}
+	switch r.URL.Path {
+	case "/1.0/auth/details":
+		reply(w, 200, map[string]any{"account": "xx1111-ovh", "method": "oauth2", "identities": []string{"urn:v1:eu:identity:credential:xx1111-ovh/oauth2-" + o.ClientID}, "roles": []string{}})
+	case "/1.0/cloud/project":
+		if !o.Allowed {
+			reply(w, 403, map[string]any{"class": "Client::Forbidden::NotEnoughPrivileges", "message": "User not granted for this request",
+				"details": map[string]any{"unauthorizedActionsByIAM": "publicCloudProject:apiovh:get"}})
+			return
+		}
+		reply(w, 200, []string{"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"})
+	default:
+		reply(w, 404, map[string]any{"class": "Client::NotFound", "message": "Got an invalid (or empty) URL"})
+	}
+}
