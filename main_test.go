@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"flag"
 	"fmt"
 	"io"
@@ -96,12 +100,39 @@ func newWorld(t testing.TB) *world {
 	mux.Handle("/", k)
 	mux.Handle("/.well-known/", k.Provider)
 	mux.Handle("/oauth2/", k.Provider)
+	ovh := func(allowed bool) http.Handler {
+		return &embedded.OVHcloud{ClientID: k.Provider.ClientID, ClientSecret: k.Provider.ClientSecret, Allowed: allowed}
+	}
+	rich := ovh(true)
+	mux.Handle("/auth/", rich)
+	mux.Handle("/1.0/", rich)
+	mux.Handle("/poor/", http.StripPrefix("/poor", ovh(false)))
+	mux.HandleFunc("/github", embedded.GitHub)
+	mux.HandleFunc("/empty", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, "{}")
+	})
 	return front(t, mux, map[string]string{
-		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret,
+		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret, "CLIENT_KEY": clientKey(t, k.Provider),
 		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
 		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank,
 		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
 	})
+}
+
+// clientKey gives the provider's client a key, and returns its file.
+func clientKey(t testing.TB, p *embedded.Provider) string {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ClientKey = &key.PublicKey
+	path := filepath.Join(t.TempDir(), "key.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // realWorld returns a world around the real Keystone that testdata/cloud has
@@ -393,6 +424,21 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 			}
 			return true
 		},
+	}
+	if args[0] == "token" { // the provider's answer, with NAME=VALUE in JSON
+		doc := map[string]json.RawMessage{"access_token": json.RawMessage(`"opaque"`)}
+		for _, pair := range args[1:] {
+			name, value, _ := strings.Cut(pair, "=")
+			if doc[name] = json.RawMessage(value); !json.Valid(doc[name]) {
+				doc[name], _ = json.Marshal(value)
+			}
+		}
+		f.SetFault(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(doc)
+			return true
+		})
+		return
 	}
 	if fault, ok := faults[args[0]]; ok {
 		f.SetFault(fault)

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +47,12 @@ var same = []struct {
 	{name: "application credential", env: "OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3applicationcredential OS_APPLICATION_CREDENTIAL_ID=$APPCRED OS_APPLICATION_CREDENTIAL_SECRET=$APPCRED_SECRET"},
 	{name: "application credential by name", env: "OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3applicationcredential OS_USERNAME=alice OS_USER_DOMAIN_NAME=acme OS_APPLICATION_CREDENTIAL_NAME=ci OS_APPLICATION_CREDENTIAL_SECRET=$APPCRED_SECRET"},
 	{name: "passcode", env: "OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3totp OS_USERNAME=frank OS_USER_DOMAIN_NAME=acme OS_PASSCODE=$PASSCODE OS_PROJECT_ID=$WEB"},
+	{name: "OVHcloud's service account", env: "OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3oidcclientcredentials OS_PROTOCOL=openid OS_IDENTITY_PROVIDER=ovhcloud-emea OS_CLIENT_ID=$CLIENT_ID OS_CLIENT_SECRET=$CLIENT_SECRET OS_IDENTITY_API_VERSION=3 OS_DISCOVERY_ENDPOINT=http://$KEYSTONE_HOST/.well-known/openid-configuration OS_ACCESS_TOKEN_TYPE=id_token OS_PROJECT_ID=$WEB"},
+	{name: "service account without discovery", env: "OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3oidcclientcredentials OS_PROTOCOL=openid OS_IDENTITY_PROVIDER=ovhcloud-emea OS_CLIENT_ID=$CLIENT_ID OS_CLIENT_SECRET=$CLIENT_SECRET OS_IDENTITY_API_VERSION=3 OS_ACCESS_TOKEN_ENDPOINT=http://$KEYSTONE_HOST/oauth2/token OS_PROJECT_NAME=web OS_PROJECT_DOMAIN_NAME=acme"},
+	{name: "service account with a wrong secret", env: "OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3oidcclientcredentials OS_PROTOCOL=openid OS_IDENTITY_PROVIDER=ovhcloud-emea OS_CLIENT_ID=$CLIENT_ID OS_CLIENT_SECRET=x OS_IDENTITY_API_VERSION=3 OS_ACCESS_TOKEN_ENDPOINT=http://$KEYSTONE_HOST/oauth2/token OS_PROJECT_ID=$WEB", fails: true},
+	{name: "service account without a role", env: "OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3oidcclientcredentials OS_PROTOCOL=openid OS_IDENTITY_PROVIDER=ovhcloud-emea OS_CLIENT_ID=$CLIENT_ID OS_CLIENT_SECRET=$CLIENT_SECRET OS_IDENTITY_API_VERSION=3 OS_ACCESS_TOKEN_ENDPOINT=http://$KEYSTONE_HOST/oauth2/token OS_PROJECT_ID=$OPS", fails: true},
+	{name: "service account in a file", env: "OS_CLOUD=a", files: clouds("a: {auth_type: v3oidcclientcredentials, identity_api_version: 3, auth: {auth_url: $KEYSTONE, identity_provider: ovhcloud-emea, protocol: openid, " +
+		"discovery_endpoint: 'http://$KEYSTONE_HOST/.well-known/openid-configuration', access_token_type: id_token, client_id: $CLIENT_ID, client_secret: $CLIENT_SECRET, project_id: $WEB}}")},
 	{name: "wrong password", env: "OS_AUTH_URL=$KEYSTONE OS_USERNAME=alice OS_USER_DOMAIN_NAME=acme OS_PASSWORD=x OS_PROJECT_ID=$WEB", fails: true},
 	{name: "wrong project", env: "OS_AUTH_URL=$KEYSTONE OS_USERNAME=bob OS_USER_DOMAIN_NAME=acme OS_PASSWORD=CANARY-bob-pw OS_PROJECT_ID=$OPS", fails: true},
 	{name: "locked user", env: "OS_AUTH_URL=$KEYSTONE OS_USERNAME=henry OS_USER_DOMAIN_NAME=acme OS_PASSWORD=CANARY-henry-pw OS_PROJECT_ID=$WEB", fails: true},
@@ -248,4 +256,45 @@ func whoIs(t *testing.T, w *world, admin, token string) (who identity) {
 	slices.Sort(roles)
 	who.Roles = strings.Join(roles, " ")
 	return who
+}
+
+// The requests of a federated login are keystoneauth's own.
+func TestSameRequests(t *testing.T) {
+	realCloud(t)
+	if client("openstack") == "" {
+		skip(t, "openstack is not installed")
+	}
+	w := realWorld(t)
+	w.front.Record = true
+	u := newUser(t, w, "")
+	env := strings.Fields(os.Expand("OS_AUTH_URL=$KEYSTONE OS_AUTH_TYPE=v3oidcclientcredentials OS_PROTOCOL=openid OS_IDENTITY_PROVIDER=ovhcloud-emea "+
+		"OS_CLIENT_ID=$CLIENT_ID OS_CLIENT_SECRET=$CLIENT_SECRET OS_IDENTITY_API_VERSION=3 OS_ACCESS_TOKEN_TYPE=id_token OS_PROJECT_ID=$WEB "+
+		"OS_DISCOVERY_ENDPOINT=http://$KEYSTONE_HOST/.well-known/openid-configuration", func(name string) string { return w.vars[name] }))
+	jwt := regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`)
+	fernet := regexp.MustCompile(`gAAAAA[A-Za-z0-9_-]+`)
+	requests := func(program string, args ...string) (list []string) {
+		w.front.Forget()
+		if token, complaint := tokenOf(u.home, env, program, args...); token == "" {
+			t.Fatal(complaint)
+		}
+		for _, r := range w.front.Recorded() {
+			body := r.Body
+			if form, err := url.ParseQuery(body); err == nil && r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+				body = form.Encode()
+			}
+			var doc any
+			if json.Unmarshal([]byte(body), &doc) == nil {
+				b, _ := json.Marshal(doc) // with its keys in order
+				body = string(b)
+			}
+			line := strings.Join([]string{r.Method, r.Path, r.Header.Get("Authorization"), r.Header.Get("Content-Type"), body}, " | ")
+			list = append(list, fernet.ReplaceAllString(jwt.ReplaceAllString(line, "JWT"), "TOKEN"))
+		}
+		return list
+	}
+	theirs := requests(client("openstack"), "token", "issue", "-f", "value", "-c", "id")
+	ours := requests(u.jeton, "get", "-f", "token")
+	if len(theirs) != 4 || !slices.Equal(theirs, ours) {
+		t.Errorf("openstack sends\n%s\nand jeton\n%s", strings.Join(theirs, "\n"), strings.Join(ours, "\n"))
+	}
 }

@@ -426,3 +426,57 @@ func TestParallelImports(t *testing.T) {
 		}
 	}
 }
+
+func TestFederatedStorm(t *testing.T) { federatedStorm(t, newWorld(t), 40) }
+
+func TestFederatedStormReal(t *testing.T) { federatedStorm(t, realWorld(t), 300) }
+
+// However many processes want a federated token at once, each of its levels is
+// asked for once.
+func federatedStorm(t *testing.T, w *world, n int) {
+	u := newUser(t, w, `
+  fed: {plugin: keystone, preset: ovhcloud-emea, auth_url: $KEYSTONE, discovery_endpoint: "http://$KEYSTONE_HOST/.well-known/openid-configuration", client_id: $CLIENT_ID, client_secret: $CLIENT_SECRET, project_id: $WEB}
+`)
+	results := u.storm(t, n, nil, "get", "fed", "-f", "kubernetes")
+	allEqual(t, results)
+	for _, request := range []string{"GET /.well-known/", "POST /oauth2/token", "POST /v3/OS-FEDERATION/", "POST /v3/auth/tokens"} {
+		if got := w.front.Requests(request); got != 1 {
+			t.Errorf("%d requests %s", got, request)
+		}
+	}
+}
+
+// An upper profile never answers with what it obtained for another identity
+// below: every level is fetched anew.
+func TestOtherIdentityBelow(t *testing.T) {
+	w := newWorld(t)
+	profiles := `
+  provider: {plugin: oidc, token_endpoint: "http://$KEYSTONE_HOST/oauth2/token", client_id: $CLIENT_ID, client_secret: $CLIENT_SECRET, audience: AUDIENCE}
+  fed: {plugin: keystone, auth_type: v3oidcaccesstoken, from: provider, identity_provider: ovhcloud-emea, protocol: openid, auth_url: $KEYSTONE, project_id: $WEB}
+  s3: {plugin: keystone-ec2, from: fed}
+`
+	seen := map[string]bool{}
+	u := newUser(t, w, "")
+	for _, audience := range []string{"one", "two", "one"} {
+		w.front.Forget()
+		u.configure(t, w, strings.Replace(profiles, "AUDIENCE", audience, 1))
+		out, err := u.command("get", "fed", "-f", "token").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s", out)
+		}
+		known := seen[string(out)]
+		if known != (len(seen) == 2) {
+			t.Errorf("with audience %s: %s", audience, out)
+		}
+		want := 1
+		if known {
+			want = 0 // edited back, it is the former one
+		}
+		for _, request := range []string{"POST /oauth2/token", "POST /v3/OS-FEDERATION/", "POST /v3/auth/tokens"} {
+			if got := w.front.Requests(request); got != want {
+				t.Errorf("audience %s: %d requests %s", audience, got, request)
+			}
+		}
+		seen[string(out)] = true
+	}
+}

@@ -191,3 +191,14 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 404, map[string]any{"class": "Client::NotFound", "message": "Got an invalid (or empty) URL"})
 	}
 }
+
+// GitHub is the runner of a job of GitHub Actions, which gives the job its ID
+// token.
+func GitHub(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer CANARY-github" || r.URL.Query().Get("api-version") == "" {
+		w.WriteHeader(401)
+		return
+	}
+	claims, _ := json.Marshal(map[string]any{"sub": "repo:octo/web for " + r.URL.Query().Get("audience"), "exp": time.Now().Add(5 * time.Minute).Unix()})
+	reply(w, 200, map[string]any{"value": "e30." + base64.RawURLEncoding.EncodeToString(claims) + ".x"})
+}
