@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -180,13 +181,13 @@ func TestTwoOrigins(t *testing.T) {
 	t.Cleanup(tokens.Close)
 	plain := httptest.NewServer(provider)
 	t.Cleanup(plain.Close)
-	endpoint := tokens.URL + "/oauth2/token"
-	requests := 0
-	var issuer *httptest.Server
-	issuer = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests++
+	var endpoint atomic.Value
+	endpoint.Store(tokens.URL + "/oauth2/token")
+	var requests atomic.Int32
+	issuer := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(map[string]string{"issuer": issuer.URL, "token_endpoint": endpoint})
+		json.NewEncoder(w).Encode(map[string]string{"issuer": "https://" + r.Host, "token_endpoint": endpoint.Load().(string)})
 	}))
 	t.Cleanup(issuer.Close)
 	u := newUser(t, &world{}, "")
@@ -204,8 +205,8 @@ func TestTwoOrigins(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	}
-	if requests != 2 { // --refresh asks for all anew
-		t.Errorf("%d requests for the discovery document", requests)
+	if n := requests.Load(); n != 2 { // --refresh asks for all anew
+		t.Errorf("%d requests for the discovery document", n)
 	}
 	for _, test := range []struct{ endpoint, err string }{
 		{plain.URL + "/oauth2/token", "names a token endpoint without TLS"},
@@ -214,7 +215,7 @@ func TestTwoOrigins(t *testing.T) {
 		{"file:///etc/passwd", "names a token endpoint without TLS"},
 		{"", "has no usable discovery document"},
 	} {
-		endpoint = test.endpoint
+		endpoint.Store(test.endpoint)
 		out, err := u.command("get", "p", "--no-cache").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), test.err) || strings.Contains(string(out), "CANARY") {
 			t.Errorf("%s: %s", test.endpoint, out)

@@ -129,7 +129,7 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 		t.Scope = s
 	}
 	if t.ExpiresIn, err = expiresIn(a.ExpiresIn); err != nil {
-		return nil, Errorf(Unusable, "%s says that its token expires in %q seconds", req.URL.Host, Shorten(string(a.ExpiresIn))).RememberFor(throttled)
+		return nil, Errorf(Unusable, "%s gives its token a life that makes no sense (expires_in)", req.URL.Host).RememberFor(throttled)
 	}
 	return t, nil
 }
