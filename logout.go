@@ -72,10 +72,7 @@ func upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profi
 // forgotten all the same, and told.
 func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failures error) {
 	// Without the profile's secrets at hand there is no key, but a label.
-	var own []string
-	if key, err := a.cache.Key(p, a.getenv); err == nil {
-		own = append([]string{key.Name}, key.Below[:levels(p)]...)
-	}
+	own := a.keysOf(p)
 	kept, err := a.cache.Kept(ctx)
 	if err != nil {
 		return false, about(p, err)
@@ -95,10 +92,16 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failure
 		}
 		failures = errors.Join(failures, err)
 	}
-	for _, k := range kept {
+	mine := func(k cache.Kept) bool {
 		// The label of an identity in the environment is everybody's.
 		labelled := k.Profile == p.Name && k.Config == p.Config && !roaming(p)
-		if !slices.Contains(own, k.Name) && !labelled {
+		return slices.Contains(own, k.Name) || labelled
+	}
+	for _, k := range kept {
+		shared := k.Level && slices.ContainsFunc(kept, func(above cache.Kept) bool {
+			return slices.Contains(above.Below, k.Name) && !mine(above)
+		})
+		if !mine(k) || shared { // a level goes with the last that stands on it
 			continue
 		}
 		some = true
@@ -109,6 +112,16 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failure
 		failures = errors.Join(failures, err)
 	}
 	return some, about(p, failures)
+}
+
+// keysOf returns the names of p's key and of those of its levels, or nothing if
+// there is none without its secrets.
+func (a *app) keysOf(p *plugin.Profile) []string {
+	key, err := a.cache.Key(p, a.getenv)
+	if err != nil {
+		return nil
+	}
+	return append([]string{key.Name}, key.Below[:levels(p)]...)
 }
 
 func over(c *plugin.Credential) bool { return !c.Expires.IsZero() && c.Expires.Before(time.Now()) }

@@ -390,7 +390,7 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 	}
 	return a.cache.Fetch(ctx, key, a.source(p, n), cache.Policy{
 		Profile: p.Name, Config: p.Config, MinTTL: n.minTTL, AtLeast: n.atLeast, Since: n.since,
-		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL,
+		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
 	})
 }
 
@@ -414,12 +414,16 @@ func (a *app) source(p *plugin.Profile, n need) plugin.Source {
 			return c, nil
 		}
 	}
-	env.Keep = func(ctx context.Context, name string, life time.Duration, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+	env.Keep = func(ctx context.Context, name string, life time.Duration, anew bool, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+		since := n.since
+		if anew {
+			since = time.Now()
+		}
 		key, err := a.cache.DocumentKey(p, name, a.getenv)
 		if err != nil {
 			return nil, err
 		}
-		return a.cache.Document(ctx, key, life, n.since, fetch)
+		return a.cache.Document(ctx, key, life, since, fetch)
 	}
 	return p.Source(env)
 }

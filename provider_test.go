@@ -177,7 +177,16 @@ func TestKubernetesOIDC(t *testing.T) {
 // without TLS.
 func TestTwoOrigins(t *testing.T) {
 	provider := &embedded.Provider{ClientID: "c", ClientSecret: "CANARY-s"}
-	tokens := httptest.NewTLSServer(provider)
+	var moved atomic.Bool
+	tokens := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path, isNew := strings.CutPrefix(r.URL.Path, "/new")
+		if isNew != moved.Load() {
+			http.NotFound(w, r)
+			return
+		}
+		r.URL.Path = path
+		provider.ServeHTTP(w, r)
+	}))
 	t.Cleanup(tokens.Close)
 	plain := httptest.NewServer(provider)
 	t.Cleanup(plain.Close)
@@ -207,6 +216,18 @@ func TestTwoOrigins(t *testing.T) {
 	}
 	if n := requests.Load(); n != 2 { // --refresh asks for all anew
 		t.Errorf("%d requests for the discovery document", n)
+	}
+	// A document that was kept is fetched anew when there is nothing any more
+	// where it points to.
+	moved.Store(true)
+	endpoint.Store(tokens.URL + "/new/oauth2/token")
+	u.configure(t, &world{}, "  p: {plugin: oidc, issuer: '"+issuer.URL+"', ca_file: "+ca+", client_id: c, client_secret: CANARY-s, audience: other}\n")
+	if out, err := u.command("get", "p").CombinedOutput(); err != nil || requests.Load() != 3 {
+		t.Errorf("%s after %d requests", out, requests.Load())
+	}
+	moved.Store(false)
+	if out, err := u.command("get", "p", "--no-cache").CombinedOutput(); err == nil || !strings.Contains(string(out), "there is no token endpoint at "+tokens.URL+"/new/oauth2/token (HTTP 404)") {
+		t.Errorf("%s", out)
 	}
 	for _, test := range []struct{ endpoint, err string }{
 		{plain.URL + "/oauth2/token", "names a token endpoint without TLS"},

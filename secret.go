@@ -115,12 +115,12 @@ func (a *app) dropStandingOn(ctx context.Context, name string) error {
 	uses := func(p *plugin.Profile) bool { return slices.Contains(p.KeyringNames(), name) }
 	var failures error
 	for _, p := range upperFirst(f, uses) {
-		key, err := a.cache.Key(p, a.getenv)
-		if err != nil {
-			continue // a secret of it is not at hand, so that nothing is served either
+		// A secret that is not at hand gives no key, and nothing is served
+		// either.
+		for _, name := range a.keysOf(p) {
+			_, err := a.cache.Drop(ctx, name)
+			failures = errors.Join(failures, about(p, err))
 		}
-		_, err = a.cache.Drop(ctx, key.Name)
-		failures = errors.Join(failures, about(p, err))
 	}
 	return failures
 }

@@ -74,6 +74,9 @@ type Policy struct {
 	Since      time.Time
 	RenewAfter time.Duration // renew ahead at this age
 	MaxTTL     time.Duration // never use what is older
+	// Level says that it is not for a profile, but for a level of one or
+	// several.
+	Level bool
 }
 
 type verdict int
@@ -402,6 +405,15 @@ func (c *Cache) Clear(ctx context.Context) error {
 	kept, err := c.Kept(ctx)
 	for _, k := range kept {
 		_, e := c.Drop(ctx, k.Name)
+		err = errors.Join(err, e)
+	}
+	if d, ok := c.Store.(*Dir); ok {
+		files, e := d.list()
+		for _, f := range files {
+			if keyName.MatchString(f.value) && f.suffix == documentSuffix {
+				d.Delete(ctx, f.value+f.suffix)
+			}
+		}
 		err = errors.Join(err, e)
 	}
 	return err

@@ -19,6 +19,7 @@ type entry struct {
 	Config  string    `json:"config"`  // the file that the profile is in
 	Created time.Time `json:"created"` // by the local clock, when the answer came
 	Below   []string  `json:"below,omitempty"`
+	Level   bool      `json:"level,omitempty"` // of one or several profiles
 
 	Token        string            `json:"token,omitempty"`
 	AccessKey    string            `json:"access_key,omitempty"`
@@ -33,7 +34,7 @@ type entry struct {
 
 func newEntry(p Policy, k Key, c *plugin.Credential, now time.Time) *entry {
 	return &entry{
-		Profile: p.Profile, Config: p.Config, Created: now, Below: k.Below,
+		Profile: p.Profile, Config: p.Config, Created: now, Below: k.Below, Level: p.Level,
 		Token: c.Token.Reveal(), AccessKey: c.AccessKey,
 		SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
 		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Fixed: c.Fixed, Attrs: c.Attrs,

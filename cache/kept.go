@@ -19,6 +19,7 @@ type Kept struct {
 	Config     string             // the file that the profile is in
 	Below      []string           // the keys of the profiles it was made from
 	Credential *plugin.Credential // nil if there is only a failure
+	Level      bool // it is a level of one or several profiles
 	Created    time.Time
 	Failure    *Failure // nil if the last fetch succeeded
 }
@@ -55,7 +56,7 @@ func (c *Cache) Kept(ctx context.Context) ([]Kept, error) {
 		case "":
 			if e := c.load(ctx, key); e != nil {
 				k := at(f.value, e.Profile)
-				k.Profile, k.Config, k.Below, k.Credential, k.Created = e.Profile, e.Config, e.Below, e.credential(), e.Created
+				k.Profile, k.Config, k.Below, k.Level, k.Credential, k.Created = e.Profile, e.Config, e.Below, e.Level, e.credential(), e.Created
 			}
 		case failedSuffix:
 			var x failure

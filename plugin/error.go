@@ -32,6 +32,9 @@ type Error struct {
 	// Remember is for how long nobody should ask the issuer again; 0 if the
 	// issuer was not asked at all.
 	Remember time.Duration
+	// Invalid says that the issuer refused what was shown to it, and not what
+	// was asked for: it may have been revoked.
+	Invalid bool
 	// Unsent says that the request cannot have reached the issuer.
 	Unsent bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"mime"
@@ -52,6 +53,7 @@ type TokenResponse struct {
 	Issued      time.Time
 	ExpiresIn   time.Duration // 0 if the server does not say
 	Scope       string
+	IssuedType  string // of an exchange (RFC 8693, section 3)
 }
 
 // Do sends r. Its errors are made for the user: an OAuth error is told by its
@@ -104,18 +106,19 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 		TokenType   string          `json:"token_type"`
 		ExpiresIn   json.RawMessage `json:"expires_in"`
 		Scope       any             `json:"scope"`
+		IssuedType  any             `json:"issued_token_type"`
 		Error       any             `json:"error"`
 		Description string          `json:"error_description"`
 	}
-	parsed := json.Unmarshal(body, &a) == nil
-	if code, ok := a.Error.(string); ok && parsed && code != "" {
-		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description))
-		if e := oauthError(req.URL.Host, code, resp.StatusCode); e != nil {
-			return nil, e
-		}
-	}
 	if err := StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return nil, err
+	}
+	parsed := json.Unmarshal(body, &a) == nil
+	if code, ok := a.Error.(string); ok && parsed && code != "" {
+		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description, basic))
+		if e := oauthError(req.URL.Host, code); e != nil {
+			return nil, e
+		}
 	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
 		return nil, statusOf(req.URL, resp.StatusCode)
@@ -128,6 +131,9 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 	if s, ok := a.Scope.(string); ok {
 		t.Scope = s
 	}
+	if s, ok := a.IssuedType.(string); ok {
+		t.IssuedType = s
+	}
 	if t.ExpiresIn, err = expiresIn(a.ExpiresIn); err != nil {
 		return nil, Errorf(Unusable, "%s gives its token a life that makes no sense (expires_in)", req.URL.Host).RememberFor(throttled)
 	}
@@ -136,8 +142,9 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 
 // harmless returns what a server tells, without the secrets that were sent, for
 // the log.
-func (r *TokenRequest) harmless(text string) string {
-	for _, s := range append([]Secret{r.ClientSecret}, r.Secrets...) {
+func (r *TokenRequest) harmless(text, basic string) string {
+	encoded := NewSecret(base64.StdEncoding.EncodeToString([]byte(basic)))
+	for _, s := range append([]Secret{r.ClientSecret, encoded}, r.Secrets...) {
 		if v := s.Reveal(); v != "" && (strings.Contains(text, v) || strings.Contains(text, url.QueryEscape(v))) {
 			return "(withheld, as a secret is in it)"
 		}
@@ -187,10 +194,10 @@ var oauthErrors = map[string]struct {
 	"temporarily_unavailable":   {Later, "is not available for now", ""},
 }
 
-func oauthError(host, code string, status int) *Error {
+func oauthError(host, code string) *Error {
 	known, ok := oauthErrors[code]
-	if !ok || status == http.StatusTooManyRequests || status >= 500 && known.code != Network && known.code != Later {
-		return nil // the status tells more
+	if !ok {
+		return nil // the status has to do
 	}
 	e := Errorf(known.code, "%s %s (%s)", host, known.text, code)
 	e.Hint = known.hint
@@ -204,14 +211,15 @@ func oauthError(host, code string, status int) *Error {
 }
 
 // statusOf is the error for a refusal without a word that can be understood.
-func statusOf(u *url.URL, status int) *Error {
+func statusOf(u *url.URL, status int) error {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Errorf(Denied, "%s refused the login (HTTP %d)", u.Host, status).
 			WithHint("check client_id and client_secret").RememberFor(deniedFor)
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented, http.StatusMultipleChoices:
-		return Errorf(Config, "there is no token endpoint at %s (HTTP %d)", withoutQuery(u), status).
+		e := Errorf(Config, "there is no token endpoint at %s (HTTP %d)", withoutQuery(u), status).
 			WithHint("check the address").RememberFor(10 * time.Second)
+		return Because(e, errNoEndpoint)
 	}
 	return Errorf(Unusable, "%s answered HTTP %d", u.Host, status).RememberFor(10 * time.Second)
 }
@@ -262,7 +270,7 @@ func ParseClaims(token Secret) (c Claims) {
 		return c
 	}
 	instant := func(v any) (t time.Time) {
-		if seconds, ok := v.(float64); ok && seconds > 0 && seconds < 1<<40 {
+		if seconds, ok := v.(float64); ok && seconds > 0 && seconds <= 253402300799 { // the year 9999
 			t = time.Unix(int64(seconds), 0).UTC()
 		}
 		return t
@@ -292,13 +300,50 @@ type Discovery struct {
 }
 
 // discoveryLife is how long a discovery document is kept. Providers change it
-// once in years, and a request that meets an old one fails and drops it.
+// once in years, and a request that meets an old one has it fetched anew.
 const discoveryLife = 24 * time.Hour
 
-// Discover returns the discovery document at address, kept. If issuer is not
-// empty, the document must be that issuer's. plainHTTP is the profile's option.
-func Discover(ctx context.Context, env *Env, address, issuer string, plainHTTP bool) (*Discovery, error) {
-	b, err := env.Keep(ctx, "discovery "+address, discoveryLife, func(ctx context.Context) ([]byte, error) {
+// errNoEndpoint says that there is nothing at the address of the token endpoint.
+var errNoEndpoint = errors.New("no token endpoint")
+
+// WithDiscovery has send use the token endpoint of the discovery document at
+// address, which is kept. If issuer is not empty, the document must be that
+// issuer's; plainHTTP is the profile's option. If the document does not offer
+// the grant, or there is nothing at its endpoint, it is fetched anew.
+func WithDiscovery(ctx context.Context, env *Env, address, issuer string, plainHTTP bool, grant string,
+	send func(endpoint string) (*TokenResponse, error)) (*TokenResponse, error) {
+	d, err := discover(ctx, env, address, issuer, plainHTTP, false)
+	if err != nil {
+		return nil, err
+	}
+	var failure error
+	if d.supports(grant) {
+		answer, err := send(d.TokenEndpoint)
+		if !errors.Is(err, errNoEndpoint) {
+			return answer, err
+		}
+		failure = err
+	}
+	former := d.TokenEndpoint
+	if d, err = discover(ctx, env, address, issuer, plainHTTP, true); err != nil {
+		return nil, err
+	}
+	switch {
+	case !d.supports(grant):
+		host := address
+		if u, err := url.Parse(address); err == nil {
+			host = u.Host
+		}
+		return nil, Errorf(Config, "%s does not offer the grant %s", host, grant).
+			WithHint("choose another flow (auth_type)").RememberFor(10 * time.Second)
+	case failure != nil && d.TokenEndpoint == former:
+		return nil, failure
+	}
+	return send(d.TokenEndpoint)
+}
+
+func discover(ctx context.Context, env *Env, address, issuer string, plainHTTP, anew bool) (*Discovery, error) {
+	b, err := env.Keep(ctx, "discovery "+address, discoveryLife, anew, func(ctx context.Context) ([]byte, error) {
 		b, err := fetchDiscovery(ctx, env, address)
 		if err == nil {
 			_, err = parseDiscovery(b, address, issuer, plainHTTP)
@@ -362,8 +407,8 @@ func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discover
 	return &d, nil
 }
 
-// Supports reports whether the provider says that it has the grant type, or
+// supports reports whether the provider says that it has the grant type, or
 // does not say.
-func (d *Discovery) Supports(grant string) bool {
+func (d *Discovery) supports(grant string) bool {
 	return len(d.GrantTypes) == 0 || slices.Contains(d.GrantTypes, grant)
 }

@@ -188,7 +188,8 @@ type Env struct {
 	// Keep returns a document that is worth keeping for life, such as a
 	// discovery document: the one kept under that name for the transport of
 	// this profile, or what fetch returns. It is no secret.
-	Keep func(ctx context.Context, name string, life time.Duration, fetch func(context.Context) ([]byte, error)) ([]byte, error)
+	// With anew, what is kept has turned out to be out of date.
+	Keep func(ctx context.Context, name string, life time.Duration, anew bool, fetch func(context.Context) ([]byte, error)) ([]byte, error)
 
 	// Refresh says that the user wants a new credential, whatever there is.
 	Refresh bool
@@ -271,6 +272,13 @@ type Options interface {
 type Layered interface {
 	// Below returns the complete options of the first step, or nil.
 	Below() Options
+}
+
+// Ambient are [Options] of which the environment decides whose the credential
+// is.
+type Ambient interface {
+	// Variables returns the names of the variables that do.
+	Variables() []string
 }
 
 // Names returns the names of the issuers, sorted.

@@ -56,6 +56,11 @@ func (p *Profile) Inputs(getenv func(string) string) ([]Input, error) {
 		// What is minted for one profile is deleted with it.
 		inputs = append(inputs, Input{"minted for", p.Config + "\x00" + p.Name})
 	}
+	if ambient, ok := p.Options.(Ambient); ok {
+		for _, name := range ambient.Variables() {
+			inputs = append(inputs, Input{"$" + name, getenv(name)})
+		}
+	}
 	return appendInputs(inputs, getenv, p.Options, &p.Common)
 }
 

@@ -65,6 +65,10 @@ func (r SecretRef) IsZero() bool {
 	return r.literal.IsZero() && r.env == "" && r.file == "" && r.command == nil && r.keyring == ""
 }
 
+// InKey reports whether the secret itself enters the cache key, so that another
+// one is another key.
+func (r SecretRef) InKey() bool { return r.command == nil && r.keyring == "" }
+
 // maxSecret is the largest secret in bytes, 64 KiB.
 const maxSecret = 64 << 10
 

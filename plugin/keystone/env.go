@@ -115,7 +115,10 @@ func (l *login) read() (complete bool, err error) {
 		for _, option := range []string{"discovery_endpoint", "access_token_endpoint", "access_token_type", "openid_scope"} {
 			l.get(option)
 		}
-		complete = l.get("client_id") != "" && l.get("client_secret") != "" && complete
+		complete = l.get("client_id") != "" && complete
+		if l.get("client_secret") == "" && kind == "v3oidcclientcredentials" {
+			complete = false
+		}
 		if kind == "v3oidcpassword" {
 			complete = l.get("username") != "" && l.get("password") != "" && complete
 			if l.get("idp_otp_key") != "" {

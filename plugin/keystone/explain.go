@@ -124,8 +124,10 @@ func hostOf(endpoint string) string {
 }
 
 func refused(host string, a advice, status int) error {
-	return plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP %d)", host, a.what, status).
+	e := plugin.Errorf(plugin.Denied, "Keystone at %s refused %s (HTTP %d)", host, a.what, status).
 		WithHint("%s", a.hint).RememberFor(deniedFor)
+	e.Invalid = true
+	return e
 }
 
 func absent(endpoint string, status int) error {

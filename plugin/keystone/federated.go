@@ -46,13 +46,21 @@ func (o *Options) applyPreset() error {
 		return plugin.Errorf(plugin.Config, "preset: there is no %q", plugin.Shorten(o.Preset)).
 			WithHint("there are: %s", strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
 	}
+	if o.AuthType == "" && (o.from || !o.AccessToken.IsZero()) {
+		o.AuthType = "v3oidcaccesstoken"
+	}
 	for name, p := range map[string]*string{
-		"auth_type": &o.AuthType, "auth_url": &o.AuthURL, "identity_provider": &o.IdentityProvider,
-		"protocol": &o.Protocol, "access_token_type": &o.AccessTokenType,
+		"auth_type": &o.AuthType, "auth_url": &o.AuthURL, "identity_provider": &o.IdentityProvider, "protocol": &o.Protocol,
 	} {
 		if *p == "" {
 			*p = values[name]
 		}
+	}
+	if o.AuthType == "v3oidcaccesstoken" {
+		return nil // the rest is about the login at the provider
+	}
+	if o.AccessTokenType == "" {
+		o.AccessTokenType = values["access_token_type"]
 	}
 	if o.DiscoveryEndpoint == "" && o.AccessTokenEndpoint == "" {
 		o.DiscoveryEndpoint = values["discovery_endpoint"]
@@ -73,6 +81,9 @@ func checkFederated(needs ...string) func(o *Options) error {
 			}
 		}
 		if o.AuthType == "v3oidcaccesstoken" {
+			if !o.AccessToken.IsZero() && o.from {
+				return twoTokens("access_token")
+			}
 			if o.AccessToken.IsZero() && !o.from {
 				return plugin.Errorf(plugin.Config, "access_token is missing, which auth_type %s needs", o.AuthType).
 					WithHint("write access_token: {env: NAME}, or from: PROFILE for the token of an oidc or ovhcloud profile")
@@ -132,38 +143,47 @@ func fetchFederated(ctx context.Context, s *source, prev *plugin.Credential) (*p
 	if s.options.scoped() {
 		return fetchToken(ctx, s, prev)
 	}
-	token, err := s.providerToken(ctx, false)
+	if s.options.AuthType == "v3oidcaccesstoken" {
+		below, err := s.accessToken(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		c, err := s.federate(ctx, below.Token)
+		if s.stale(err, below) {
+			if renewed, e := s.accessToken(ctx, true); e == nil && renewed.Token.Reveal() != below.Token.Reveal() {
+				return s.federate(ctx, renewed.Token)
+			}
+		}
+		return c, err
+	}
+	token, err := s.providerToken(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.federate(ctx, token)
-	if e := plugin.AsError(err); err != nil && e.Code == plugin.Denied && s.options.AuthType == "v3oidcaccesstoken" && s.env.From != nil {
-		// The token of the profile below may have been revoked since it was
-		// kept.
-		if renewed, e := s.providerToken(ctx, true); e == nil && renewed != token {
-			return s.federate(ctx, renewed)
-		}
-	}
-	return c, err
+	return s.federate(ctx, token)
 }
 
-// providerToken returns the token to show to Keystone.
-func (s *source) providerToken(ctx context.Context, renew bool) (plugin.Secret, error) {
-	o := s.options
-	if o.AuthType == "v3oidcaccesstoken" {
-		if s.env.From == nil {
-			return o.AccessToken.ResolveAs(ctx, "access_token", s.env)
-		}
-		c, err := s.env.From(ctx, renew)
-		if err != nil {
-			return plugin.Secret{}, err
-		}
-		if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
-			return plugin.Secret{}, plugin.Errorf(plugin.Config, "from: that profile gives no token of an OpenID Connect provider").
-				WithHint("name a profile of plugin oidc or ovhcloud")
-		}
-		return c.Token, nil
+// accessToken returns the provider's token that is given, or that of the profile
+// below.
+func (s *source) accessToken(ctx context.Context, renew bool) (*plugin.Credential, error) {
+	if s.env.From == nil {
+		token, err := s.options.AccessToken.ResolveAs(ctx, "access_token", s.env)
+		return &plugin.Credential{Token: token}, err
 	}
+	c, err := s.env.From(ctx, renew)
+	if err != nil {
+		return nil, err
+	}
+	if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
+		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no token of an OpenID Connect provider").
+			WithHint("name a profile of plugin oidc or ovhcloud")
+	}
+	return c, nil
+}
+
+// providerToken logs in at the provider.
+func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
+	o := s.options
 	secret, err := o.ClientSecret.ResolveAs(ctx, "client_secret", s.env)
 	if err != nil {
 		return plugin.Secret{}, err
@@ -190,10 +210,18 @@ func (s *source) providerToken(ctx context.Context, renew bool) (plugin.Secret, 
 			r.Secrets, r.Once = append(r.Secrets, otp), true
 		}
 	}
-	if r.Endpoint, err = s.tokenEndpoint(ctx, r.Form.Get("grant_type")); err != nil {
-		return plugin.Secret{}, err
+	send := func(endpoint string) (*plugin.TokenResponse, error) {
+		if r.Endpoint = o.AccessTokenEndpoint; r.Endpoint == "" {
+			r.Endpoint = endpoint
+		}
+		return r.Do(ctx, s.env)
 	}
-	answer, err := r.Do(ctx, s.env)
+	var answer *plugin.TokenResponse
+	if o.DiscoveryEndpoint == "" {
+		answer, err = send("")
+	} else {
+		answer, err = plugin.WithDiscovery(ctx, s.env, o.DiscoveryEndpoint, "", o.plainHTTP, r.Form.Get("grant_type"), send)
+	}
 	if err != nil {
 		return plugin.Secret{}, fmt.Errorf("the identity provider: %w", err)
 	}
@@ -206,25 +234,6 @@ func (s *source) providerToken(ctx context.Context, renew bool) (plugin.Secret, 
 			WithHint("choose the other access_token_type, or add openid to openid_scope").RememberFor(deniedFor)
 	}
 	return token, nil
-}
-
-func (s *source) tokenEndpoint(ctx context.Context, grant string) (string, error) {
-	o := s.options
-	if o.DiscoveryEndpoint == "" {
-		return o.AccessTokenEndpoint, nil
-	}
-	d, err := plugin.Discover(ctx, s.env, o.DiscoveryEndpoint, "", o.plainHTTP)
-	if err != nil {
-		return "", fmt.Errorf("the identity provider: %w", err)
-	}
-	if !d.Supports(grant) {
-		return "", plugin.Errorf(plugin.Config, "the identity provider %s does not offer the grant %s", hostOf(o.DiscoveryEndpoint), grant).
-			WithHint("choose another auth_type").RememberFor(unusableFor)
-	}
-	if o.AccessTokenEndpoint != "" {
-		return o.AccessTokenEndpoint, nil
-	}
-	return d.TokenEndpoint, nil
 }
 
 // federate shows the provider's token to Keystone.

@@ -99,14 +99,13 @@ func (o *Options) Complete(common *plugin.Common) error {
 		return plugin.Errorf(plugin.Config, "verify: false (OS_INSECURE) is refused: without it anybody on the way can take the password").
 			WithHint("name the cloud's certificate authority instead: cacert: /path/to/ca.pem")
 	}
+	o.cacert, o.from, o.plainHTTP = string(common.CAFile), common.From != "", common.PlainHTTP
 	if err := o.applyPreset(); err != nil {
 		return err
 	}
-	o.plainHTTP = common.PlainHTTP
 	if err := o.locate(common.PlainHTTP); err != nil {
 		return err
 	}
-	o.cacert, o.from = string(common.CAFile), common.From != ""
 	if !slices.Contains([]string{"", "public", "internal", "admin", "publicURL", "internalURL", "adminURL"}, o.Interface) {
 		return plugin.Errorf(plugin.Config, "interface: must be public, internal or admin")
 	}

@@ -227,7 +227,7 @@ func TestRevokedLevel(t *testing.T) {
 		age      time.Duration
 		requests int
 		works    bool
-	}{{time.Hour, 2, true}, {time.Second, 1, false}} {
+	}{{time.Hour, 3, true}, {time.Second, 1, false}} {
 		requests, renewals := 0, 0
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			requests++

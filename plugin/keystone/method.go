@@ -2,6 +2,7 @@ package keystone
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -153,11 +154,18 @@ func checkApplicationCredential(o *Options) error {
 }
 
 func checkToken(o *Options) error {
+	if !o.Token.IsZero() && o.from {
+		return twoTokens("token")
+	}
 	if o.Token.IsZero() && !o.from {
 		return plugin.Errorf(plugin.Config, "token is missing, which auth_type %s needs", o.AuthType).
 			WithHint("write token: {env: NAME}, or from: PROFILE for the token of another profile")
 	}
 	return nil
+}
+
+func twoTokens(option string) error {
+	return plugin.Errorf(plugin.Config, "%s and from are two tokens", option).WithHint("leave one of them out")
 }
 
 // fetchToken uses a token that somebody else has obtained. With a project it
@@ -172,9 +180,11 @@ func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugi
 		return prev, nil // an exchange would bring no longer life
 	}
 	c, err := s.exchange(ctx, parent)
-	if e := plugin.AsError(err); err != nil && e.Code == plugin.Denied && s.env.From != nil && time.Since(parent.Issued) > settled {
-		// The token below was kept, and may have been revoked since: that is
-		// our affair.
+	if s.stale(err, parent) {
+		// Keystone says 401 too of a scope that the user may not have.
+		if _, e := getToken(ctx, s.client(parent.Token), parent.Token); e == nil {
+			return nil, err
+		}
 		renewed, e := s.parent(ctx, true)
 		if e != nil || renewed.Token.Reveal() == parent.Token.Reveal() {
 			return nil, err
@@ -189,9 +199,12 @@ func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugi
 	return c, nil
 }
 
-// settled is the age of a token at which it may have been revoked. Of a newer
-// one Keystone refuses the scope.
-const settled = 10 * time.Second
+// stale reports whether err may be because the token below, which was kept, has
+// been revoked since. That is our affair. One that is new has not been.
+func (s *source) stale(err error, below *plugin.Credential) bool {
+	var e *plugin.Error
+	return errors.As(err, &e) && e.Invalid && s.env.From != nil && time.Since(below.Issued) > 10*time.Second
+}
 
 // exchange returns the token of the profile's scope for another one.
 func (s *source) exchange(ctx context.Context, parent *plugin.Credential) (*plugin.Credential, error) {
@@ -212,7 +225,7 @@ func (s *source) exchange(ctx context.Context, parent *plugin.Credential) (*plug
 func (s *source) parent(ctx context.Context, renew bool) (*plugin.Credential, error) {
 	if s.env.From == nil {
 		token, err := s.options.Token.ResolveAs(ctx, "token", s.env)
-		return &plugin.Credential{Token: token, Fixed: true}, err
+		return &plugin.Credential{Token: token, Fixed: s.options.Token.InKey()}, err
 	}
 	c, err := s.env.From(ctx, renew)
 	if err != nil {

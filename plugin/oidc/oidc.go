@@ -183,6 +183,20 @@ func missing(option, of string) error {
 	return plugin.Errorf(plugin.Config, "%s is missing, which %s needs", option, of)
 }
 
+// Variables returns those that say whose job this is.
+func (o *Options) Variables() []string {
+	if o.Flow == "github_actions" {
+		return []string{requestURL, requestToken}
+	}
+	return nil
+}
+
+// Where a job of GitHub Actions asks for its ID token, and by what.
+const (
+	requestURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
+	requestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+)
+
 // Source returns the source of tokens.
 func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
 
@@ -199,7 +213,11 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 		if err != nil {
 			return nil, err
 		}
-		return s.passedOn(token)
+		c, err := s.passedOn(token)
+		if c != nil && s.options.TokenFile == "" {
+			c.Fixed = s.options.SubjectToken.InKey() // else there may be a newer one
+		}
+		return c, err
 	case "github_actions":
 		return s.githubActions(ctx)
 	case "token_exchange":
@@ -257,7 +275,7 @@ func (s *source) passedOn(token plugin.Secret) (*plugin.Credential, error) {
 //
 // https://docs.github.com/en/actions/reference/security/oidc
 func (s *source) githubActions(ctx context.Context) (*plugin.Credential, error) {
-	address, secret := s.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), s.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+	address, secret := s.env.Getenv(requestURL), s.env.Getenv(requestToken)
 	if address == "" || secret == "" {
 		return nil, plugin.Errorf(plugin.Config, "this is no job of GitHub Actions that may ask for an ID token (ACTIONS_ID_TOKEN_REQUEST_URL is not set)").
 			WithHint("give the job \"permissions: id-token: write\"")
@@ -338,32 +356,35 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string, se
 			form.Set(name, value)
 		}
 	}
-	endpoint := o.TokenEndpoint
-	if endpoint == "" {
-		d, err := plugin.Discover(ctx, s.env, strings.TrimSuffix(o.Issuer, "/")+"/.well-known/openid-configuration", o.Issuer, o.plainHTTP)
-		if err != nil {
+	var secret plugin.Secret
+	if strings.HasPrefix(o.AuthMethod, "client_secret") {
+		var err error
+		if secret, err = o.ClientSecret.ResolveAs(ctx, "client_secret", s.env); err != nil {
 			return nil, err
 		}
-		endpoint = d.TokenEndpoint
 	}
-	r := &plugin.TokenRequest{Endpoint: endpoint, ClientID: o.ClientID, AuthMethod: o.AuthMethod, Form: form, Secrets: secrets}
+	send := func(endpoint string) (*plugin.TokenResponse, error) {
+		r := &plugin.TokenRequest{Endpoint: endpoint, ClientID: o.ClientID, ClientSecret: secret, AuthMethod: o.AuthMethod, Form: form, Secrets: secrets}
+		if o.AuthMethod == "private_key_jwt" {
+			assertion, err := s.assertion(endpoint, time.Now())
+			if err != nil {
+				return nil, err
+			}
+			form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+			form.Set("client_assertion", assertion.Reveal())
+			r.Secrets = append(r.Secrets, assertion)
+			r.Once = true // a server may take an assertion for one time only
+		}
+		return r.Do(ctx, s.env)
+	}
+	var answer *plugin.TokenResponse
 	var err error
-	switch o.AuthMethod {
-	case "client_secret_basic", "client_secret_post":
-		if r.ClientSecret, err = o.ClientSecret.ResolveAs(ctx, "client_secret", s.env); err != nil {
-			return nil, err
-		}
-	case "private_key_jwt":
-		assertion, err := s.assertion(endpoint, time.Now())
-		if err != nil {
-			return nil, err
-		}
-		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-		form.Set("client_assertion", assertion.Reveal())
-		r.Secrets = append(r.Secrets, assertion)
-		r.Once = true // a server may take an assertion for one time only
+	if o.TokenEndpoint != "" {
+		answer, err = send(o.TokenEndpoint)
+	} else {
+		address := strings.TrimSuffix(o.Issuer, "/") + "/.well-known/openid-configuration"
+		answer, err = plugin.WithDiscovery(ctx, s.env, address, o.Issuer, o.plainHTTP, form.Get("grant_type"), send)
 	}
-	answer, err := r.Do(ctx, s.env)
 	if err != nil {
 		return nil, err
 	}
@@ -372,8 +393,8 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string, se
 			RememberFor(time.Minute)
 	}
 	token := answer.AccessToken
-	if wanted == "id_token" && (o.Flow != "token_exchange" || !answer.IDToken.IsZero()) {
-		token = answer.IDToken // an exchange gives whatever it gives as access_token
+	if wanted == "id_token" && answer.IssuedType != tokenTypes+"id_token" {
+		token = answer.IDToken // else an exchange gives it as access_token
 	}
 	if token.IsZero() {
 		return nil, plugin.Errorf(plugin.Unusable, "the issuer's answer holds no %s", wanted).

@@ -328,7 +328,9 @@ func Draft(name, path string) (plugin.Draft, error) {
 	if err != nil {
 		return plugin.Draft{}, err
 	}
-	return plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
+	d := plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
 		return plugin.DraftSecret{Value: plugin.NewSecret(v.Text)}
-	}), nil
+	})
+	d.Notes = append(d.Notes, "take client_id and client_secret out of "+path+": beside the token of jeton exec, OVHcloud's tools refuse them")
+	return d, nil
 }
