@@ -373,6 +373,13 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 			w.Write([]byte("<html>log in here</html>"))
 			return true
 		},
+		// OVHcloud's front end, which has errors of its own shape.
+		"ovh429": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(429)
+			io.WriteString(w, `{"error": {"status": "429 Too Many Requests", "message": "Too Many Requests"}}`)
+			return true
+		},
 		"huge": func(w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(201)
 			for range 4096 {
