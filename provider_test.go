@@ -96,7 +96,7 @@ func TestCertifiedProvider(t *testing.T) {
 		{"client_id: jwt3, private_key: " + keys[3], ""},
 		{"client_id: jwt, private_key: " + keys[1], "(invalid_client)"},
 		{"client_id: basic, client_secret: CANARY-wrong", "does not know the client, or its secret is wrong (invalid_client)"},
-		{"client_id: basic, client_secret: '" + secret + "', flow: token_exchange, subject_token: x", "(unsupported_grant_type)"},
+		{"client_id: basic, client_secret: '" + secret + "', flow: token_exchange, subject_token: x", "does not offer the grant urn:ietf:params:oauth:grant-type:token-exchange"},
 		{"client_id: basic, client_secret: '" + secret + "', token: id_token", "the issuer's answer holds no id_token"},
 	} {
 		u.configure(t, &world{}, "  p: {plugin: oidc, issuer: '"+issuer+"', "+test.options+"}\n")

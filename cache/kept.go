@@ -19,7 +19,7 @@ type Kept struct {
 	Config     string             // the file that the profile is in
 	Below      []string           // the keys of the profiles it was made from
 	Credential *plugin.Credential // nil if there is only a failure
-	Level      bool // it is a level of one or several profiles
+	Level      bool               // it is a level of one or several profiles
 	Created    time.Time
 	Failure    *Failure // nil if the last fetch succeeded
 }

@@ -110,9 +110,7 @@ func checkFederated(needs ...string) func(o *Options) error {
 				continue
 			}
 			if _, err := plugin.ParseURL(endpoint.value, o.plainHTTP); err != nil {
-				e := plugin.AsError(err)
-				e.Text = endpoint.name + ": " + e.Text
-				return e
+				return fmt.Errorf("%s: %w", endpoint.name, err)
 			}
 		}
 		return nil

@@ -11,6 +11,7 @@ package keystone
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -132,9 +133,7 @@ func (o *Options) locate(plainHTTP bool) error {
 	}
 	u, err := plugin.ParseURL(o.AuthURL, plainHTTP)
 	if err != nil {
-		e := plugin.AsError(err)
-		e.Text = "auth_url: " + e.Text
-		return e
+		return fmt.Errorf("auth_url: %w", err)
 	}
 	version, _, _ := strings.Cut(strings.TrimPrefix(o.IdentityAPIVersion, "v"), ".")
 	switch hasV2, hasV3 := strings.HasSuffix(u.Path, v2Suffix), strings.HasSuffix(u.Path, "/v3"); {

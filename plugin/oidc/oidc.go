@@ -5,6 +5,7 @@ package oidc
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -171,9 +172,7 @@ func (o *Options) completeAddress() error {
 			continue
 		}
 		if _, err := plugin.ParseURL(address.value, o.plainHTTP); err != nil {
-			e := plugin.AsError(err)
-			e.Text = address.name + ": " + e.Text
-			return e
+			return fmt.Errorf("%s: %w", address.name, err)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ package ovhcloud
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -83,9 +84,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 		}
 		u, err := plugin.ParseURL(*option.value, common.PlainHTTP)
 		if err != nil {
-			e := plugin.AsError(err)
-			e.Text = option.name + ": " + e.Text
-			return e
+			return fmt.Errorf("%s: %w", option.name, err)
 		}
 		*option.value = u.String()
 	}
