@@ -146,27 +146,26 @@ func realWorld(t testing.TB) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		proxy := httputil.NewSingleHostReverseProxy(u)
-		proxy.Transport = &http.Transport{DisableKeepAlives: true} // uwsgi closes connections unannounced
-		proxy.ErrorLog = log.New(io.Discard, "", 0)                // of clients that were killed
+		proxy := &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(u)
+				r.Out.Header.Set("X-Front", r.In.Host)
+			},
+			Transport: &http.Transport{DisableKeepAlives: true}, // uwsgi closes connections unannounced
+			ErrorLog:  log.New(io.Discard, "", 0),               // of clients that were killed
+		}
 		mux.Handle(pattern, proxy)
 		return proxy
 	}
 	pass("/", cloud["keystone"])
 	pass("/v3/OS-FEDERATION/", cloud["federated"])
 	pass("/oauth2/", cloud["op"])
-	discovery := pass("/.well-known/", cloud["op"])
-	discovery.ModifyResponse = func(r *http.Response) error {
+	pass("/.well-known/", cloud["op"]).ModifyResponse = func(r *http.Response) error {
 		b, err := io.ReadAll(r.Body)
 		b = bytes.ReplaceAll(b, []byte(cloud["op"]), []byte("http://"+r.Request.Header.Get("X-Front")))
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
 		r.Header.Set("Content-Length", strconv.Itoa(len(b)))
 		return err
-	}
-	direct := discovery.Director
-	discovery.Director = func(r *http.Request) {
-		r.Header.Set("X-Front", r.Host)
-		direct(r)
 	}
 	return front(t, mux, map[string]string{
 		"CLIENT_ID": cloud["op_client_id"], "CLIENT_SECRET": cloud["op_client_secret"],
