@@ -28,6 +28,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin/keystone"
 	"github.com/jeton-cli/jeton/plugin/oidc"
 	"github.com/jeton-cli/jeton/plugin/ovhcloud"
+	"github.com/jeton-cli/jeton/plugin/sts"
 )
 
 // issuers are the kinds of profile that there are.
@@ -36,6 +37,7 @@ var issuers = []plugin.Issuer{
 	keystone.EC2,
 	ovhcloud.Issuer,
 	oidc.Issuer,
+	sts.Issuer,
 }
 
 // budget is the time that a whole command may take. The shortest limit of a

@@ -69,6 +69,7 @@ const (
 	AttrClientID           = "client_id"
 	AttrTokenType          = "token_type"   // "id_token" or "access_token"
 	AttrOVHEndpoint        = "ovh_endpoint" // of OVHcloud's API: ovh-eu, or its address
+	AttrRoleARN            = "role_arn"     // of the session of a role
 )
 
 // Life is how long the issuer made the credential to live, or 0 if it does
