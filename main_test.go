@@ -107,6 +107,7 @@ func newWorld(t testing.TB) *world {
 	mux.Handle("/auth/", rich)
 	mux.Handle("/1.0/", rich)
 	mux.Handle("/poor/", http.StripPrefix("/poor", ovh(false)))
+	mux.Handle("/sts/", embedded.STS{Provider: k.Provider})
 	mux.HandleFunc("/github", embedded.GitHub)
 	mux.HandleFunc("/empty", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -10,11 +10,14 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -241,5 +244,98 @@ func TestTwoOrigins(t *testing.T) {
 		if err == nil || !strings.Contains(string(out), test.err) || strings.Contains(string(out), "CANARY") {
 			t.Errorf("%s: %s", test.endpoint, out)
 		}
+	}
+}
+
+// A real MinIO gives keys for the ID token of another profile, and the aws
+// command works with them, also after they were renewed.
+func TestMinIO(t *testing.T) {
+	cloud := realCloud(t)
+	minio, aws := client("minio"), client("aws")
+	if minio == "" || aws == "" {
+		skip(t, "minio or aws is not installed")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	u := newUser(t, &world{}, "")
+	cmd := exec.Command(minio, "server", "--address", address, "--console-address", "127.0.0.1:0", filepath.Join(u.home, "minio"))
+	cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "MINIO_ROOT_USER=root", "MINIO_ROOT_PASSWORD=CANARY-minio-pw", "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + cloud["op"] + "/.well-known/openid-configuration", "MINIO_IDENTITY_OPENID_CLIENT_ID=" + cloud["op_client_id"],
+		"MINIO_IDENTITY_OPENID_ROLE_POLICY=readwrite"}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	timer := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() }) // which ends the output
+	defer timer.Stop()
+	role, said := "", ""
+	for lines := bufio.NewScanner(stdout); role == "" && lines.Scan(); said += lines.Text() + "\n" {
+		role = regexp.MustCompile(`arn:minio:iam:::role/\S+`).FindString(lines.Text())
+	}
+	if role == "" {
+		t.Fatalf("MinIO names no role: %s", said)
+	}
+	go io.Copy(io.Discard, stdout)
+	profiles := "  provider: {plugin: oidc, issuer: '" + cloud["op"] + "', client_id: '" + cloud["op_client_id"] + "', client_secret: '" + cloud["op_client_secret"] + "', token: id_token, scope: openid}\n" +
+		"  s3: {plugin: sts, from: provider, endpoint: 'http://" + address + "', region: us-east-1, duration: 15m, renew_after: 1s, role_arn: '"
+	u.configure(t, &world{}, profiles+role+"'}\n")
+	s3 := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(aws, append([]string{"--endpoint-url", "http://" + address, "s3"}, args...)...)
+		config := filepath.Join(u.home, "awsconfig")
+		text := "[default]\nregion = us-east-1\ncredential_process = " + u.jeton + " get s3 -f aws\n"
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Env = append(u.command().Env, "AWS_CONFIG_FILE="+config, "AWS_EC2_METADATA_DISABLED=true")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("aws s3 %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	key := func() (doc struct {
+		AccessKey string    `json:"access_key"`
+		Expires   time.Time `json:"expires_at"`
+	}) {
+		t.Helper()
+		out, err := u.command("get", "s3", "-f", "json").Output()
+		if err != nil || json.Unmarshal(out, &doc) != nil || time.Until(doc.Expires) > 15*time.Minute {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return doc
+	}
+	file := filepath.Join(u.home, "hello.txt")
+	if err := os.WriteFile(file, []byte("hello\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s3("mb", "s3://jeton-minio")
+	first := key()
+	s3("cp", file, "s3://jeton-minio/hello.txt")
+	time.Sleep(1100 * time.Millisecond) // until it is renewed
+	if second := key(); second.AccessKey == first.AccessKey {
+		t.Error("the key was not renewed")
+	}
+	if out := s3("ls", "s3://jeton-minio"); !strings.Contains(out, "hello.txt") {
+		t.Error(out)
+	}
+	// What MinIO refuses is told by its code.
+	u.configure(t, &world{}, profiles+"arn:minio:iam:::role/nobody'}\n")
+	if out, err := u.command("get", "s3").CombinedOutput(); err == nil || strings.Contains(string(out), "CANARY") || !strings.Contains(string(out), "(") {
+		t.Errorf("%s", out)
+	} else {
+		t.Logf("%s", out)
 	}
 }

@@ -277,7 +277,7 @@ func (row profileReport) identity() string {
 		}
 		return ""
 	}
-	who := first(plugin.AttrUserName, plugin.AttrUserID, plugin.AttrSubject, plugin.AttrClientID)
+	who := first(plugin.AttrUserName, plugin.AttrUserID, plugin.AttrRoleARN, plugin.AttrSubject, plugin.AttrClientID)
 	if project := first(plugin.AttrProjectName, plugin.AttrProjectID); project != "" {
 		who += " in " + project
 	} else if domain := first(plugin.AttrDomainName, plugin.AttrDomainID); domain != "" {

@@ -303,7 +303,7 @@ var refusals = map[string]struct {
 	"PackedPolicyTooLargeException": {plugin.Config, "finds the policies too large", "check policy and policy_arns"},
 	"RegionDisabledException":       {plugin.Config, "is not switched on in this region", "choose another region"},
 	"ValidationError":               {plugin.Config, "cannot use the request", "check role_arn, duration and policy; --verbose shows what the service says"},
-	"InvalidParameterValue":         {plugin.Config, "cannot use the request", "check duration and policy; --verbose shows what the service says"},
+	"InvalidParameterValue":         {plugin.Config, "cannot use the request", "check role_arn, duration and policy; --verbose shows what the service says"},
 	"MissingParameter":              {plugin.Config, "wants more", "check role_arn; --verbose shows what the service says"},
 	"STSNotInitialized":             {plugin.Later, "is not ready yet", ""},
 	"Throttling":                    {plugin.Later, "is asked too often", ""},
