@@ -25,6 +25,7 @@ import (
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/command"
 	"github.com/jeton-cli/jeton/plugin/keystone"
 	"github.com/jeton-cli/jeton/plugin/oidc"
 	"github.com/jeton-cli/jeton/plugin/ovhcloud"
@@ -38,6 +39,7 @@ var issuers = []plugin.Issuer{
 	ovhcloud.Issuer,
 	oidc.Issuer,
 	sts.Issuer,
+	command.Issuer,
 }
 
 // budget is the time that a whole command may take. The shortest limit of a

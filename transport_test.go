@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"log"
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -162,5 +164,79 @@ func TestTransport(t *testing.T) {
 		"OS_CACERT="+filepath.Join(u.home, "ca.pem"), "OS_CERT="+filepath.Join(u.home, "client.pem"), "OS_KEY="+filepath.Join(u.home, "client.key"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s", out)
+	}
+}
+
+// kubectl reaches a server that wants a client certificate with the one that
+// jeton hands out, and one that is about to expire is renewed first.
+func TestClientCertificate(t *testing.T) {
+	kubectl := client("kubectl")
+	if kubectl == "" {
+		skip(t, "kubectl is not installed")
+	}
+	caPEM, _, ca := (*authority)(nil).sign(t, x509.Certificate{})
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	certPEM, keyPEM, _ := ca.sign(t, x509.Certificate{IPAddresses: []net.IP{net.ParseIP("127.0.0.1")}})
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var serials []string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		serials = append(serials, r.TLS.PeerCertificates[0].SerialNumber.String())
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `{"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "status": {"userInfo": {"username": "by certificate"}}}`)
+	}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+
+	u := newUser(t, &world{}, "")
+	write := func(name string, content []byte) string {
+		path := filepath.Join(u.home, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	document := func(life time.Duration) {
+		cert, key, _ := ca.sign(t, x509.Certificate{NotAfter: time.Now().Add(life), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		b, err := json.Marshal(map[string]any{"kind": "ExecCredential", "status": map[string]string{"clientCertificateData": string(cert), "clientKeyData": string(key)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write("document", b)
+	}
+	u.configure(t, &world{}, "  p: {plugin: command, argv: [cat, "+filepath.Join(u.home, "document")+"]}\n")
+	kubeconfig := write("kubeconfig", []byte(`{"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": {"server": "`+server.URL+
+		`", "certificate-authority": "`+write("ca.pem", caPEM)+`"}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+		"users": [{"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "`+u.jeton+`", "args": ["get", "p"], "interactiveMode": "Never"}}}]}`))
+	whoami := func() string {
+		cmd := exec.Command(kubectl, "--kubeconfig", kubeconfig, "auth", "whoami")
+		cmd.Env = append(u.command().Env, "KUBECACHEDIR="+u.home)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	document(3 * time.Second) // which is below the floor soon
+	if out := whoami(); !strings.Contains(out, "by certificate") {
+		t.Error(out)
+	}
+	document(time.Hour)
+	time.Sleep(3 * time.Second) // until it has expired
+	whoami()
+	whoami()
+	mu.Lock()
+	defer mu.Unlock()
+	if len(serials) < 3 || serials[0] == serials[len(serials)-1] || serials[len(serials)-2] != serials[len(serials)-1] {
+		t.Errorf("the certificates were %v", serials)
 	}
 }

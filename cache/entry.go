@@ -25,6 +25,8 @@ type entry struct {
 	AccessKey    string            `json:"access_key,omitempty"`
 	SecretKey    string            `json:"secret_key,omitempty"`
 	SessionToken string            `json:"session_token,omitempty"`
+	Certificate  string            `json:"client_certificate,omitempty"`
+	ClientKey    string            `json:"client_key,omitempty"`
 	Issued       time.Time         `json:"issued,omitzero"`
 	Expires      time.Time         `json:"expires,omitzero"`
 	Renew        time.Time         `json:"renew,omitzero"`
@@ -37,6 +39,7 @@ func newEntry(p Policy, k Key, c *plugin.Credential, now time.Time) *entry {
 		Profile: p.Profile, Config: p.Config, Created: now, Below: k.Below, Level: p.Level,
 		Token: c.Token.Reveal(), AccessKey: c.AccessKey,
 		SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
+		Certificate: c.ClientCertificate, ClientKey: c.ClientKey.Reveal(),
 		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Fixed: c.Fixed, Attrs: c.Attrs,
 	}
 }
@@ -45,6 +48,7 @@ func (e *entry) credential() *plugin.Credential {
 	return &plugin.Credential{
 		Token: plugin.NewSecret(e.Token), AccessKey: e.AccessKey,
 		SecretKey: plugin.NewSecret(e.SecretKey), SessionToken: plugin.NewSecret(e.SessionToken),
+		ClientCertificate: e.Certificate, ClientKey: plugin.NewSecret(e.ClientKey),
 		Issued: e.Issued, Expires: e.Expires, Renew: e.Renew, Fixed: e.Fixed, Attrs: e.Attrs,
 	}
 }

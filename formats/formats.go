@@ -85,6 +85,10 @@ func needToken(o Options, format string, c *plugin.Credential) error {
 	if !c.Token.IsZero() {
 		return nil
 	}
+	if !c.ClientKey.IsZero() {
+		return plugin.Errorf(plugin.Config, "format %s writes a token, and this profile gives a client certificate", format).
+			WithHint("kubernetes and json write client certificates")
+	}
 	return plugin.Errorf(plugin.Config, "format %s writes a token, and this profile gives an access key", format).
 		WithHint("use a profile that gives tokens, such as one of plugin keystone; aws, env and json write access keys")
 }

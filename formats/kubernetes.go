@@ -68,18 +68,22 @@ func Interactive(execInfo string) bool {
 func (*kubernetes) MinTTL() time.Duration { return 2 * time.Minute }
 
 func (k *kubernetes) Encode(w io.Writer, c *plugin.Credential) error {
-	if err := needToken(k.options, "kubernetes", c); err != nil {
-		return err
+	if c.ClientKey.IsZero() {
+		if err := needToken(k.options, "kubernetes", c); err != nil {
+			return err
+		}
 	}
 	type status struct {
-		ExpirationTimestamp string `json:"expirationTimestamp,omitempty"`
-		Token               string `json:"token"`
+		ExpirationTimestamp   string `json:"expirationTimestamp,omitempty"`
+		Token                 string `json:"token,omitempty"`
+		ClientCertificateData string `json:"clientCertificateData,omitempty"`
+		ClientKeyData         string `json:"clientKeyData,omitempty"`
 	}
 	return writeJSON(w, struct {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
 		Status     status `json:"status"`
-	}{k.apiVersion, "ExecCredential", status{rfc3339(early(c)), c.Token.Reveal()}})
+	}{k.apiVersion, "ExecCredential", status{rfc3339(early(c)), c.Token.Reveal(), c.ClientCertificate, c.ClientKey.Reveal()}})
 }
 
 // early is the expiry that a client is told which uses a token to its very

@@ -5,6 +5,7 @@ package plugin
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,12 +18,17 @@ import (
 )
 
 // A Credential is what a [Source] yields, the cache keeps and a format writes:
-// a token or an access key pair. Fields that do not apply are empty.
+// a token, an access key pair, or a client certificate. Fields that do not
+// apply are empty.
 type Credential struct {
 	Token        Secret
 	AccessKey    string
 	SecretKey    Secret
 	SessionToken Secret
+	// ClientCertificate is a chain in PEM form, with the key of its first
+	// certificate.
+	ClientCertificate string
+	ClientKey         Secret
 
 	// Issued and Expires are the issuer's own statements. A zero Expires
 	// means that the credential does not expire.
@@ -85,8 +91,13 @@ func (c *Credential) Life() time.Duration {
 // it is empty, has expired, or holds characters that would break out of a
 // header, a shell line or a document.
 func (c *Credential) Check(now time.Time) error {
-	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) {
+	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() {
 		return Errorf(Unusable, "the issuer's answer holds no credential")
+	}
+	if c.ClientCertificate != "" || !c.ClientKey.IsZero() {
+		if _, err := tls.X509KeyPair([]byte(c.ClientCertificate), []byte(c.ClientKey.Reveal())); err != nil {
+			return Errorf(Unusable, "the issuer's client certificate and its key do not belong together")
+		}
 	}
 	for _, s := range []string{c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal()} {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -112,8 +123,11 @@ func (c *Credential) LogValue() slog.Value { return slog.StringValue(c.String())
 // String describes c without its secrets.
 func (c *Credential) String() string {
 	kind := "token"
-	if c.AccessKey != "" {
+	switch {
+	case c.AccessKey != "":
 		kind = "access key " + c.AccessKey
+	case c.ClientCertificate != "":
+		kind = "client certificate"
 	}
 	return fmt.Sprintf("%s until %s", kind, c.Expires.UTC().Format(time.RFC3339))
 }
@@ -238,7 +252,7 @@ type Keys interface {
 // An Issuer is a kind of source: what `plugin:` in a profile names.
 type Issuer struct {
 	Name  string
-	Gives string // "token" or "access key"
+	Gives string // "token", "access key" or "client certificate"
 	From  string // what it says of itself in the README's table
 	Mints bool   // each profile's keys are its own, and recorded in a ledger
 

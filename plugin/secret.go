@@ -139,15 +139,31 @@ func underAny(path string, dirs ...string) bool {
 const WithinVariable = "JETON_WITHIN"
 
 func runSecretCommand(ctx context.Context, argv []string, getenv func(string) string, profile string) (Secret, error) {
+	out, err := RunProgram(ctx, argv, nil, getenv, profile)
+	if err != nil {
+		return Secret{}, err
+	}
+	s, err := cleanSecret(out)
+	if err != nil {
+		return Secret{}, fmt.Errorf("command %q: %w", argv[0], err)
+	}
+	return s, nil
+}
+
+// RunProgram returns what a program prints, up to 64 KiB of it. The program may
+// not ask jeton for the profile that it serves. env are variables beside those
+// of this process.
+func RunProgram(ctx context.Context, argv, env []string, getenv func(string) string, profile string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), WithinVariable+"="+strings.TrimSpace(getenv(WithinVariable)+" "+profile))
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(cmd.Env, WithinVariable+"="+strings.TrimSpace(getenv(WithinVariable)+" "+profile))
 	cmd.WaitDelay = time.Second // for what the program itself has started
 	var out, complaint limited
 	start := time.Now()
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-			return Secret{}, Errorf(Config, "command %q: not found", argv[0])
+			return nil, Errorf(Config, "command %q: not found", argv[0])
 		}
 		why := err.Error()
 		if ctx.Err() != nil {
@@ -160,13 +176,17 @@ func runSecretCommand(ctx context.Context, argv []string, getenv func(string) st
 		}
 		// A program may have asked the user something; callers who wait in a
 		// row must not each do so again.
-		return Secret{}, Errorf(Config, "command %q: %s", argv[0], why).RememberFor(10 * time.Second)
+		e := Errorf(Config, "command %q: %s", argv[0], why).RememberFor(10 * time.Second)
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			switch code := Code(exit.ExitCode()); code {
+			case Unusable, Network, Later, Denied:
+				e.Code = code // as another jeton says it, and who follows sysexits(3)
+			}
+		}
+		return nil, e
 	}
-	s, err := cleanSecret(out.Bytes())
-	if err != nil {
-		return Secret{}, fmt.Errorf("command %q: %w", argv[0], err)
-	}
-	return s, nil
+	return out.Bytes(), nil
 }
 
 // ReadSecret reads a secret to the end of r.
