@@ -37,6 +37,7 @@ var issuers = []plugin.Issuer{
 	keystone.Issuer,
 	keystone.EC2,
 	ovhcloud.Issuer,
+	ovhcloud.S3,
 	oidc.Issuer,
 	sts.Issuer,
 	command.Issuer,

@@ -480,3 +480,19 @@ func TestOtherIdentityBelow(t *testing.T) {
 		seen[string(out)] = true
 	}
 }
+
+// However many processes want what a program prints, it runs once.
+func TestCommandStorm(t *testing.T) {
+	u := newUser(t, &world{}, "")
+	ran := filepath.Join(u.home, "ran")
+	script := filepath.Join(u.home, "helper")
+	text := "#!/bin/sh\necho ran >>" + ran + "\necho '{\"Version\": 1, \"AccessKeyId\": \"AK\", \"SecretAccessKey\": \"SK\", \"Expiration\": \"2099-01-01T00:00:00Z\"}'\n"
+	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	u.configure(t, &world{}, "  p: {plugin: command, argv: ["+script+"]}\n")
+	allEqual(t, u.storm(t, 40, nil, "get", "p", "-f", "aws"))
+	if b, err := os.ReadFile(ran); err != nil || string(b) != "ran\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+}

@@ -6,9 +6,7 @@ package ovhcloud
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -154,7 +152,7 @@ func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Ta
 		Identities  []string `json:"identities"`
 		Roles       []string `json:"roles"`
 	}
-	if err := s.get(ctx, c, "/auth/details", &details); err != nil {
+	if err := s.api(c).call(ctx, http.MethodGet, "/auth/details", &details); err != nil {
 		return nil, err
 	}
 	identity := plugin.Table{Name: "identity", Columns: []string{"what", "value"}, Rows: [][]string{
@@ -168,7 +166,7 @@ func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Ta
 	}
 	identity.Rows = append(identity.Rows, []string{"expires", c.Expires.UTC().Format(time.RFC3339)})
 	var projects []string
-	if err := s.get(ctx, c, "/cloud/project", &projects); err != nil {
+	if err := s.api(c).call(ctx, http.MethodGet, "/cloud/project", &projects); err != nil {
 		return nil, err
 	}
 	table := plugin.Table{Name: "projects", Columns: []string{"id"}}
@@ -178,59 +176,9 @@ func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Ta
 	return []plugin.Table{identity, table}, nil
 }
 
-// get asks the API.
-func (s *source) get(ctx context.Context, c *plugin.Credential, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.options.APIURL+path, nil)
-	if err != nil {
-		return plugin.Errorf(plugin.Config, "api_url is not a URL")
-	}
-	req.Header.Set("Authorization", "Bearer "+c.Token.Reveal())
-	req.Header.Set("Accept", "application/json")
-	resp, err := s.env.HTTP.Do(req)
-	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
-	}
-	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return refusal(req.URL.Host, resp.StatusCode, body, c.Token)
-	}
-	if json.Unmarshal(body, into) != nil {
-		return plugin.Errorf(plugin.Unusable, "%s does not answer as OVHcloud's API does", req.URL.Host).
-			WithHint("check api_url: %s", s.options.APIURL)
-	}
-	return nil
-}
-
-// refusal is the API's own message, with the actions that IAM refuses.
-func refusal(host string, status int, body []byte, token plugin.Secret) error {
-	var a struct {
-		Class   string         `json:"class"`
-		Message string         `json:"message"`
-		Details map[string]any `json:"details"`
-	}
-	if json.Unmarshal(body, &a) != nil || a.Message == "" || strings.Contains(string(body), token.Reveal()) {
-		return plugin.Errorf(plugin.Unusable, "%s answered HTTP %d", host, status)
-	}
-	code := plugin.Unusable
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		code = plugin.Denied
-	}
-	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, plugin.Shorten(a.Message), status)
-	if actions, ok := a.Details["unauthorizedActionsByIAM"].(string); ok && actions != "" {
-		e.Text += ": " + plugin.Shorten(actions)
-		return e.WithHint("an IAM policy has to give the service account these actions")
-	}
-	if status == http.StatusUnauthorized {
-		return e.WithHint("the token is no longer valid: jeton reject drops it")
-	}
-	return e
+// api returns the API as the profile's token opens it.
+func (s *source) api(c *plugin.Credential) *api {
+	return &api{s.env.HTTP, s.options.APIURL, c.Token}
 }
 
 // environment reads the variables of go-ovh and of Terraform's provider.

@@ -154,6 +154,7 @@ type OVHcloud struct {
 
 	mu    sync.Mutex
 	token string
+	keys  map[string]string // S3 credentials of user 7, by access
 }
 
 func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -177,6 +178,10 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 401, map[string]any{"class": "Client::Unauthorized", "message": "You must login first"})
 		return
 	}
+	if id, ok := strings.CutPrefix(r.URL.Path, "/1.0/cloud/project/p1/user/7/s3Credentials"); ok {
+		o.s3(w, r, strings.Trim(id, "/"))
+		return
+	}
 	switch r.URL.Path {
 	case "/1.0/auth/details":
 		reply(w, 200, map[string]any{"account": "xx1111-ovh", "method": "oauth2", "identities": []string{"urn:v1:eu:identity:credential:xx1111-ovh/oauth2-" + o.ClientID}, "roles": []string{}})
@@ -189,6 +194,42 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 200, []string{"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"})
 	default:
 		reply(w, 404, map[string]any{"class": "Client::NotFound", "message": "Got an invalid (or empty) URL"})
+	}
+}
+
+// Kill makes the API forget its token, as after a change of password.
+func (o *OVHcloud) Kill() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.token = ""
+}
+
+func (o *OVHcloud) s3(w http.ResponseWriter, r *http.Request, id string) {
+	access, secret := strings.CutSuffix(id, "/secret")
+	_, known := o.keys[access]
+	switch {
+	case id == "" && r.Method == http.MethodGet:
+		list := []map[string]string{}
+		for access := range o.keys {
+			list = append(list, map[string]string{"access": access, "tenantId": "p1", "userId": "7"})
+		}
+		reply(w, 200, list)
+	case id == "" && r.Method == http.MethodPost:
+		if o.keys == nil {
+			o.keys = map[string]string{}
+		}
+		access, secret := random(), random()
+		o.keys[access] = secret
+		reply(w, 200, map[string]string{"access": access, "secret": secret, "tenantId": "p1", "userId": "7"})
+	case !known:
+		reply(w, 404, map[string]any{"class": "Client::NotFound", "message": "S3 credentials not found"})
+	case secret && r.Method == http.MethodPost:
+		reply(w, 200, map[string]string{"secret": o.keys[access]})
+	case r.Method == http.MethodDelete:
+		delete(o.keys, access)
+		w.WriteHeader(200)
+	default:
+		reply(w, 405, map[string]any{"message": "no"})
 	}
 }
 

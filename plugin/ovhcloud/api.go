@@ -1,0 +1,91 @@
+package ovhcloud
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// api is OVHcloud's API as one token opens it.
+type api struct {
+	http  *http.Client
+	base  string
+	token plugin.Secret
+}
+
+// What the API answers beside success.
+var (
+	errUnauthorized = errors.New("the token is dead")
+	errNotFound     = errors.New("there is no such thing")
+)
+
+// call makes a request without a body, and decodes the answer into out unless it
+// is nil. Its errors are made for the user, and wrap the ones above.
+func (a *api) call(ctx context.Context, method, path string, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
+	if err != nil {
+		return plugin.Errorf(plugin.Config, "api_url is not a URL")
+	}
+	req.Header.Set("Authorization", "Bearer "+a.token.Reveal())
+	req.Header.Set("Accept", "application/json")
+	resp, err := a.http.Do(req)
+	if err != nil {
+		return plugin.ConnectionError(err, req.URL.Host)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return plugin.ConnectionError(err, req.URL.Host)
+	}
+	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusNoContent {
+		e := refusal(req.URL.Host, resp.StatusCode, body, a.token)
+		switch resp.StatusCode {
+		case http.StatusUnauthorized:
+			return plugin.Because(e, errUnauthorized)
+		case http.StatusNotFound:
+			return plugin.Because(e, errNotFound)
+		}
+		return e
+	}
+	if out != nil && json.Unmarshal(body, out) != nil {
+		return plugin.Errorf(plugin.Unusable, "%s does not answer as OVHcloud's API does", req.URL.Host).
+			WithHint("check api_url: %s", a.base).RememberFor(10 * time.Second)
+	}
+	return nil
+}
+
+// refusal is the API's own message, with the actions that IAM refuses.
+func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.Error {
+	var a struct {
+		Message string         `json:"message"`
+		Details map[string]any `json:"details"`
+	}
+	if json.Unmarshal(body, &a) != nil || a.Message == "" || strings.Contains(string(body), token.Reveal()) {
+		return plugin.Errorf(plugin.Unusable, "%s answered HTTP %d", host, status).RememberFor(10 * time.Second)
+	}
+	code := plugin.Unusable
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		code = plugin.Denied
+	case http.StatusNotFound, http.StatusBadRequest:
+		code = plugin.Config
+	}
+	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, plugin.Shorten(a.Message), status).RememberFor(10 * time.Second)
+	if actions, ok := a.Details["unauthorizedActionsByIAM"].(string); ok && actions != "" {
+		e.Text += ": " + plugin.Shorten(actions)
+		return e.WithHint("an IAM policy has to give the service account these actions")
+	}
+	if status == http.StatusUnauthorized {
+		return e.WithHint("the token is no longer valid: jeton reject drops it")
+	}
+	return e
+}

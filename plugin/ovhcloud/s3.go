@@ -1,0 +1,203 @@
+package ovhcloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"regexp"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// S3 gives the S3 credentials of a Public Cloud user. They never expire, so that
+// jeton keeps a ledger of those that it makes.
+//
+// https://eu.api.ovh.com/console/?section=%2Fcloud&branch=v1#post-/cloud/project/-serviceName-/user/-userId-/s3Credentials
+var S3 = plugin.Issuer{
+	Name:  "ovhcloud-s3",
+	Gives: "access key",
+	From:  "an ovhcloud profile (from): s3Credentials of a Public Cloud user, rotated and removed by jeton",
+	Mints: true,
+	New:   func() plugin.Options { return &S3Options{} },
+}
+
+// S3Options are the options of an ovhcloud-s3 profile.
+type S3Options struct {
+	ServiceName string        `yaml:"service_name" help:"id of the Public Cloud project"`
+	UserID      string        `yaml:"user_id" help:"id of the user in it, a number"`
+	Region      string        `yaml:"region" help:"S3's region, such as gra, passed on to the client"`
+	Endpoint    string        `yaml:"endpoint" help:"S3's address, passed on to the client; that of the region by default"`
+	MaxAge      time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
+}
+
+var (
+	number = regexp.MustCompile(`^[0-9]+$`)
+	region = regexp.MustCompile(`^[a-z0-9-]+$`)
+)
+
+// Complete checks o.
+func (o *S3Options) Complete(common *plugin.Common) error {
+	switch {
+	case common.From == "":
+		return plugin.Errorf(plugin.Config, "from is missing").WithHint("name a profile of plugin ovhcloud: from: NAME")
+	case o.ServiceName == "":
+		return plugin.Errorf(plugin.Config, "service_name is missing").WithHint("it is the id of the Public Cloud project; jeton inspect %s lists them", common.From)
+	case o.UserID == "":
+		return plugin.Errorf(plugin.Config, "user_id is missing").WithHint("it is a number: GET /cloud/project/%s/user lists the users", o.ServiceName)
+	case !number.MatchString(o.UserID):
+		return plugin.Errorf(plugin.Config, "user_id: must be a number")
+	case o.Region != "" && !region.MatchString(o.Region):
+		return plugin.Errorf(plugin.Config, "region: must be in small letters, such as gra")
+	case common.RenewAfter > 0:
+		return plugin.Errorf(plugin.Config, "renew_after has no meaning for keys, which do not expire").
+			WithHint("max_age replaces a key at that age")
+	}
+	if o.Endpoint == "" && o.Region != "" {
+		o.Endpoint = "https://s3." + o.Region + ".io.cloud.ovh.net"
+	}
+	if o.Endpoint != "" {
+		if _, err := plugin.ParseURL(o.Endpoint, common.PlainHTTP); err != nil {
+			return fmt.Errorf("endpoint: %w", err)
+		}
+	}
+	return nil
+}
+
+// Source returns the source of access keys.
+func (o *S3Options) Source(env *plugin.Env) plugin.Source { return &s3{o, env} }
+
+type s3 struct {
+	options *S3Options
+	env     *plugin.Env
+}
+
+// Fetch returns the profile's key, which it makes if there is none.
+func (s *s3) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
+	var c *plugin.Credential
+	err := s.withAPI(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
+		c, err = s.env.Ledger.Mint(ctx, account, keys, s.env.Refresh)
+		return err
+	})
+	return c, err
+}
+
+// Revoke deletes all keys that the profile has minted.
+func (s *s3) Revoke(ctx context.Context, _ *plugin.Credential) error {
+	_, err := s.collect(ctx, true)
+	return err
+}
+
+// Collect deletes the keys that nobody wants any more.
+func (s *s3) Collect(ctx context.Context) ([]string, error) { return s.collect(ctx, false) }
+
+func (s *s3) collect(ctx context.Context, all bool) (ids []string, err error) {
+	err = s.withAPI(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
+		ids, err = s.env.Ledger.Collect(ctx, account, keys, all)
+		return err
+	})
+	return ids, err
+}
+
+// withAPI does something with a token of the profile below. A token that turns
+// out to be dead is replaced once: that it was kept is our affair.
+func (s *s3) withAPI(ctx context.Context, do func(plugin.Account, *s3Keys) error) error {
+	for renew := false; ; renew = true {
+		token, err := s.env.From(ctx, renew)
+		if err != nil {
+			return err
+		}
+		base := token.Attrs[plugin.AttrOVHEndpoint]
+		if token.Token.IsZero() || base == "" {
+			return plugin.Errorf(plugin.Config, "from: that profile gives no token of OVHcloud's API").
+				WithHint("name a profile of plugin ovhcloud")
+		}
+		if known, ok := endpoints[base]; ok {
+			base = known.api
+		}
+		o := s.options
+		keys := &s3Keys{o, &api{s.env.HTTP, base, token.Token}}
+		err = do(plugin.Account{Issuer: base, Subject: o.ServiceName + "/" + o.UserID, Scope: o.ServiceName, MaxAge: o.MaxAge}, keys)
+		if renew || !errors.Is(err, errUnauthorized) {
+			return err
+		}
+	}
+}
+
+// s3Keys are the calls of the API for the keys of one user.
+type s3Keys struct {
+	options *S3Options
+	api     *api
+}
+
+func (k *s3Keys) path(id string) string {
+	path := "/cloud/project/" + url.PathEscape(k.options.ServiceName) + "/user/" + k.options.UserID + "/s3Credentials"
+	if id != "" {
+		path += "/" + url.PathEscape(id)
+	}
+	return path
+}
+
+func (k *s3Keys) List(ctx context.Context) (map[string]string, error) {
+	var all []struct {
+		Access string `json:"access"`
+	}
+	if err := k.api.call(ctx, http.MethodGet, k.path(""), &all); err != nil {
+		return nil, err
+	}
+	scopes := map[string]string{}
+	for _, c := range all {
+		scopes[c.Access] = k.options.ServiceName // a user is in one project
+	}
+	return scopes, nil
+}
+
+func (k *s3Keys) Create(ctx context.Context) (*plugin.Credential, error) {
+	var a struct {
+		Access string `json:"access"`
+		Secret string `json:"secret"`
+	}
+	if err := k.api.call(plugin.SendOnce(ctx), http.MethodPost, k.path(""), &a); err != nil {
+		return nil, err
+	}
+	return k.credential(a.Access, a.Secret)
+}
+
+// Read asks for the secret of a key again, which OVHcloud gives at any time.
+func (k *s3Keys) Read(ctx context.Context, id string) (*plugin.Credential, error) {
+	var a struct {
+		Secret string `json:"secret"`
+	}
+	err := k.api.call(ctx, http.MethodPost, k.path(id)+"/secret", &a)
+	if errors.Is(err, errNotFound) {
+		return nil, fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k.credential(id, a.Secret)
+}
+
+func (k *s3Keys) Delete(ctx context.Context, id string) error {
+	err := k.api.call(ctx, http.MethodDelete, k.path(id), nil)
+	if errors.Is(err, errNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (k *s3Keys) credential(access, secret string) (*plugin.Credential, error) {
+	if access == "" || secret == "" {
+		return nil, plugin.Errorf(plugin.Unusable, "OVHcloud's answer holds no key").RememberFor(10 * time.Second)
+	}
+	attrs := map[string]string{plugin.AttrUserID: k.options.UserID, plugin.AttrProjectID: k.options.ServiceName}
+	for name, value := range map[string]string{plugin.AttrRegion: k.options.Region, plugin.AttrEndpoint: k.options.Endpoint} {
+		if value != "" {
+			attrs[name] = value
+		}
+	}
+	return &plugin.Credential{AccessKey: access, SecretKey: plugin.NewSecret(secret), Attrs: attrs}, nil
+}
