@@ -246,6 +246,7 @@ func TestScriptsClients(t *testing.T) {
 
 // TestScriptsKeyring runs those that need a keyring, in a session of its own.
 func TestScriptsKeyring(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"gnome-keyring-daemon", "dbus-run-session", "secret-tool"} {
 		if client(name) == "" {
 			skip(t, name+" is not installed")

@@ -60,6 +60,7 @@ func startServer(t *testing.T, name string, env []string, args ...string) string
 // A certified OpenID provider takes every way in which a client authenticates
 // itself, and what it refuses is told by its name.
 func TestCertifiedProvider(t *testing.T) {
+	t.Parallel()
 	u := newUser(t, &world{}, "")
 	var keys []string
 	ecKey := func(curve elliptic.Curve) any {
@@ -125,6 +126,7 @@ func TestCertifiedProvider(t *testing.T) {
 // Kubernetes' own authenticator takes the ID token that kubectl gets from jeton,
 // and refuses one that has expired.
 func TestKubernetesOIDC(t *testing.T) {
+	t.Parallel()
 	kubectl := client("kubectl")
 	if kubectl == "" {
 		skip(t, "kubectl is not installed")
@@ -179,6 +181,7 @@ func TestKubernetesOIDC(t *testing.T) {
 // An issuer whose endpoints lie on another origin works, unless they are there
 // without TLS.
 func TestTwoOrigins(t *testing.T) {
+	t.Parallel()
 	provider := &embedded.Provider{ClientID: "c", ClientSecret: "CANARY-s"}
 	var moved atomic.Bool
 	tokens := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -250,6 +253,7 @@ func TestTwoOrigins(t *testing.T) {
 // A real MinIO gives keys for the ID token of another profile, and the aws
 // command works with them, also after they were renewed.
 func TestMinIO(t *testing.T) {
+	t.Parallel()
 	cloud := realCloud(t)
 	minio, aws := client("minio"), client("aws")
 	if minio == "" || aws == "" {

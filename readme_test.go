@@ -153,6 +153,7 @@ func TestReadmeCommands(t *testing.T) {
 
 // The demo runs.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	jeton, err := build()
 	if err != nil {
 		t.Fatal(err)

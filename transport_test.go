@@ -68,6 +68,7 @@ func (a *authority) sign(t *testing.T, template x509.Certificate) (certPEM, keyP
 // Certificates are verified, whatever is wrong with them, and say what is; a
 // file of authorities, a client certificate and a proxy are used.
 func TestTransport(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	caPEM, _, ca := (*authority)(nil).sign(t, x509.Certificate{})
 	_, _, other := (*authority)(nil).sign(t, x509.Certificate{})
@@ -170,6 +171,7 @@ func TestTransport(t *testing.T) {
 // kubectl reaches a server that wants a client certificate with the one that
 // jeton hands out, and one that is about to expire is renewed first.
 func TestClientCertificate(t *testing.T) {
+	t.Parallel()
 	kubectl := client("kubectl")
 	if kubectl == "" {
 		skip(t, "kubectl is not installed")
