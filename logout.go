@@ -105,7 +105,7 @@ func (a *app) logout(ctx context.Context, p *plugin.Profile) (some bool, failure
 			continue
 		}
 		some = true
-		if c := k.Credential; c != nil && ok && !p.Issuer.Mints && !c.Token.IsZero() && !over(c) {
+		if c := k.Credential; c != nil && ok && !p.Issuer.Mints && (!c.Token.IsZero() || !c.ClientKey.IsZero()) && !over(c) {
 			failures = errors.Join(failures, unrevoked(r.Revoke(ctx, c), c))
 		}
 		_, err := a.cache.Drop(ctx, k.Name)

@@ -38,6 +38,7 @@ var issuers = []plugin.Issuer{
 	keystone.EC2,
 	ovhcloud.Issuer,
 	ovhcloud.S3,
+	ovhcloud.Kube,
 	oidc.Issuer,
 	sts.Issuer,
 	command.Issuer,

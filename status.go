@@ -285,6 +285,9 @@ func (row profileReport) identity() string {
 	} else if first(plugin.AttrSystemScope) != "" {
 		who += " in the whole cloud"
 	}
+	if cluster := first(plugin.AttrClusterID); cluster != "" {
+		who += " cluster " + cluster
+	}
 	if row.AccessKey != "" {
 		who += " (" + row.AccessKey + ")"
 	}

@@ -75,6 +75,7 @@ const (
 	AttrClientID           = "client_id"
 	AttrTokenType          = "token_type"   // "id_token" or "access_token"
 	AttrOVHEndpoint        = "ovh_endpoint" // of OVHcloud's API: ovh-eu, or its address
+	AttrClusterID          = "cluster_id"   // of Kubernetes
 	AttrRoleARN            = "role_arn"     // of the session of a role
 )
 

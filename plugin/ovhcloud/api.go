@@ -89,3 +89,26 @@ func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.
 	}
 	return e
 }
+
+// withAPI does something with a token of the profile below. A token that turns
+// out to be dead is replaced once: that it was kept is our affair.
+func withAPI(ctx context.Context, env *plugin.Env, do func(*api) error) error {
+	for renew := false; ; renew = true {
+		token, err := env.From(ctx, renew)
+		if err != nil {
+			return err
+		}
+		base := token.Attrs[plugin.AttrOVHEndpoint]
+		if token.Token.IsZero() || base == "" {
+			return plugin.Errorf(plugin.Config, "from: that profile gives no token of OVHcloud's API").
+				WithHint("name a profile of plugin ovhcloud")
+		}
+		if known, ok := endpoints[base]; ok {
+			base = known.api
+		}
+		err = do(&api{env.HTTP, base, token.Token})
+		if renew || !errors.Is(err, errUnauthorized) {
+			return err
+		}
+	}
+}

@@ -78,7 +78,7 @@ type s3 struct {
 // Fetch returns the profile's key, which it makes if there is none.
 func (s *s3) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	var c *plugin.Credential
-	err := s.withAPI(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
+	err := s.withKeys(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
 		c, err = s.env.Ledger.Mint(ctx, account, keys, s.env.Refresh)
 		return err
 	})
@@ -95,36 +95,19 @@ func (s *s3) Revoke(ctx context.Context, _ *plugin.Credential) error {
 func (s *s3) Collect(ctx context.Context) ([]string, error) { return s.collect(ctx, false) }
 
 func (s *s3) collect(ctx context.Context, all bool) (ids []string, err error) {
-	err = s.withAPI(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
+	err = s.withKeys(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
 		ids, err = s.env.Ledger.Collect(ctx, account, keys, all)
 		return err
 	})
 	return ids, err
 }
 
-// withAPI does something with a token of the profile below. A token that turns
-// out to be dead is replaced once: that it was kept is our affair.
-func (s *s3) withAPI(ctx context.Context, do func(plugin.Account, *s3Keys) error) error {
-	for renew := false; ; renew = true {
-		token, err := s.env.From(ctx, renew)
-		if err != nil {
-			return err
-		}
-		base := token.Attrs[plugin.AttrOVHEndpoint]
-		if token.Token.IsZero() || base == "" {
-			return plugin.Errorf(plugin.Config, "from: that profile gives no token of OVHcloud's API").
-				WithHint("name a profile of plugin ovhcloud")
-		}
-		if known, ok := endpoints[base]; ok {
-			base = known.api
-		}
-		o := s.options
-		keys := &s3Keys{o, &api{s.env.HTTP, base, token.Token}}
-		err = do(plugin.Account{Issuer: base, Subject: o.ServiceName + "/" + o.UserID, Scope: o.ServiceName, MaxAge: o.MaxAge}, keys)
-		if renew || !errors.Is(err, errUnauthorized) {
-			return err
-		}
-	}
+// withKeys does something with the keys of the profile's user.
+func (s *s3) withKeys(ctx context.Context, do func(plugin.Account, *s3Keys) error) error {
+	o := s.options
+	return withAPI(ctx, s.env, func(api *api) error {
+		return do(plugin.Account{Issuer: api.base, Subject: o.ServiceName + "/" + o.UserID, Scope: o.ServiceName, MaxAge: o.MaxAge}, &s3Keys{o, api})
+	})
 }
 
 // s3Keys are the calls of the API for the keys of one user.

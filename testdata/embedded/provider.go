@@ -2,10 +2,16 @@ package embedded
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
@@ -183,6 +189,8 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch r.URL.Path {
+	case "/1.0/cloud/project/p1/kube/k1/kubeconfig":
+		reply(w, 200, map[string]string{"content": kubeconfig()})
 	case "/1.0/auth/details":
 		reply(w, 200, map[string]any{"account": "xx1111-ovh", "method": "oauth2", "identities": []string{"urn:v1:eu:identity:credential:xx1111-ovh/oauth2-" + o.ClientID}, "roles": []string{}})
 	case "/1.0/cloud/project":
@@ -231,6 +239,29 @@ func (o *OVHcloud) s3(w http.ResponseWriter, r *http.Request, id string) {
 	default:
 		reply(w, 405, map[string]any{"message": "no"})
 	}
+}
+
+// kubeconfig is one with a client certificate that lives for a year.
+func kubeconfig() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotAfter: time.Now().AddDate(1, 0, 0)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	encode := func(kind string, der []byte) string {
+		return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+	return "apiVersion: v1\nkind: Config\ncurrent-context: kubernetes-admin@web\ncontexts:\n- name: kubernetes-admin@web\n  context: {cluster: web, user: kubernetes-admin-web}\n" +
+		"clusters: [{name: web, cluster: {server: https://127.0.0.1}}]\nusers:\n- name: other\n  user: {}\n- name: kubernetes-admin-web\n  user:\n    client-certificate-data: " +
+		encode("CERTIFICATE", cert) + "\n    client-key-data: " + encode("EC PRIVATE KEY", der) + "\n"
 }
 
 // GitHub is the runner of a job of GitHub Actions, which gives the job its ID

@@ -1,0 +1,137 @@
+package ovhcloud
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Kube gives the client certificate of a Managed Kubernetes cluster, which takes
+// no token of OVHcloud's.
+var Kube = plugin.Issuer{
+	Name:  "ovhcloud-kube",
+	Gives: "client certificate",
+	From:  "an ovhcloud profile (from): the kubeconfig of a Managed Kubernetes cluster",
+	New:   func() plugin.Options { return &KubeOptions{} },
+}
+
+// KubeOptions are the options of an ovhcloud-kube profile.
+type KubeOptions struct {
+	ServiceName string `yaml:"service_name" help:"id of the Public Cloud project"`
+	ClusterID   string `yaml:"cluster_id" help:"id of the cluster in it"`
+}
+
+// Complete checks o.
+func (o *KubeOptions) Complete(common *plugin.Common) error {
+	switch {
+	case common.From == "":
+		return plugin.Errorf(plugin.Config, "from is missing").WithHint("name a profile of plugin ovhcloud: from: NAME")
+	case o.ServiceName == "":
+		return plugin.Errorf(plugin.Config, "service_name is missing").WithHint("it is the id of the Public Cloud project; jeton inspect %s lists them", common.From)
+	case o.ClusterID == "":
+		return plugin.Errorf(plugin.Config, "cluster_id is missing").WithHint("GET /cloud/project/%s/kube lists the clusters", o.ServiceName)
+	}
+	return nil
+}
+
+// Source returns the source of certificates.
+func (o *KubeOptions) Source(env *plugin.Env) plugin.Source { return &kube{o, env} }
+
+type kube struct {
+	options *KubeOptions
+	env     *plugin.Env
+}
+
+// kubeLife is how long a certificate is kept, though it lives for much longer:
+// who lost the right to it should notice.
+const kubeLife = 12 * time.Hour
+
+// Fetch asks for the cluster's kubeconfig. The call that makes a new one, reset,
+// would cut off everybody and is never made.
+func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
+	var a struct {
+		Content string `json:"content"`
+	}
+	path := "/cloud/project/" + url.PathEscape(s.options.ServiceName) + "/kube/" + url.PathEscape(s.options.ClusterID) + "/kubeconfig"
+	err := withAPI(ctx, s.env, func(api *api) error { return api.call(ctx, http.MethodPost, path, &a) })
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	c, err := certificate([]byte(a.Content))
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Unusable, "the cluster's kubeconfig has no client certificate that can be used").RememberFor(10 * time.Second)
+	}
+	c.Issued, c.Renew = now, now.Add(kubeLife)
+	c.Attrs = map[string]string{plugin.AttrProjectID: s.options.ServiceName, plugin.AttrClusterID: s.options.ClusterID}
+	return c, nil
+}
+
+// Revoke tells what it cannot do.
+func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
+	if c != nil {
+		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s; only kubeconfig/reset, which cuts off everybody, would end that",
+			s.env.Profile, c.Expires.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// certificate returns the client certificate of the current user of a
+// kubeconfig.
+func certificate(text []byte) (*plugin.Credential, error) {
+	var k struct {
+		Current  string `yaml:"current-context"`
+		Contexts []struct {
+			Name    string
+			Context struct{ User string }
+		}
+		Users []struct {
+			Name string
+			User struct {
+				Certificate string `yaml:"client-certificate-data"`
+				Key         string `yaml:"client-key-data"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &k); err != nil {
+		return nil, err
+	}
+	user := ""
+	for _, c := range k.Contexts {
+		if c.Name == k.Current {
+			user = c.Context.User
+		}
+	}
+	for _, u := range k.Users {
+		if u.Name != user {
+			continue
+		}
+		cert, err := base64.StdEncoding.DecodeString(u.User.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		key, err := base64.StdEncoding.DecodeString(u.User.Key)
+		if err != nil {
+			return nil, err
+		}
+		block, _ := pem.Decode(cert)
+		if block == nil {
+			break
+		}
+		leaf, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		return &plugin.Credential{ClientCertificate: string(cert), ClientKey: plugin.NewSecret(string(key)), Expires: leaf.NotAfter}, nil
+	}
+	return nil, errors.New("no certificate")
+}
