@@ -171,13 +171,19 @@ func (i *importOVHCmd) Run(ctx context.Context, a *app) error {
 	if len(names) == 1 {
 		name = names[0]
 	}
-	if path == "" {
-		path = plugin.ExpandHome("~/.ovh.conf")
-		if _, err := os.Stat(path); err != nil {
-			path = "/etc/ovh.conf"
+	given := path != ""
+	if !given {
+		for _, path = range []string{plugin.ExpandHome("~/.ovh.conf"), "/etc/ovh.conf"} {
+			if _, err := os.Stat(path); err == nil {
+				break
+			}
 		}
 	}
 	d, err := ovhcloud.Draft(name, path)
+	if errors.Is(err, fs.ErrNotExist) && !given {
+		return plugin.Errorf(plugin.Config, "there is no ovh.conf: neither ~/.ovh.conf nor /etc/ovh.conf").
+			WithHint("name the file: jeton import ovh PATH")
+	}
 	if err != nil {
 		return err
 	}

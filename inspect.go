@@ -17,7 +17,7 @@ type inspectCmd struct {
 }
 
 func (i *inspectCmd) Help() string {
-	return "Asks the issuer who the profile's credential is, and what else it offers to its owner: for Keystone the roles, and the projects and domains to choose from."
+	return "Asks the issuer who the profile's credential is, and what else it offers to its owner: for Keystone the roles, and the projects and domains to choose from; for OVHcloud its account and projects; of an OpenID Connect token its claims."
 }
 
 func (i *inspectCmd) Run(ctx context.Context, a *app) error {
@@ -27,8 +27,11 @@ func (i *inspectCmd) Run(ctx context.Context, a *app) error {
 	}
 	inspector, ok := a.source(p, need{}).(plugin.Inspector)
 	if !ok {
-		return about(p, plugin.Errorf(plugin.Config, "plugin %s has nothing to look into", p.Issuer.Name).
-			WithHint("look into the profile below it: jeton inspect %s", p.Common.From))
+		e := plugin.Errorf(plugin.Config, "plugin %s has nothing to look into", p.Issuer.Name)
+		if p.Common.From != "" {
+			e.Hint = "look into the profile below it: jeton inspect " + p.Common.From
+		}
+		return about(p, e)
 	}
 	a.open(ctx, true)
 	c, err := a.fetch(ctx, p, need{})

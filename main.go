@@ -298,7 +298,7 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 				has = "does not exist"
 			}
 			return nil, plugin.Errorf(plugin.Config, "there is no profile: %s %s, and the environment holds no identity", f.Path, has).
-				WithHint("source an openrc file, or write a profile; the README begins with one")
+				WithHint("source an openrc file, take over what other tools have (jeton import --help), or write a profile; the README begins with one")
 		default:
 			return nil, plugin.Errorf(plugin.Config, "which profile? there are: %s", strings.Join(f.Names(), ", ")).
 				WithHint("name one, set JETON_PROFILE, or call one of them default")

@@ -409,6 +409,21 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string, se
 	return c, nil
 }
 
+// Inspect tells what the token says of itself.
+func (s *source) Inspect(_ context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+	claims := plugin.ParseClaims(c.Token)
+	table := plugin.Table{Name: "identity", Columns: []string{"what", "value"}}
+	for _, row := range [][2]string{
+		{"token", c.Attrs[plugin.AttrTokenType]}, {"issuer", c.Attrs[plugin.AttrIssuer]}, {"subject", claims.Subject},
+		{"audience", strings.Join(claims.Audience, ", ")}, {"client", c.Attrs[plugin.AttrClientID]}, {"expires", c.Expires.UTC().Format(time.RFC3339)},
+	} {
+		if row[1] != "" {
+			table.Rows = append(table.Rows, row[:])
+		}
+	}
+	return []plugin.Table{table}, nil
+}
+
 // attributes returns what a token tells of itself.
 func attributes(token plugin.Secret, kind, client string) map[string]string {
 	claims := plugin.ParseClaims(token)
