@@ -249,9 +249,6 @@ func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugi
 	return errors.Join(failures, a.print(tell(outcomes, f.Path)))
 }
 
-// position is where an error of the configuration file is.
-var position = regexp.MustCompile(`(^|: )line \d+:\d+: `)
-
 // addDraft returns the configuration with d in it, whose secrets are stored,
 // and what became of it.
 func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *plugin.Draft) (*plugin.File, string, error) {
@@ -279,7 +276,7 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *p
 		// The file that it is about is not written.
 		e := plugin.AsError(err)
 		e.Text = strings.TrimPrefix(strings.TrimPrefix(e.Text, f.Path+": "), "profile "+d.Name+": ")
-		e.Text = position.ReplaceAllString(e.Text, "$1")
+		e.Text = regexp.MustCompile(`(^|: )line \d+:\d+: `).ReplaceAllString(e.Text, "$1")
 		return nil, "", e
 	}
 	same := bytes.Equal(text, f.Text) && f.Has(d.Name)

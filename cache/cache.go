@@ -410,7 +410,7 @@ func (c *Cache) Clear(ctx context.Context) error {
 	if d, ok := c.Store.(*Dir); ok {
 		files, e := d.list()
 		for _, f := range files {
-			if keyName.MatchString(f.value) && f.suffix == documentSuffix {
+			if isKeyName(f.value) && f.suffix == documentSuffix {
 				d.Delete(ctx, f.value+f.suffix)
 			}
 		}

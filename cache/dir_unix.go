@@ -40,7 +40,7 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 // foreign reports whether a file of that name is not one that jeton writes.
 func foreign(name string) bool {
 	value, _, _ := strings.Cut(name, ".")
-	return !keyName.MatchString(value) && value != pepperName && value != SecretsName && value != ConfigLock &&
+	return !isKeyName(value) && value != pepperName && value != SecretsName && value != ConfigLock &&
 		!strings.HasPrefix(value, ledgerPrefix) && !strings.HasPrefix(value, scratchPrefix)
 }
 

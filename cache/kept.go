@@ -48,7 +48,7 @@ func (c *Cache) Kept(ctx context.Context) ([]Kept, error) {
 		return byName[name]
 	}
 	for _, f := range files {
-		if !keyName.MatchString(f.value) {
+		if !isKeyName(f.value) {
 			continue
 		}
 		key := Key{Name: f.value, seal: sealFor(c.Pepper, f.value)}
@@ -93,7 +93,7 @@ func (c *Cache) Collect(ctx context.Context) (int, error) {
 	names := map[string]bool{}
 	for _, f := range files {
 		switch {
-		case !keyName.MatchString(f.value) && !strings.HasPrefix(f.value, scratchPrefix):
+		case !isKeyName(f.value) && !strings.HasPrefix(f.value, scratchPrefix):
 			// Whatever else lies there is not the cache's.
 		case strings.HasSuffix(f.suffix, tmpSuffix):
 			if time.Since(f.info.ModTime()) > abandoned {

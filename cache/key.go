@@ -8,7 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"regexp"
+	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -23,8 +23,10 @@ type Key struct {
 	seal  []byte
 }
 
-// keyName is what the name of a key looks like.
-var keyName = regexp.MustCompile(`^[0-9a-f]{32}$`)
+// isKeyName reports whether name is like that of a key.
+func isKeyName(name string) bool {
+	return len(name) == 32 && strings.Trim(name, "0123456789abcdef") == ""
+}
 
 // pepperName is the file with 32 random bytes that enter every key, so that a
 // copied cache directory gives no hashes to guess passwords by.

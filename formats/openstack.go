@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -106,15 +105,13 @@ func NeedsCloud(c *plugin.Credential, program string) bool {
 	return c.Attrs[plugin.AttrDelegated] != "" && !slices.Contains([]string{"terraform", "tofu", "packer"}, program)
 }
 
-var serviceType = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-
 // Cloud returns a clouds.yaml by which openstackclient uses the token as it is
 // (keystoneauth's admin_token), for a project with these endpoints by service
 // type; and the variables that select it. path is where the file will be.
 func Cloud(c *plugin.Credential, endpoints map[string]string, path string) ([]byte, []Variable) {
 	var overrides [][2]string
 	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
-		if serviceType.MatchString(service) {
+		if service != "" && plugin.Word(service, "-") {
 			overrides = append(overrides, [2]string{strings.ReplaceAll(service, "-", "_") + "_endpoint_override", endpoints[service]})
 		}
 	}

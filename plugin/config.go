@@ -100,11 +100,10 @@ func (f *File) parse(b []byte) error {
 	})
 }
 
-var quotedText = regexp.MustCompile(`'[^']{2,}'`)
-
 // YAMLError is a syntax error in jeton's words. The library's text holds line
 // and cause; what it quotes of the file may be a secret.
 func YAMLError(err error) error {
+	quotedText := regexp.MustCompile(`'[^']{2,}'`)
 	text := quotedText.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "'…'")
 	e := Errorf(Config, "is not valid YAML: %s", Shorten(text))
 	switch {
@@ -116,12 +115,18 @@ func YAMLError(err error) error {
 	return e
 }
 
-var nameRule = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`)
+// Word reports whether s consists of ASCII letters, digits and the characters in
+// extra. A regular expression would have to be compiled whenever jeton starts.
+func Word(s, extra string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(extra, r))
+	})
+}
 
 // CheckName returns an error if name cannot be that of a profile or of a secret
 // in the keyring.
 func CheckName(name string) error {
-	if len(name) > 100 || !nameRule.MatchString(name) || strings.Contains(name, "..") {
+	if len(name) > 100 || name == "" || !Word(name[:1], "_") || !Word(name, "_.@-") || strings.Contains(name, "..") {
 		return Errorf(Config, "name %s cannot be used", strconv.Quote(Shorten(name))).
 			WithHint("use letters, digits and _ . @ -, at most 100, and begin with a letter or digit")
 	}

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -34,11 +34,6 @@ type S3Options struct {
 	MaxAge      time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
 }
 
-var (
-	number = regexp.MustCompile(`^[0-9]+$`)
-	region = regexp.MustCompile(`^[a-z0-9-]+$`)
-)
-
 // Complete checks o.
 func (o *S3Options) Complete(common *plugin.Common) error {
 	switch {
@@ -48,9 +43,9 @@ func (o *S3Options) Complete(common *plugin.Common) error {
 		return plugin.Errorf(plugin.Config, "service_name is missing").WithHint("it is the id of the Public Cloud project; jeton inspect %s lists them", common.From)
 	case o.UserID == "":
 		return plugin.Errorf(plugin.Config, "user_id is missing").WithHint("it is a number: GET /cloud/project/%s/user lists the users", o.ServiceName)
-	case !number.MatchString(o.UserID):
+	case strings.Trim(o.UserID, "0123456789") != "":
 		return plugin.Errorf(plugin.Config, "user_id: must be a number")
-	case o.Region != "" && !region.MatchString(o.Region):
+	case !plugin.Word(o.Region, "-") || strings.ToLower(o.Region) != o.Region:
 		return plugin.Errorf(plugin.Config, "region: must be in small letters, such as gra")
 	case common.RenewAfter > 0:
 		return plugin.Errorf(plugin.Config, "renew_after has no meaning for keys, which do not expire").

@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -50,8 +49,6 @@ const (
 	sessionToken = "get_session_token"
 )
 
-var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-
 // Complete checks o.
 func (o *Options) Complete(common *plugin.Common) error {
 	o.from = common.From != ""
@@ -71,7 +68,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 		if o.RoleSessionName == "" {
 			o.RoleSessionName = "jeton"
 		}
-		if !sessionName.MatchString(o.RoleSessionName) {
+		if n := len(o.RoleSessionName); n < 2 || n > 64 || !plugin.Word(o.RoleSessionName, "_+=,.@-") {
 			return plugin.Errorf(plugin.Config, "role_session_name: 2 to 64 letters, digits and _ + = , . @ -")
 		}
 	case sessionToken:
@@ -93,7 +90,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 		if o.Region == "" {
 			return plugin.Errorf(plugin.Config, "region is missing").WithHint("AWS's service is in a region, such as region: eu-west-3; others have an endpoint")
 		}
-		if !regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(o.Region) {
+		if !plugin.Word(o.Region, "-") {
 			return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region))
 		}
 		domain := "amazonaws.com"
