@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -96,7 +97,8 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 		delete(l.values, "passcode")
 	}
 	kind := l.values["auth_type"].Text
-	for option, v := range l.values {
+	for _, option := range slices.Sorted(maps.Keys(l.values)) {
+		v := l.values[option]
 		if v.Text == unknown && !strings.HasPrefix(option, "pass") && !strings.HasSuffix(option, "secret") && !strings.HasSuffix(option, "token") {
 			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into the profile")
 			delete(l.values, option)
