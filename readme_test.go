@@ -151,6 +151,37 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
+// The profiles that the README shows are such.
+func TestReadmeProfiles(t *testing.T) {
+	n := 0
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(readme(t), -1) {
+		text := block[1]
+		if !strings.Contains(text, "plugin: ") {
+			continue // a kubeconfig
+		}
+		if !strings.HasPrefix(text, "profiles:") {
+			text = "profiles:\n" + text
+		}
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := plugin.ReadFile(path, true, issuers, func(string) string { return "" })
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		for _, name := range f.Names() {
+			n++
+			if _, err := f.Profile(name); err != nil {
+				t.Errorf("%v", err)
+			}
+		}
+	}
+	if n < 3 {
+		t.Errorf("only %d profiles were found", n)
+	}
+}
+
 // The demo runs.
 func TestDemo(t *testing.T) {
 	t.Parallel()

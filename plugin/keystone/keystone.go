@@ -22,7 +22,7 @@ import (
 var Issuer = plugin.Issuer{
 	Name:        "keystone",
 	Gives:       "token",
-	From:        "OpenStack Keystone: password, TOTP, several factors, application credential, trust or another token",
+	From:        "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID Connect, or another token",
 	New:         func() plugin.Options { return &Options{Verify: true} },
 	Aliases:     aliases,
 	EnvName:     "env-os",
