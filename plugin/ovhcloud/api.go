@@ -112,3 +112,16 @@ func withAPI(ctx context.Context, env *plugin.Env, do func(*api) error) error {
 		}
 	}
 }
+
+// checkProject returns an error unless there is a profile of the API below, and a
+// project to ask it about.
+func checkProject(common *plugin.Common, serviceName string) error {
+	if common.From == "" {
+		return plugin.Errorf(plugin.Config, "from is missing").WithHint("name a profile of plugin ovhcloud: from: NAME")
+	}
+	if serviceName == "" {
+		return plugin.Errorf(plugin.Config, "service_name is missing").
+			WithHint("it is the id of the Public Cloud project; jeton inspect %s lists them", common.From)
+	}
+	return nil
+}

@@ -32,12 +32,10 @@ type KubeOptions struct {
 
 // Complete checks o.
 func (o *KubeOptions) Complete(common *plugin.Common) error {
-	switch {
-	case common.From == "":
-		return plugin.Errorf(plugin.Config, "from is missing").WithHint("name a profile of plugin ovhcloud: from: NAME")
-	case o.ServiceName == "":
-		return plugin.Errorf(plugin.Config, "service_name is missing").WithHint("it is the id of the Public Cloud project; jeton inspect %s lists them", common.From)
-	case o.ClusterID == "":
+	if err := checkProject(common, o.ServiceName); err != nil {
+		return err
+	}
+	if o.ClusterID == "" {
 		return plugin.Errorf(plugin.Config, "cluster_id is missing").WithHint("GET /cloud/project/%s/kube lists the clusters", o.ServiceName)
 	}
 	return nil

@@ -36,11 +36,10 @@ type S3Options struct {
 
 // Complete checks o.
 func (o *S3Options) Complete(common *plugin.Common) error {
+	if err := checkProject(common, o.ServiceName); err != nil {
+		return err
+	}
 	switch {
-	case common.From == "":
-		return plugin.Errorf(plugin.Config, "from is missing").WithHint("name a profile of plugin ovhcloud: from: NAME")
-	case o.ServiceName == "":
-		return plugin.Errorf(plugin.Config, "service_name is missing").WithHint("it is the id of the Public Cloud project; jeton inspect %s lists them", common.From)
 	case o.UserID == "":
 		return plugin.Errorf(plugin.Config, "user_id is missing").WithHint("it is a number: GET /cloud/project/%s/user lists the users", o.ServiceName)
 	case strings.Trim(o.UserID, "0123456789") != "":
