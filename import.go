@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -215,6 +216,7 @@ func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugi
 	if err != nil {
 		return err
 	}
+	keeper.config = f.Path
 	original := f.Text
 	var outcomes []outcome
 	var failures error
@@ -238,7 +240,7 @@ func (a *app) writeDrafts(ctx context.Context, flags importFlags, drafts []plugi
 	})
 	if err != nil {
 		// A secret must not be where a former profile would send it elsewhere.
-		return errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err), keeper.undo())
+		return errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err), keeper.undo(0))
 	}
 	for _, o := range outcomes {
 		keeper.tidy(o.draft, f.Text)
@@ -287,12 +289,14 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *p
 	case f.Has(d.Name):
 		done = "replaced in"
 	}
+	stored := len(keeper.undos)
 	for _, o := range d.Options {
 		if o.Secret == nil {
 			continue
 		}
-		if err := keeper.store(ctx, d, f.Path, o.Name, o.Secret, same); err != nil {
-			return nil, "", fmt.Errorf("%s: %w", o.Name, err)
+		if err := keeper.store(ctx, d, o.Name, o.Secret, same); err != nil {
+			// All secrets of a profile, or none.
+			return nil, "", errors.Join(fmt.Errorf("%s: %w", o.Name, err), keeper.undo(stored))
 		}
 	}
 	return edited, done, nil
@@ -323,6 +327,7 @@ type keeper struct {
 	kind, where string
 	given       bool // --secret was
 	force       bool
+	config      string            // the file that is edited
 	used        map[string]string // the places of this run, and whose they are
 	replaced    []string          // in the keyring
 	undos       []func() error
@@ -356,24 +361,21 @@ func (a *app) newKeeper(flags importFlags, drafts []plugin.Draft) (*keeper, erro
 	return k, nil
 }
 
-// undo takes back what was stored.
-func (k *keeper) undo() (failures error) {
-	for _, undo := range slices.Backward(k.undos) {
+// undo takes back what was stored, but for the first n secrets.
+func (k *keeper) undo(n int) (failures error) {
+	for _, undo := range slices.Backward(k.undos[n:]) {
 		failures = errors.Join(failures, undo())
 	}
+	k.undos = k.undos[:n]
 	return failures
 }
 
-// tidy removes the files in which the secrets of d were before, if it has them
-// elsewhere now.
+// tidy removes the files in which import has put the secrets of d before, if
+// nothing in the configuration, however it is written, names them any more.
 func (k *keeper) tidy(d plugin.Draft, config []byte) {
-	dir, err := k.app.directory("XDG_STATE_HOME", xdg.StateHome)
-	if err != nil {
-		return
-	}
 	for _, o := range d.Options {
-		path := filepath.Join(dir, cache.SecretsName, d.Name+"-"+o.Name)
-		if o.Secret != nil && !bytes.Contains(config, []byte(path)) {
+		path, err := k.own(d.Name + "-" + o.Name)
+		if err == nil && o.Secret != nil && !bytes.Contains(config, []byte(filepath.Base(path))) {
 			os.Remove(path)
 		}
 	}
@@ -458,10 +460,20 @@ func (k *keeper) path(name string) (string, error) {
 		}
 		return path, err
 	}
+	return k.own(name)
+}
+
+// own returns jeton's own file for a secret of that name. Another configuration
+// file than the usual one has files of its own.
+func (k *keeper) own(name string) (string, error) {
 	dir, err := k.app.directory("XDG_STATE_HOME", xdg.StateHome)
 	if err != nil {
 		return "", plugin.Errorf(plugin.Config, "%v, so that there is no place for a secret", err).
 			WithHint("name one: --secret file:PATH")
+	}
+	usual, err := k.app.directory("XDG_CONFIG_HOME", xdg.ConfigHome)
+	if err != nil || filepath.Join(usual, "config.yaml") != k.config {
+		name += fmt.Sprintf("-%x", sha256.Sum256([]byte(k.config)))[:9]
 	}
 	return filepath.Join(dir, cache.SecretsName, name), nil
 }
@@ -475,7 +487,7 @@ type vault interface {
 
 // store puts a secret of d where place has said. same says that the profile is
 // already there, so that nothing is asked for what is known.
-func (k *keeper) store(ctx context.Context, d *plugin.Draft, config, option string, s *plugin.DraftSecret, same bool) error {
+func (k *keeper) store(ctx context.Context, d *plugin.Draft, option string, s *plugin.DraftSecret, same bool) error {
 	if s.Momentary || k.kind == "env" || k.kind == "command" {
 		return nil
 	}
@@ -491,7 +503,7 @@ func (k *keeper) store(ctx context.Context, d *plugin.Draft, config, option stri
 		if err != nil {
 			return err
 		}
-		if path == config {
+		if path == k.config {
 			return plugin.Errorf(plugin.Usage, "--secret: that is the configuration file")
 		}
 		v = fileVault(path)
