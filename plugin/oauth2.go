@@ -52,8 +52,7 @@ type TokenResponse struct {
 	TokenType   string
 	Issued      time.Time
 	ExpiresIn   time.Duration // 0 if the server does not say
-	Scope       string
-	IssuedType  string // of an exchange (RFC 8693, section 3)
+	IssuedType  string        // of an exchange (RFC 8693, section 3)
 }
 
 // Do sends r. Its errors are made for the user: an OAuth error is told by its
@@ -105,7 +104,6 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 		IDToken     string          `json:"id_token"`
 		TokenType   string          `json:"token_type"`
 		ExpiresIn   json.RawMessage `json:"expires_in"`
-		Scope       any             `json:"scope"`
 		IssuedType  any             `json:"issued_token_type"`
 		Error       any             `json:"error"`
 		Description string          `json:"error_description"`
@@ -128,9 +126,6 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 			WithHint("check the token endpoint: %s", withoutQuery(req.URL)).RememberFor(throttled)
 	}
 	t := &TokenResponse{AccessToken: NewSecret(a.AccessToken), IDToken: NewSecret(a.IDToken), TokenType: a.TokenType, Issued: issued}
-	if s, ok := a.Scope.(string); ok {
-		t.Scope = s
-	}
 	if s, ok := a.IssuedType.(string); ok {
 		t.IssuedType = s
 	}
@@ -296,7 +291,6 @@ type Discovery struct {
 	Issuer        string   `json:"issuer"`
 	TokenEndpoint string   `json:"token_endpoint"`
 	GrantTypes    []string `json:"grant_types_supported"`
-	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 }
 
 // discoveryLife is how long a discovery document is kept. Providers change it

@@ -23,20 +23,15 @@ type Signature struct {
 	Service string
 }
 
-// Sign signs r, whose body is body, at the time now. The session token may be
-// zero. The request's Content-Type and Host are signed.
-func (s Signature) Sign(r *http.Request, body []byte, accessKey string, secretKey, session Secret, now time.Time) {
+// Sign signs r, whose body is body, at the time now. The request's Content-Type
+// and Host are signed.
+func (s Signature) Sign(r *http.Request, body []byte, accessKey string, secretKey Secret, now time.Time) {
 	date := now.UTC().Format("20060102T150405Z")
 	dateHeader := "X-" + s.Vendor + "-Date"
 	r.Header.Set(dateHeader, date)
 	signed := []string{"host", strings.ToLower(dateHeader)}
 	if r.Header.Get("Content-Type") != "" {
 		signed = append(signed, "content-type")
-	}
-	if !session.IsZero() {
-		name := "X-" + s.Vendor + "-Security-Token"
-		r.Header.Set(name, session.Reveal())
-		signed = append(signed, strings.ToLower(name))
 	}
 	slices.Sort(signed)
 	var headers strings.Builder

@@ -20,7 +20,7 @@ func TestSignature(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", "application/json")
-		s.Sign(r, []byte(body), "AKEXAMPLE", NewSecret("SECRETKEYEXAMPLE"), Secret{}, now)
+		s.Sign(r, []byte(body), "AKEXAMPLE", NewSecret("SECRETKEYEXAMPLE"), now)
 		if got := r.Header.Get("Authorization"); !strings.HasSuffix(got, "Signature="+want) {
 			t.Errorf("%s: %s", s.Prefix, got)
 		}

@@ -182,7 +182,7 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 				region = "us-east-1" // what services without regions go by
 			}
 			plugin.Signature{Prefix: "AWS4", Vendor: "Amz", Region: region, Service: "sts"}.
-				Sign(req, body, key.AccessKey, key.SecretKey, plugin.Secret{}, time.Now())
+				Sign(req, body, key.AccessKey, key.SecretKey, time.Now())
 		}
 		resp, err := s.env.HTTP.Do(req)
 		if err != nil {
