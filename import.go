@@ -18,6 +18,7 @@ import (
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
 	"github.com/jeton-cli/jeton/plugin/keystone"
+	"github.com/jeton-cli/jeton/plugin/outscale"
 	"github.com/jeton-cli/jeton/plugin/ovhcloud"
 )
 
@@ -26,6 +27,8 @@ type importCmd struct {
 	Clouds importCloudsCmd `cmd:"" help:"Take over clouds of a clouds.yaml."`
 	Env    importEnvCmd    `cmd:"" help:"Take over the identity in the environment."`
 	OVH    importOVHCmd    `cmd:"" name:"ovh" help:"Take over the service account of an ovh.conf."`
+
+	Outscale importOutscaleCmd `cmd:"" help:"Take over profiles of Outscale's config.json, or what OSC_ variables say."`
 }
 
 func (*importCmd) Help() string {
@@ -101,30 +104,7 @@ func (i *importCloudsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if len(names) == 0 {
-		names = clouds.Names
-	}
-	if len(names) == 0 {
-		return plugin.Errorf(plugin.Config, "%s: there are no clouds in it", clouds.Path)
-	}
-	if i.As != "" && len(names) > 1 {
-		return plugin.Errorf(plugin.Usage, "--as names one profile, and there are %d clouds: %s", len(names), plugin.Shorten(strings.Join(names, ", "))).
-			WithHint("name the cloud")
-	}
-	var drafts []plugin.Draft
-	var failures error
-	for _, name := range names {
-		d, err := clouds.Draft(name)
-		if i.As != "" {
-			d.Name = i.As
-		}
-		if err != nil {
-			failures = errors.Join(failures, &profileError{plugin.Shorten(name), err})
-			continue
-		}
-		drafts = append(drafts, d)
-	}
-	return errors.Join(failures, a.writeDrafts(ctx, i.importFlags, drafts))
+	return a.importAll(ctx, i.importFlags, i.As, names, clouds.Names, clouds.Path, clouds.Draft)
 }
 
 type importEnvCmd struct {
@@ -189,6 +169,76 @@ func (i *importOVHCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.writeDrafts(ctx, i.importFlags, []plugin.Draft{d})
+}
+
+type importOutscaleCmd struct {
+	Args []string `arg:"" optional:"" name:"file-or-profile" help:"A config.json, by default ~/.osc/config.json, and names of profiles in it; by default all."`
+	As   string   `help:"Name of the profile, if there is one." placeholder:"NAME"`
+	importFlags
+}
+
+func (*importOutscaleCmd) Help() string {
+	return "Without a file or a profile, an identity in OSC_ variables is taken, as Outscale's tools do it, and else the file. The profile default becomes one called outscale."
+}
+
+func (i *importOutscaleCmd) Run(ctx context.Context, a *app) error {
+	path, names := "", i.Args
+	if len(names) > 0 && (strings.ContainsRune(names[0], filepath.Separator) || filepath.Ext(names[0]) == ".json") {
+		path, names = names[0], names[1:]
+	}
+	if len(i.Args) == 0 {
+		d, err := outscale.EnvironmentDraft("outscale", a.getenv)
+		if err != nil {
+			return err
+		}
+		if d != nil {
+			return a.writeDrafts(ctx, i.importFlags, named([]plugin.Draft{*d}, i.As))
+		}
+	}
+	f, err := outscale.ReadConfig(path)
+	if errors.Is(err, fs.ErrNotExist) && path == "" {
+		return plugin.Errorf(plugin.Config, "there is no ~/.osc/config.json, and no access key in OSC_ACCESS_KEY and OSC_SECRET_KEY").
+			WithHint("name the file: jeton import outscale PATH")
+	}
+	if err != nil {
+		return err
+	}
+	return a.importAll(ctx, i.importFlags, i.As, names, f.Names, f.Path, f.Draft)
+}
+
+// importAll takes over those of a file that are named, or all.
+func (a *app) importAll(ctx context.Context, flags importFlags, as string, names, all []string, path string, draft func(string) (plugin.Draft, error)) error {
+	if len(names) == 0 {
+		names = all
+	}
+	if len(names) == 0 {
+		return plugin.Errorf(plugin.Config, "%s: there is nothing in it to take over", path)
+	}
+	if as != "" && len(names) > 1 {
+		return plugin.Errorf(plugin.Usage, "--as names one profile, and there are %d: %s", len(names), plugin.Shorten(strings.Join(names, ", "))).
+			WithHint("say which")
+	}
+	var drafts []plugin.Draft
+	var failures error
+	for _, name := range names {
+		d, err := draft(name)
+		if err != nil {
+			failures = errors.Join(failures, &profileError{plugin.Shorten(name), err})
+			continue
+		}
+		drafts = append(drafts, d)
+	}
+	return errors.Join(failures, a.writeDrafts(ctx, flags, named(drafts, as)))
+}
+
+// named returns drafts with the name, if there is one.
+func named(drafts []plugin.Draft, name string) []plugin.Draft {
+	for n := range drafts {
+		if name != "" {
+			drafts[n].Name = name
+		}
+	}
+	return drafts
 }
 
 // An outcome tells what became of a draft.

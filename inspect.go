@@ -25,6 +25,7 @@ func (i *inspectCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.open(ctx, true)
 	inspector, ok := a.source(p, need{}).(plugin.Inspector)
 	if !ok {
 		e := plugin.Errorf(plugin.Config, "plugin %s has nothing to look into", p.Issuer.Name)
@@ -33,12 +34,7 @@ func (i *inspectCmd) Run(ctx context.Context, a *app) error {
 		}
 		return about(p, e)
 	}
-	a.open(ctx, true)
-	c, err := a.fetch(ctx, p, need{})
-	if err != nil {
-		return about(p, err)
-	}
-	tables, err := inspector.Inspect(ctx, c)
+	tables, err := inspector.Inspect(ctx, func() (*plugin.Credential, error) { return a.fetch(ctx, p, need{}) })
 	if err != nil {
 		return about(p, err)
 	}

@@ -161,7 +161,7 @@ func (a *app) keysLeft(ctx context.Context, kind func(cache.Minted) bool) error 
 			if kind(m) {
 				failures = errors.Join(failures, plugin.Errorf(plugin.Config,
 					"access key %s, made for profile %s of %s, is there still at %s: no profile could delete it", m.ID, m.Profile, m.Config, account.Issuer).
-					WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself (at Keystone: openstack ec2 credentials delete %s)", m.ID))
+					WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself (openstack ec2 credentials delete, or osc-cli api DeleteAccessKey)"))
 			}
 		}
 	}

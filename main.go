@@ -28,6 +28,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin/command"
 	"github.com/jeton-cli/jeton/plugin/keystone"
 	"github.com/jeton-cli/jeton/plugin/oidc"
+	"github.com/jeton-cli/jeton/plugin/outscale"
 	"github.com/jeton-cli/jeton/plugin/ovhcloud"
 	"github.com/jeton-cli/jeton/plugin/sts"
 )
@@ -39,6 +40,8 @@ var issuers = []plugin.Issuer{
 	ovhcloud.Issuer,
 	ovhcloud.S3,
 	ovhcloud.Kube,
+	outscale.Issuer,
+	outscale.Kube,
 	oidc.Issuer,
 	sts.Issuer,
 	command.Issuer,
@@ -435,7 +438,10 @@ func (a *app) source(p *plugin.Profile, n need) plugin.Source {
 }
 
 func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
-	return &cache.Ledger{Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name, Roaming: roaming(p), Gone: a.cache.ForgetKeys}
+	_, unkept := a.cache.Store.(cache.None)
+	return &cache.Ledger{
+		Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name, Roaming: roaming(p), Unkept: unkept, Gone: a.cache.ForgetKeys,
+	}
 }
 
 // roaming reports whether p stands for whatever identity is in the

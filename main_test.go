@@ -108,6 +108,16 @@ func newWorld(t testing.TB) *world {
 	mux.Handle("/1.0/", rich)
 	mux.Handle("/poor/", http.StripPrefix("/poor", ovh(false)))
 	mux.Handle("/sts/", embedded.STS{Provider: k.Provider})
+	mux.Handle("/api/", newOutscale())
+	strict, withheld, full := newOutscale(), newOutscale(), newOutscale()
+	strict.MaxLife, strict.NoTags, strict.OneTimePassword = 10*time.Minute, true, "123456"
+	mux.Handle("/strict/", http.StripPrefix("/strict", strict))
+	withheld.WithheldPermissions = true
+	mux.Handle("/withheld/", http.StripPrefix("/withheld", withheld))
+	for range 10 {
+		full.Plant("", time.Time{})
+	}
+	mux.Handle("/full/", http.StripPrefix("/full", full))
 	mux.HandleFunc("/github", embedded.GitHub)
 	mux.HandleFunc("/empty", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -470,5 +480,14 @@ func onlyFirst(answer func(http.ResponseWriter)) func(http.ResponseWriter, *http
 		first := false
 		once.Do(func() { answer(w); first = true })
 		return first
+	}
+}
+
+// newOutscale returns Outscale's API with one account, whose access key the
+// scripts know.
+func newOutscale() *embedded.Outscale {
+	return &embedded.Outscale{
+		Region: "eu-west-2", AccessKey: "AKACCOUNT00000000000", Secret: "CANARY-osc-secret",
+		Login: "root@example.com", Password: "CANARY-osc-password/+", Users: []string{"eve"},
 	}
 }

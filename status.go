@@ -205,6 +205,7 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 	}
 	table(&b, "", r.Profiles)
 	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
+	now := time.Now()
 	for i, account := range r.Minted {
 		if i == 0 {
 			b.WriteString("\nACCESS KEYS MADE BY JETON\n")
@@ -214,13 +215,23 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 			if m.Config != r.Config {
 				state += " of " + m.Config
 			}
-			if m.Unwanted {
+			switch {
+			case m.Expired(now):
+				state = "expired, to be deleted"
+			case m.Unwanted:
 				state = "replaced, to be deleted"
-				if m.DeleteAfter.After(time.Now()) {
+				if m.DeleteAfter.After(now) {
 					state += " after " + m.DeleteAfter.UTC().Format(time.RFC3339)
 				}
 			}
-			fmt.Fprintf(&b, "%s  made %s ago, project %s at %s: %s\n", m.ID, age(time.Since(m.Created)), m.Scope, account.Issuer, state)
+			fmt.Fprintf(&b, "%s  made %s ago", m.ID, age(now.Sub(m.Created)))
+			if !m.Expires.IsZero() && !m.Expired(now) {
+				fmt.Fprintf(&b, ", expires in %s", age(m.Expires.Sub(now)))
+			}
+			if m.Scope != "" {
+				fmt.Fprintf(&b, ", project %s", m.Scope)
+			}
+			fmt.Fprintf(&b, " at %s: %s\n", account.Issuer, state)
 		}
 		for _, id := range account.Strays {
 			fmt.Fprintf(&b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it is not yours\n", id, account.Issuer)

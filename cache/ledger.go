@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,9 @@ type Ledger struct {
 	// Roaming says that the profile's name stands for whatever identity is in
 	// the environment, so that keys of several accounts and projects go by it.
 	Roaming bool
+	// Unkept says that there is no cache, so that a key whose issuer tells its
+	// secret but once would be lost with every call.
+	Unkept bool
 	// Gone, if not nil, is told the ids of keys that were deleted or replaced,
 	// so that they are handed out no more. It must take no lock.
 	Gone func(ctx context.Context, ids []string)
@@ -54,6 +58,8 @@ type Minted struct {
 	Created time.Time `json:"created"`
 	// Expires is what its holders were told, zero for never.
 	Expires time.Time `json:"expires,omitzero"`
+	// Tag is what marks the key at an issuer that lets keys expire.
+	Tag string `json:"tag,omitempty"`
 	// Unwanted keys are deleted once it is past DeleteAfter.
 	Unwanted    bool      `json:"unwanted,omitempty"`
 	DeleteAfter time.Time `json:"delete_after,omitzero"`
@@ -78,8 +84,14 @@ func (m *Minted) grace() time.Time {
 	return m.Created.Add(keyGrace)
 }
 
-// Due reports whether the key is to be deleted now.
-func (m *Minted) Due(now time.Time) bool { return m.Unwanted && !m.DeleteAfter.After(now) }
+// Due reports whether the key is to be deleted now: it has been replaced, or
+// has expired, which not every issuer takes as a reason to remove it.
+func (m *Minted) Due(now time.Time) bool {
+	return m.Unwanted && !m.DeleteAfter.After(now) || m.Expired(now)
+}
+
+// Expired reports whether the key is past what its holders were told.
+func (m *Minted) Expired(now time.Time) bool { return !m.Expires.IsZero() && !m.Expires.After(now) }
 
 // of reports whether the key was made for l's profile.
 func (m *Minted) of(l *Ledger) bool { return m.Config == l.Config && m.Profile == l.Profile }
@@ -182,6 +194,11 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		return nil, err
 	}
 	defer unlock()
+	reader, readable := keys.(plugin.KeyReader)
+	if !readable && l.Unkept {
+		return nil, plugin.Errorf(plugin.Config, "nothing can be kept, so that every call would make another key").
+			WithHint("JETON_CACHE_DIR can name a directory that can be written")
+	}
 	there, err := keys.List(ctx)
 	if err != nil {
 		return nil, err
@@ -189,8 +206,8 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	now := time.Now().UTC().Truncate(time.Second)
 	l.gone(ctx, a.settle(there, now))
 	a.moved(l, at.Scope, now)
-	if i := a.wanted(l, at.Scope); i >= 0 && !replace && !a.Keys[i].outdated(at.MaxAge, now) {
-		c, err := keys.Read(ctx, a.Keys[i].ID)
+	if i := a.wanted(l, at.Scope); readable && i >= 0 && !replace && !a.Keys[i].outdated(at.MaxAge, now) {
+		c, err := reader.Read(ctx, a.Keys[i].ID)
 		if err == nil {
 			if at.MaxAge > 0 && a.Keys[i].Expires.IsZero() { // the profile got its max_age later
 				a.Keys[i].Expires = a.Keys[i].Created.Add(at.MaxAge + keyGrace)
@@ -207,14 +224,18 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	gone, _ := a.collect(ctx, keys, func(m Minted) bool { return m.Due(now) })
 	l.gone(ctx, gone)
 	key := Minted{Scope: at.Scope, Config: l.Config, Profile: l.Profile, Created: now}
-	if at.MaxAge > 0 {
+	switch {
+	case at.Life > 0:
+		key.Tag = at.Tag + ":" + strings.ToLower(rand.Text())
+		key.Expires = a.ownExpiry(there, time.Now().UTC().Add(at.Life))
+	case at.MaxAge > 0:
 		key.Expires = now.Add(at.MaxAge + keyGrace)
 	}
 	a.Intents = append(a.Intents, Intent{Before: slices.Sorted(maps.Keys(there)), Key: key})
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
-	c, err := keys.Create(ctx)
+	c, err := keys.Create(ctx, plugin.Key{Scope: key.Scope, Tag: key.Tag, Expires: key.Expires})
 	if err != nil {
 		if !uncertain(err) {
 			a.Intents = a.Intents[:len(a.Intents)-1]
@@ -223,14 +244,35 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		return nil, err
 	}
 	if i := a.wanted(l, at.Scope); i >= 0 {
-		a.Keys[i].replaced(key.grace())
+		if a.Keys[i].replaced(key.grace()); at.Life > 0 && replace {
+			a.Keys[i].DeleteAfter = time.Time{} // or the quota would soon be used up
+		}
 	}
 	key.ID = c.AccessKey
+	if !c.Expires.IsZero() {
+		key.Expires = c.Expires // the issuer's own word counts
+	}
 	a.Keys, a.Intents = append(a.Keys, key), a.Intents[:len(a.Intents)-1]
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
 	return key.dated(c, at.MaxAge), nil
+}
+
+// ownExpiry returns a time about t, in milliseconds, at which no other key of
+// the account ends.
+func (a *Account) ownExpiry(there map[string]plugin.Key, t time.Time) time.Time {
+	taken := map[int64]bool{}
+	for _, k := range there {
+		taken[k.Expires.UnixMilli()] = true
+	}
+	for _, i := range a.Intents {
+		taken[i.Key.Expires.UnixMilli()] = true
+	}
+	for t = t.Truncate(time.Millisecond); taken[t.UnixMilli()]; {
+		t = t.Add(-time.Millisecond)
+	}
+	return t
 }
 
 // uncertain reports whether a key may have been made although Create failed
@@ -254,10 +296,10 @@ func (l *Ledger) gone(ctx context.Context, ids []string) {
 // settle finds out what became of the intents that interrupted processes have
 // left, and returns the ids of the keys that were replaced. there are the keys
 // at the issuer, with their scopes.
-func (a *Account) settle(there map[string]string, now time.Time) (replaced []string) {
+func (a *Account) settle(there map[string]plugin.Key, now time.Time) (replaced []string) {
 	gone := func(id string) bool { _, ok := there[id]; return !ok }
 	a.Strays = slices.DeleteFunc(a.Strays, gone)
-	var pending []Intent
+	pending := a.settleMarked(there, now)
 	for len(a.Intents) > 0 {
 		// Several intents of one scope are settled together, since nobody can
 		// tell whose key is whose.
@@ -273,8 +315,7 @@ func (a *Account) settle(there map[string]string, now time.Time) (replaced []str
 		a.Intents = rest
 		var appeared []string
 		for _, id := range slices.Sorted(maps.Keys(there)) {
-			known := slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == id })
-			if there[id] == scope && !known && !slices.Contains(before, id) && !slices.Contains(a.Strays, id) {
+			if there[id].Scope == scope && !a.has(id) && !slices.Contains(before, id) && !slices.Contains(a.Strays, id) {
 				appeared = append(appeared, id)
 			}
 		}
@@ -288,13 +329,57 @@ func (a *Account) settle(there map[string]string, now time.Time) (replaced []str
 			continue
 		}
 		for _, i := range open {
-			if now.Sub(i.Key.Created) <= settleAfter {
+			if i.open(now) {
 				pending = append(pending, i)
 			}
 		}
 	}
 	a.Intents = pending
 	return replaced
+}
+
+// settleMarked settles the intents whose keys can be told from all others, and
+// returns those that may still come true. Nobody has got the secret of such a
+// key, and the issuer tells it to nobody else, so that it is unwanted.
+func (a *Account) settleMarked(there map[string]plugin.Key, now time.Time) (pending []Intent) {
+	a.Intents = slices.DeleteFunc(a.Intents, func(i Intent) bool {
+		if i.Key.Tag == "" {
+			return false
+		}
+		if id := i.find(there); id != "" && !a.has(id) {
+			key := i.Key
+			key.ID, key.Unwanted = id, true
+			a.Keys = append(a.Keys, key)
+		} else if id == "" && i.open(now) {
+			pending = append(pending, i)
+		}
+		return true
+	})
+	return pending
+}
+
+// find returns the id of the key that i is about, or "". An issuer that has
+// refused the tag knows the key by its expiry.
+func (i *Intent) find(there map[string]plugin.Key) string {
+	for id, k := range there {
+		if k.Tag == i.Key.Tag {
+			return id
+		}
+	}
+	for id, k := range there {
+		if k.Tag == "" && k.Expires.Equal(i.Key.Expires) && !slices.Contains(i.Before, id) {
+			return id
+		}
+	}
+	return ""
+}
+
+// open reports whether the request of i may still be under way at the issuer.
+func (i *Intent) open(now time.Time) bool { return now.Sub(i.Key.Created) <= settleAfter }
+
+// has reports whether the key is one of a's.
+func (a *Account) has(id string) bool {
+	return slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == id })
 }
 
 // adopt records that an interrupted process has made the key. It replaces the

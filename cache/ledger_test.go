@@ -44,16 +44,16 @@ func (i *issuer) step(op string, do func()) error {
 	return nil
 }
 
-func (i *issuer) List(context.Context) (map[string]string, error) {
-	scopes := map[string]string{}
-	return scopes, i.step("list", func() {
+func (i *issuer) List(context.Context) (map[string]plugin.Key, error) {
+	keys := map[string]plugin.Key{}
+	return keys, i.step("list", func() {
 		for _, id := range i.keys {
-			scopes[id] = testAccount.Scope
+			keys[id] = plugin.Key{Scope: testAccount.Scope}
 		}
 	})
 }
 
-func (i *issuer) Create(context.Context) (*plugin.Credential, error) {
+func (i *issuer) Create(context.Context, plugin.Key) (*plugin.Credential, error) {
 	if len(i.keys) >= i.limit {
 		return nil, plugin.Errorf(plugin.Denied, "the quota is used up").RememberFor(time.Minute)
 	}

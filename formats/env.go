@@ -101,6 +101,11 @@ var ovhVariables = []string{
 	"OVH_ACCESS_TOKEN", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CLIENT_ID", "OVH_CLIENT_SECRET", "OVH_CONSUMER_KEY", "OVH_ENDPOINT",
 }
 
+// outscaleVariables are those that Outscale's tools read of a login.
+var outscaleVariables = []string{
+	"OSC_ACCESS_KEY", "OSC_AUTH_METHOD", "OSC_ENDPOINT_API", "OSC_LOGIN", "OSC_PASSWORD", "OSC_PROFILE", "OSC_REGION", "OSC_SECRET_KEY",
+}
+
 // Environment returns the variables that carry c to a program, and those to
 // take out.
 func Environment(c *plugin.Credential, o Options) (set []Variable, unset []string, err error) {
@@ -121,6 +126,13 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		add("AWS_REGION", a[plugin.AttrRegion])
 		add("AWS_DEFAULT_REGION", a[plugin.AttrRegion])
 		add("AWS_ENDPOINT_URL_S3", a[plugin.AttrEndpoint])
+		if region := a[plugin.AttrOSCRegion]; region != "" {
+			family = slices.Concat(awsVariables, outscaleVariables)
+			add("OSC_ACCESS_KEY", c.AccessKey)
+			add("OSC_SECRET_KEY", c.SecretKey.Reveal())
+			add("OSC_REGION", region)
+			add("OSC_ENDPOINT_API", a[plugin.AttrOSCEndpoint])
+		}
 	case a[plugin.AttrAuthURL] != "":
 		family = openStackVariables
 		version, authType := identityAPI(c)

@@ -75,6 +75,8 @@ const (
 	AttrClientID           = "client_id"
 	AttrTokenType          = "token_type"   // "id_token" or "access_token"
 	AttrOVHEndpoint        = "ovh_endpoint" // of OVHcloud's API: ovh-eu, or its address
+	AttrOSCRegion          = "osc_region"   // a key with this one is for Outscale's API in the region
+	AttrOSCEndpoint        = "osc_endpoint" // of Outscale's API, if it is not the region's own
 	AttrClusterID          = "cluster_id"   // of Kubernetes
 	AttrRoleARN            = "role_arn"     // of the session of a role
 )
@@ -167,9 +169,10 @@ type Cataloger interface {
 
 // An Inspector is a [Source] that can look up what its issuer offers.
 type Inspector interface {
-	// Inspect returns what the issuer tells of c and of what its owner could
-	// have instead. No secret is in it.
-	Inspect(ctx context.Context, c *Credential) ([]Table, error)
+	// Inspect returns what the issuer tells of the profile's credential, which
+	// is had by calling credential, and of what its owner could have instead.
+	// No secret is in it.
+	Inspect(ctx context.Context, credential func() (*Credential, error)) ([]Table, error)
 }
 
 // A Table is a part of what an issuer offers.
@@ -219,8 +222,8 @@ type Env struct {
 // implements it, imports this package.
 type Ledger interface {
 	// Mint returns the key of the profile at account: the one that is wanted,
-	// read again from the issuer, or with replace, or if there is none, a new
-	// one.
+	// read again from the issuer, or a new one: with replace, or if there is
+	// none, or if keys is no [KeyReader].
 	Mint(ctx context.Context, account Account, keys Keys, replace bool) (*Credential, error)
 	// Collect deletes those keys of the account that are unwanted, and with
 	// all also those in use by the profile, and returns their ids.
@@ -231,23 +234,41 @@ type Ledger interface {
 // issuer, Scope what the key is good for there, such as a project.
 type Account struct {
 	Issuer, Subject, Scope string
-	// MaxAge is the age at which a key is replaced, 0 for never. Its holders
-	// are told that it expires an hour later, and until then it works.
+	// MaxAge is the age at which a key that does not expire is replaced, 0 for
+	// never. Its holders are told that it expires an hour later, and until then
+	// it works.
 	MaxAge time.Duration
+	// Life is how long a key lives that the issuer itself lets expire, or 0.
+	Life time.Duration
+	// Tag begins the tags of keys with a Life.
+	Tag string
 }
 
-// Keys are the operations of an issuer of long-lived access keys.
+// A Key is what an issuer tells of an access key beside its id.
+type Key struct {
+	Scope   string    // what it is good for, such as the id of a project
+	Tag     string    // if the issuer has tags
+	Expires time.Time // zero if it does not expire by itself
+}
+
+// Keys are the operations of an issuer of access keys.
 type Keys interface {
-	// List returns all keys of the subject, whoever made them, in whatever
-	// scope: scope by id.
-	List(ctx context.Context) (map[string]string, error)
-	// Create makes a key. It must not send its request twice.
-	Create(ctx context.Context) (*Credential, error)
+	// List returns all keys of the subject by id, whoever made them, in
+	// whatever scope.
+	List(ctx context.Context) (map[string]Key, error)
+	// Create makes a key. One for an account with a Life has to get the tag and
+	// the expiry of mark, by which it can be found again. It must not send its
+	// request twice, unless the issuer has refused the first.
+	Create(ctx context.Context, mark Key) (*Credential, error)
+	// Delete removes a key; that it is already gone is no error.
+	Delete(ctx context.Context, id string) error
+}
+
+// A KeyReader is the [Keys] of an issuer that tells the secret of a key again.
+type KeyReader interface {
 	// Read returns an existing key with its secret, or an error wrapping
 	// fs.ErrNotExist.
 	Read(ctx context.Context, id string) (*Credential, error)
-	// Delete removes a key; that it is already gone is no error.
-	Delete(ctx context.Context, id string) error
 }
 
 // An Issuer is a kind of source: what `plugin:` in a profile names.

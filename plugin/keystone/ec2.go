@@ -132,7 +132,7 @@ type ec2Keys struct {
 
 func (k *ec2Keys) user() string { return k.token.Attrs[plugin.AttrUserID] }
 
-func (k *ec2Keys) List(ctx context.Context) (map[string]string, error) {
+func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Key, error) {
 	page, err := ec2credentials.List(k.client, k.user()).AllPages(ctx)
 	if err != nil {
 		return nil, k.explain(err)
@@ -141,14 +141,14 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, k.explain(err)
 	}
-	projects := map[string]string{}
+	keys := map[string]plugin.Key{}
 	for _, c := range all {
-		projects[c.Access] = c.TenantID
+		keys[c.Access] = plugin.Key{Scope: c.TenantID}
 	}
-	return projects, nil
+	return keys, nil
 }
 
-func (k *ec2Keys) Create(ctx context.Context) (*plugin.Credential, error) {
+func (k *ec2Keys) Create(ctx context.Context, _ plugin.Key) (*plugin.Credential, error) {
 	c, err := ec2credentials.Create(plugin.SendOnce(ctx), k.client, k.user(),
 		ec2credentials.CreateOpts{TenantID: k.project}).Extract()
 	return k.credential(c, err)

@@ -13,7 +13,11 @@ import (
 )
 
 // Inspect tells who the token is, and what scopes its owner can choose from.
-func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credential, error)) ([]plugin.Table, error) {
+	c, err := credential()
+	if err != nil {
+		return nil, err
+	}
 	if s.options.v2() {
 		return s.inspectV2(ctx, c)
 	}

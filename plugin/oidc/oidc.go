@@ -410,7 +410,11 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string, se
 }
 
 // Inspect tells what the token says of itself.
-func (s *source) Inspect(_ context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+func (s *source) Inspect(_ context.Context, credential func() (*plugin.Credential, error)) ([]plugin.Table, error) {
+	c, err := credential()
+	if err != nil {
+		return nil, err
+	}
 	claims := plugin.ParseClaims(c.Token)
 	table := plugin.Table{Name: "identity", Columns: []string{"what", "value"}}
 	for _, row := range [][2]string{

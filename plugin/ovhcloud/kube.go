@@ -2,15 +2,9 @@ package ovhcloud
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/pem"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -49,10 +43,6 @@ type kube struct {
 	env     *plugin.Env
 }
 
-// kubeLife is how long a certificate is kept, though it lives for much longer:
-// who lost the right to it should notice.
-const kubeLife = 12 * time.Hour
-
 // Fetch asks for the cluster's kubeconfig. The call that makes a new one, reset,
 // would cut off everybody and is never made.
 func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
@@ -64,12 +54,10 @@ func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credent
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	c, err := certificate([]byte(a.Content))
+	c, err := plugin.Kubeconfig([]byte(a.Content))
 	if err != nil {
-		return nil, plugin.Errorf(plugin.Unusable, "the cluster's kubeconfig has no client certificate that can be used").RememberFor(10 * time.Second)
+		return nil, err
 	}
-	c.Issued, c.Renew = now, now.Add(kubeLife)
 	c.Attrs = map[string]string{plugin.AttrProjectID: s.options.ServiceName, plugin.AttrClusterID: s.options.ClusterID}
 	return c, nil
 }
@@ -81,55 +69,4 @@ func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
 			s.env.Profile, c.Expires.UTC().Format(time.RFC3339))
 	}
 	return nil
-}
-
-// certificate returns the client certificate of the current user of a
-// kubeconfig.
-func certificate(text []byte) (*plugin.Credential, error) {
-	var k struct {
-		Current  string `yaml:"current-context"`
-		Contexts []struct {
-			Name    string
-			Context struct{ User string }
-		}
-		Users []struct {
-			Name string
-			User struct {
-				Certificate string `yaml:"client-certificate-data"`
-				Key         string `yaml:"client-key-data"`
-			}
-		}
-	}
-	if err := yaml.Unmarshal(text, &k); err != nil {
-		return nil, err
-	}
-	user := ""
-	for _, c := range k.Contexts {
-		if c.Name == k.Current {
-			user = c.Context.User
-		}
-	}
-	for _, u := range k.Users {
-		if u.Name != user {
-			continue
-		}
-		cert, err := base64.StdEncoding.DecodeString(u.User.Certificate)
-		if err != nil {
-			return nil, err
-		}
-		key, err := base64.StdEncoding.DecodeString(u.User.Key)
-		if err != nil {
-			return nil, err
-		}
-		block, _ := pem.Decode(cert)
-		if block == nil {
-			break
-		}
-		leaf, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		return &plugin.Credential{ClientCertificate: string(cert), ClientKey: plugin.NewSecret(string(key)), Expires: leaf.NotAfter}, nil
-	}
-	return nil, errors.New("no certificate")
 }

@@ -144,7 +144,11 @@ func (s *source) region(err error) error {
 
 // Inspect tells who the service account is, and the Public Cloud projects that
 // it can see.
-func (s *source) Inspect(ctx context.Context, c *plugin.Credential) ([]plugin.Table, error) {
+func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credential, error)) ([]plugin.Table, error) {
+	c, err := credential()
+	if err != nil {
+		return nil, err
+	}
 	var details struct {
 		Account     string   `json:"account"`
 		Method      string   `json:"method"`

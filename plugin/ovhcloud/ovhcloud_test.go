@@ -23,12 +23,3 @@ func FuzzConf(f *testing.F) {
 	f.Add("[default]\nendpoint=ovh-eu\n[ovh-eu]\nclient_id=a\n")
 	f.Fuzz(func(t *testing.T, text string) { parseConf(text) })
 }
-
-func FuzzKubeconfig(f *testing.F) {
-	f.Add([]byte("current-context: a\ncontexts: [{name: a, context: {user: u}}]\nusers: [{name: u, user: {client-certificate-data: eA==, client-key-data: eA==}}]"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if c, err := certificate(text); err == nil && c.ClientCertificate == "" {
-			t.Error("no certificate and no error")
-		}
-	})
-}

@@ -118,21 +118,21 @@ func (k *s3Keys) path(id string) string {
 	return path
 }
 
-func (k *s3Keys) List(ctx context.Context) (map[string]string, error) {
+func (k *s3Keys) List(ctx context.Context) (map[string]plugin.Key, error) {
 	var all []struct {
 		Access string `json:"access"`
 	}
 	if err := k.api.call(ctx, http.MethodGet, k.path(""), &all); err != nil {
 		return nil, err
 	}
-	scopes := map[string]string{}
+	keys := map[string]plugin.Key{}
 	for _, c := range all {
-		scopes[c.Access] = k.options.ServiceName // a user is in one project
+		keys[c.Access] = plugin.Key{Scope: k.options.ServiceName} // a user is in one project
 	}
-	return scopes, nil
+	return keys, nil
 }
 
-func (k *s3Keys) Create(ctx context.Context) (*plugin.Credential, error) {
+func (k *s3Keys) Create(ctx context.Context, _ plugin.Key) (*plugin.Credential, error) {
 	var a struct {
 		Access string `json:"access"`
 		Secret string `json:"secret"`

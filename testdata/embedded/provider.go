@@ -190,7 +190,7 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/1.0/cloud/project/p1/kube/k1/kubeconfig":
-		reply(w, 200, map[string]string{"content": kubeconfig()})
+		reply(w, 200, map[string]string{"content": kubeconfig(365 * 24 * time.Hour)})
 	case "/1.0/auth/details":
 		reply(w, 200, map[string]any{"account": "xx1111-ovh", "method": "oauth2", "identities": []string{"urn:v1:eu:identity:credential:xx1111-ovh/oauth2-" + o.ClientID}, "roles": []string{}})
 	case "/1.0/cloud/project":
@@ -241,13 +241,13 @@ func (o *OVHcloud) s3(w http.ResponseWriter, r *http.Request, id string) {
 	}
 }
 
-// kubeconfig is one with a client certificate that lives for a year.
-func kubeconfig() string {
+// kubeconfig is one with a client certificate of that life.
+func kubeconfig(life time.Duration) string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotAfter: time.Now().AddDate(1, 0, 0)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotAfter: time.Now().Add(life)}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		panic(err)

@@ -1,0 +1,162 @@
+package outscale
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A Config is a config.json of Outscale's own tools.
+//
+// https://docs.outscale.com/en/userguide/Installing-and-Configuring-OSC-CLI.html
+type Config struct {
+	Path     string
+	Names    []string // of its profiles, sorted
+	profiles map[string]map[string]json.RawMessage
+}
+
+// ReadConfig reads the file, or without a path the one that Outscale's tools
+// read.
+func ReadConfig(path string) (*Config, error) {
+	if path == "" {
+		path = plugin.ExpandHome("~/.osc/config.json")
+	}
+	b, err := plugin.ReadOwnFile(path, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Path: path}
+	if err := json.Unmarshal(b, &c.profiles); err != nil {
+		return nil, plugin.Errorf(plugin.Config, "%s: line %d: this is not a JSON object of profiles", path, line(b, err))
+	}
+	c.Names = slices.Sorted(maps.Keys(c.profiles))
+	return c, nil
+}
+
+// line returns the line in b that err, of encoding/json, is about.
+func line(b []byte, err error) int {
+	offset := int64(0)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	}
+	return 1 + bytes.Count(b[:min(offset, int64(len(b)))], []byte("\n"))
+}
+
+// options are the names in a profile of the file that are options of ours.
+var options = map[string]string{
+	"access_key": "access_key", "secret_key": "secret_key", "login": "login", "password": "password",
+	"region": "region", "region_name": "region", "x509_client_cert": "cert_file", "x509_client_key": "key_file",
+	"client_certificate": "cert_file",
+}
+
+// values returns the options in the profile called name.
+func (c *Config) values(name string) (map[string]plugin.Value, error) {
+	values, _, err := c.read(name)
+	return values, err
+}
+
+// read returns the options in the profile called name, and the names of what is
+// there beside them.
+func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
+	profile, ok := c.profiles[name]
+	if !ok {
+		return nil, nil, plugin.Errorf(plugin.Config, "%s: there is no profile %q", c.Path, plugin.Shorten(name)).
+			WithHint("there are: %s", plugin.Shorten(strings.Join(c.Names, ", ")))
+	}
+	values := map[string]plugin.Value{}
+	var left []string
+	texts := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(profile)) {
+		var text string
+		if json.Unmarshal(profile[key], &text) != nil {
+			if key != "endpoints" && key != "https" {
+				left = append(left, key)
+			}
+			continue
+		}
+		texts[key] = text
+		option, ok := options[key]
+		switch {
+		case text == "":
+		case ok:
+			values[option] = plugin.Value{Place: key + " of profile " + name + " in " + c.Path, Key: key, Text: text}
+		case key != "host" && key != "protocol" && key != "method" && key != "version":
+			left = append(left, key)
+		}
+	}
+	if values["cert_file"].Text != "" && values["key_file"].Text == "" { // one file with both
+		v := values["cert_file"]
+		values["key_file"] = v
+	}
+	var endpoints struct {
+		API string `json:"api"`
+	}
+	if raw, ok := profile["endpoints"]; ok && json.Unmarshal(raw, &endpoints) != nil {
+		return nil, nil, plugin.Errorf(plugin.Config, "%s: endpoints of profile %s is not an object of addresses", c.Path, plugin.Shorten(name))
+	}
+	if host := texts["host"]; endpoints.API == "" && host != "" && host != "outscale.com" {
+		region := values["region"].Text
+		if region == "" {
+			region = defaultRegion
+		}
+		endpoints.API = "https://api." + region + "." + host
+	}
+	if endpoints.API != "" {
+		values["endpoint"] = plugin.Value{Place: "endpoints.api of profile " + name + " in " + c.Path, Key: "endpoints.api", Text: endpoints.API}
+	}
+	for _, option := range []string{"cert_file", "key_file"} {
+		if v := values[option]; v.Text != "" && !filepath.IsAbs(plugin.ExpandHome(v.Text)) {
+			v.Text = filepath.Join(filepath.Dir(c.Path), v.Text)
+			values[option] = v
+		}
+	}
+	return values, left, nil
+}
+
+// Draft returns the profile that the one called name in the file makes.
+func (c *Config) Draft(name string) (plugin.Draft, error) {
+	values, left, err := c.read(name)
+	if err != nil {
+		return plugin.Draft{}, err
+	}
+	d, err := draft(name, values)
+	d.Left = left
+	if name == "default" { // which would become the profile of every command
+		d.Name = "outscale"
+	}
+	return d, err
+}
+
+// EnvironmentDraft returns the profile that the environment describes, or nil
+// if there is none in it.
+func EnvironmentDraft(name string, getenv func(string) string) (*plugin.Draft, error) {
+	values, complete, err := environment(getenv)
+	if err != nil || !complete {
+		return nil, err
+	}
+	d, err := draft(name, values)
+	return &d, err
+}
+
+func draft(name string, values map[string]plugin.Value) (plugin.Draft, error) {
+	if err := method(values, ""); err != nil {
+		return plugin.Draft{}, err
+	}
+	if _, _, err := identity(values); err != nil {
+		return plugin.Draft{}, err
+	}
+	return plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
+		return plugin.DraftSecret{Value: plugin.NewSecret(v.Text), Variable: v.Variable}
+	}), nil
+}

@@ -1,0 +1,383 @@
+// Package outscale makes access keys of 3DS Outscale that expire.
+//
+// https://docs.outscale.com/api
+package outscale
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Issuer gives access keys that expire. Their secret is told once, so that
+// jeton keeps a ledger of those that it makes.
+var Issuer = plugin.Issuer{
+	Name:        "outscale",
+	Gives:       "access key",
+	From:        "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
+	Mints:       true,
+	New:         func() plugin.Options { return &Options{} },
+	EnvName:     "env-osc",
+	Environment: environment,
+}
+
+// Options are the options of an outscale profile. Their names are those of
+// ~/.osc/config.json.
+type Options struct {
+	Region    string           `yaml:"region" help:"region, such as eu-west-2 (the default)"`
+	Endpoint  string           `yaml:"endpoint" help:"address of the API, instead of the region's own; or that of OOS, for S3 clients"`
+	AccessKey string           `yaml:"access_key" help:"the access key to log in with"`
+	SecretKey plugin.SecretRef `yaml:"secret_key" help:"its secret key"`
+	Login     string           `yaml:"login" help:"email address to log in with, instead of an access key"`
+	Password  plugin.SecretRef `yaml:"password" help:"its password"`
+	UserName  string           `yaml:"user_name" help:"EIM user that the keys are for; by default, whoever logs in"`
+	Lifetime  time.Duration    `yaml:"lifetime" help:"life of a key, at least 1m (1h)"`
+	Tag       string           `yaml:"tag" help:"what the tags of the keys begin with (\"jeton\")"`
+
+	objectStore string // what S3 clients are told, or empty
+}
+
+const (
+	defaultRegion   = "eu-west-2"
+	defaultLifetime = time.Hour
+)
+
+// Complete checks o.
+func (o *Options) Complete(common *plugin.Common) error {
+	if common.From != "" {
+		return plugin.Errorf(plugin.Config, "from does not go with plugin outscale, which logs in by itself")
+	}
+	if err := checkLogin(o.AccessKey, o.SecretKey, o.Login, o.Password); err != nil {
+		return err
+	}
+	if common.RenewAfter > 0 {
+		return plugin.Errorf(plugin.Config, "renew_after has no meaning for keys that jeton makes").
+			WithHint("lifetime says how long a key lives")
+	}
+	if err := o.completeEndpoint(common); err != nil {
+		return err
+	}
+	if o.Lifetime == 0 {
+		o.Lifetime = defaultLifetime
+	}
+	if o.Lifetime < time.Minute {
+		return plugin.Errorf(plugin.Config, "lifetime: at least 1m")
+	}
+	if o.Tag == "" {
+		o.Tag = "jeton"
+	}
+	if !plugin.Word(o.Tag, "-_.") || len(o.Tag) > 64 {
+		return plugin.Errorf(plugin.Config, "tag: at most 64 letters, digits and - _ .")
+	}
+	return nil
+}
+
+// completeEndpoint fills in region and endpoint, of which each can tell the
+// other.
+func (o *Options) completeEndpoint(common *plugin.Common) error {
+	endpoint, err := parseEndpoint(o.Endpoint, common)
+	if err != nil {
+		return err
+	}
+	service, region := "", ""
+	if endpoint != nil {
+		service, region = splitHost(endpoint.Hostname())
+	}
+	if o.Region == "" {
+		o.Region = region
+	}
+	if o.Region == "" {
+		o.Region = defaultRegion
+	}
+	if !plugin.Word(o.Region, "-") {
+		return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region)).WithHint("a region is such as eu-west-2")
+	}
+	if o.UserName == "" {
+		o.objectStore = "https://oos." + o.Region + ".outscale.com"
+	}
+	switch service {
+	case "oos": // beside which the API is
+		o.objectStore = endpoint.String()
+		endpoint = &url.URL{Scheme: endpoint.Scheme, Host: "api" + strings.TrimPrefix(endpoint.Host, "oos")}
+	case "fcu", "lbu", "eim", "icu", "directlink":
+		return plugin.Errorf(plugin.Config, "endpoint: %s is not the API that makes access keys", endpoint.Host).
+			WithHint("that is https://api.%s.outscale.com", o.Region)
+	}
+	if endpoint == nil {
+		endpoint = &url.URL{Scheme: "https", Host: "api." + o.Region + ".outscale.com"}
+	}
+	if endpoint.Path == "" {
+		endpoint.Path = "/api/v1"
+	}
+	o.Endpoint = endpoint.String()
+	return nil
+}
+
+func parseEndpoint(text string, common *plugin.Common) (*url.URL, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if !strings.Contains(text, "://") { // as older files of Outscale's tools have it
+		text = "https://" + text
+	}
+	u, err := plugin.ParseURL(text, common.PlainHTTP)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint: %w", err)
+	}
+	return u, nil
+}
+
+// splitHost returns the service that a host is named after, and the region if
+// it is one of Outscale's own.
+func splitHost(host string) (service, region string) {
+	service, rest, _ := strings.Cut(host, ".")
+	region, own := strings.CutSuffix(rest, ".outscale.com")
+	if !own {
+		region = ""
+	}
+	return service, region
+}
+
+// checkLogin returns an error unless there is one whole way to log in.
+func checkLogin(accessKey string, secretKey plugin.SecretRef, login string, password plugin.SecretRef) error {
+	byKey, byLogin := accessKey != "" || !secretKey.IsZero(), login != "" || !password.IsZero()
+	switch {
+	case byKey && byLogin:
+		return plugin.Errorf(plugin.Config, "access_key and login exclude each other: both are ways to log in")
+	case byKey && accessKey == "":
+		return plugin.Errorf(plugin.Config, "access_key is missing, to which secret_key belongs")
+	case byKey && secretKey.IsZero():
+		return plugin.Errorf(plugin.Config, "secret_key is missing, which belongs to access_key")
+	case byLogin && login == "":
+		return plugin.Errorf(plugin.Config, "login is missing, to which password belongs")
+	case byLogin && password.IsZero():
+		return plugin.Errorf(plugin.Config, "password is missing, which belongs to login")
+	case !byKey && !byLogin:
+		return plugin.Errorf(plugin.Config, "access_key and secret_key are missing").
+			WithHint("Cockpit shows them; login and password will do instead")
+	}
+	return nil
+}
+
+// Source returns the source of access keys.
+func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
+
+type source struct {
+	options *Options
+	env     *plugin.Env
+}
+
+// Fetch makes a key.
+func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
+	o := s.options
+	api, err := s.api(ctx)
+	if err != nil {
+		return nil, err
+	}
+	longest, err := api.longestLife(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := o.account()
+	if longest > 0 && longest < at.Life {
+		s.env.Log("%s: the account's policy lets keys live for %s at most", s.env.Profile, longest)
+		at.Life = longest
+	}
+	c, err := s.env.Ledger.Mint(ctx, at, &keys{options: o, api: api}, s.env.Refresh)
+	if err != nil {
+		return nil, err
+	}
+	if o.UserName != "" && o.objectStore != "" {
+		s.env.Warn("%s: OOS takes the keys of the account itself, and none of an EIM user such as %s", s.env.Profile, o.UserName)
+	}
+	return c, nil
+}
+
+// account is where the profile's keys are.
+func (o *Options) account() plugin.Account {
+	subject := o.AccessKey + o.Login
+	if o.UserName != "" {
+		subject = o.UserName + " by " + subject
+	}
+	return plugin.Account{Issuer: o.Endpoint, Subject: subject, Life: o.Lifetime, Tag: o.Tag}
+}
+
+// Revoke deletes all keys that the profile has minted.
+func (s *source) Revoke(ctx context.Context, _ *plugin.Credential) error {
+	_, err := s.collect(ctx, true)
+	return err
+}
+
+// Collect deletes the keys that nobody wants any more.
+func (s *source) Collect(ctx context.Context) ([]string, error) { return s.collect(ctx, false) }
+
+func (s *source) collect(ctx context.Context, all bool) ([]string, error) {
+	api, err := s.api(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.env.Ledger.Collect(ctx, s.options.account(), &keys{options: s.options, api: api}, all)
+}
+
+// api returns the API as the profile's login opens it.
+func (s *source) api(ctx context.Context) (*api, error) {
+	o := s.options
+	a := &api{http: s.env.HTTP, base: o.Endpoint, region: o.Region, accessKey: o.AccessKey, login: o.Login}
+	var err error
+	if o.AccessKey != "" {
+		a.secret, err = o.SecretKey.ResolveAs(ctx, "secret_key", s.env)
+	} else {
+		a.secret, err = o.Password.ResolveAs(ctx, "password", s.env)
+	}
+	return a, err
+}
+
+// Inspect asks whether the profile may make keys, by a dry run, and lists those
+// that there are.
+func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, error)) ([]plugin.Table, error) {
+	o := s.options
+	api, err := s.api(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := &keys{options: o, api: api}
+	if _, err := k.List(ctx); err != nil {
+		return nil, err
+	}
+	longest, err := api.longestLife(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.check(ctx); err != nil {
+		return nil, err
+	}
+	user, limit := o.UserName, "none"
+	if user == "" {
+		user = "whoever logs in"
+	}
+	if longest > 0 {
+		limit = longest.String()
+	}
+	identity := plugin.Table{Name: "account", Columns: []string{"what", "value"}, Rows: [][]string{
+		{"api", o.Endpoint}, {"login", o.AccessKey + o.Login}, {"keys for", user}, {"may make keys", "yes"}, {"longest life of a key", limit},
+	}}
+	table := plugin.Table{Name: "access keys", Columns: []string{"id", "state", "created", "expires", "tag"}}
+	for _, key := range k.there {
+		expires := "never"
+		if !key.expires().IsZero() {
+			expires = key.expires().UTC().Format(time.RFC3339)
+		}
+		table.Rows = append(table.Rows, []string{key.ID, strings.ToLower(key.State), key.created(), expires, key.Tag})
+	}
+	return []plugin.Table{identity, table}, nil
+}
+
+// longestLife returns how long the account lets its keys live, or 0 if it does
+// not say.
+func (a *api) longestLife(ctx context.Context) (time.Duration, error) {
+	var answer struct {
+		Policy struct {
+			Seconds int64 `json:"MaxAccessKeyExpirationSeconds"`
+		} `json:"ApiAccessPolicy"`
+	}
+	err := a.call(ctx, "ReadApiAccessPolicy", struct{}{}, &answer)
+	if refused(err) == forbidden {
+		return 0, nil // a user who may not ask; the calls to come will tell
+	}
+	if s := answer.Policy.Seconds; s > 0 && s < int64(100*365*24*time.Hour/time.Second) {
+		return time.Duration(s) * time.Second, nil
+	}
+	return 0, err
+}
+
+// environment reads the variables of Outscale's own tools. OSC_PROFILE names a
+// profile of ~/.osc/config.json.
+func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
+	values := map[string]plugin.Value{}
+	for _, v := range variables {
+		if text := getenv(v.name); text != "" {
+			values[v.option] = plugin.Value{Variable: v.name, Key: v.name, Text: text}
+		}
+	}
+	if err := method(values, getenv("OSC_AUTH_METHOD")); err != nil {
+		return nil, false, err
+	}
+	name := getenv("OSC_PROFILE")
+	if _, _, err := identity(values); name != "" && err != nil {
+		f, err := ReadConfig(getenv("OSC_CONFIG_FILE"))
+		if err != nil {
+			return nil, false, err
+		}
+		profile, err := f.values(name)
+		if err != nil {
+			return nil, false, err
+		}
+		for option, v := range profile {
+			if values[option].Text == "" {
+				values[option] = v
+			}
+		}
+	}
+	byKey, byLogin, _ := identity(values)
+	if !byKey && !byLogin && values["access_key"].Text+values["login"].Text == "" {
+		return nil, false, nil // a region alone is no identity
+	}
+	if len(values) > 0 {
+		for _, name := range []string{"OSC_X509_CLIENT_CERT_B64", "OSC_X509_CLIENT_KEY_B64"} {
+			if getenv(name) != "" {
+				return nil, false, plugin.Errorf(plugin.Config, "%s is not supported", name).
+					WithHint("write the certificate and the key to files, and name them: OSC_X509_CLIENT_CERT and OSC_X509_CLIENT_KEY")
+			}
+		}
+	}
+	return values, byKey || byLogin, nil
+}
+
+// variables are the environment variables that Outscale's tools read, by
+// option.
+//
+// https://docs.outscale.com/en/userguide/Installing-and-Configuring-OSC-CLI.html
+var variables = []struct{ option, name string }{
+	{"access_key", "OSC_ACCESS_KEY"}, {"secret_key", "OSC_SECRET_KEY"}, {"login", "OSC_LOGIN"}, {"password", "OSC_PASSWORD"},
+	{"region", "OSC_REGION"}, {"endpoint", "OSC_ENDPOINT_API"}, {"cert_file", "OSC_X509_CLIENT_CERT"}, {"key_file", "OSC_X509_CLIENT_KEY"},
+}
+
+// method leaves in values the one login that the method asks for, as Outscale's
+// tools name it; without one, a key goes before a password.
+func method(values map[string]plugin.Value, name string) error {
+	drop := func(options ...string) {
+		for _, o := range options {
+			delete(values, o)
+		}
+	}
+	byKey, _, _ := identity(values)
+	switch name {
+	case "accesskey":
+		drop("login", "password")
+	case "basic", "password":
+		drop("access_key", "secret_key")
+	case "":
+		if byKey {
+			drop("login", "password")
+		}
+	default:
+		return plugin.Errorf(plugin.Config, "OSC_AUTH_METHOD: there is no %q", plugin.Shorten(name)).
+			WithHint("there are: accesskey, password")
+	}
+	return nil
+}
+
+// identity reports which whole logins are among values; with none it returns an
+// error.
+func identity(values map[string]plugin.Value) (byKey, byLogin bool, err error) {
+	has := func(option string) bool { return values[option].Text != "" }
+	byKey, byLogin = has("access_key") && has("secret_key"), has("login") && has("password")
+	if !byKey && !byLogin {
+		err = plugin.Errorf(plugin.Config, "there is no access key with its secret key, and no login with its password")
+	}
+	return byKey, byLogin, err
+}
