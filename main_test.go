@@ -119,10 +119,12 @@ func newWorld(t testing.TB) *world {
 	}
 	mux.Handle("/full/", http.StripPrefix("/full", full))
 	mux.HandleFunc("/github", embedded.GitHub)
-	mux.HandleFunc("/empty", func(w http.ResponseWriter, _ *http.Request) {
+	empty := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, "{}")
-	})
+	}
+	mux.HandleFunc("/empty", empty)
+	mux.HandleFunc("/empty/", empty)
 	return front(t, mux, map[string]string{
 		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret, "CLIENT_KEY": clientKey(t, k.Provider),
 		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,

@@ -2,6 +2,9 @@ package plugin
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +26,45 @@ func TestSignature(t *testing.T) {
 		s.Sign(r, []byte(body), "AKEXAMPLE", NewSecret("SECRETKEYEXAMPLE"), now)
 		if got := r.Header.Get("Authorization"); !strings.HasSuffix(got, "Signature="+want) {
 			t.Errorf("%s: %s", s.Prefix, got)
+		}
+	}
+}
+
+// Whatever curl signs, jeton signs alike, byte for byte.
+func TestSignatureCurl(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		if os.Getenv("JETON_TEST_NOSKIP") != "" {
+			t.Fatal("must not be skipped: curl is not installed")
+		}
+		t.Skip("curl is not installed")
+	}
+	var theirs http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { theirs = r.Header }))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "http://")
+	for _, vendor := range []struct{ option, prefix, name string }{{"osc", "OSC4", "Osc"}, {"aws:amz", "AWS4", "Amz"}} {
+		for _, region := range []string{"eu-west-2", "us-east-2", "cloudgouv-eu-west-1"} {
+			for _, body := range []string{"{}", `{"ExpirationDate":"2026-11-22T07:35:24.123Z","Tag":"jeton:abc"}`, `{"UserName":"Ève & Zoé"}`} {
+				host := "api." + region + ".outscale.com"
+				out, err := exec.Command("curl", "-sS", "--connect-to", host+":80:"+address, "--aws-sigv4", vendor.option, "-u", "AK:SECRET/+",
+					"-H", "Content-Type: application/json", "-d", body, "http://"+host+"/api/v1/CreateAccessKey").CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+				now, err := time.Parse("20060102T150405Z", theirs.Get("X-"+vendor.name+"-Date"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := http.NewRequest("POST", "http://"+host+"/api/v1/CreateAccessKey", strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Content-Type", "application/json")
+				Signature{vendor.prefix, vendor.name, region, "api"}.Sign(r, []byte(body), "AK", NewSecret("SECRET/+"), now)
+				if ours, theirs := r.Header.Get("Authorization"), theirs.Get("Authorization"); ours != theirs {
+					t.Errorf("%s %s %s:\nours   %s\ntheirs %s", vendor.option, region, body, ours, theirs)
+				}
+			}
 		}
 	}
 }

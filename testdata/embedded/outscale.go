@@ -296,7 +296,9 @@ func (o *Outscale) secret(id string) string {
 // kubernetes is OKS, which takes the key itself.
 func (o *Outscale) kubernetes(w http.ResponseWriter, r *http.Request) {
 	fail := func(status int, doc map[string]any) { reply(w, status, map[string]any{"Errors": []any{doc}}) }
-	if secret := o.secret(r.Header.Get("AccessKey")); secret == "" || secret != r.Header.Get("SecretKey") {
+	login, password, _ := r.BasicAuth()
+	secret := o.secret(r.Header.Get("AccessKey"))
+	if (secret == "" || secret != r.Header.Get("SecretKey")) && (login != o.Login || password != o.Password) {
 		fail(401, map[string]any{"Type": "AuthFailure", "Code": "401", "Details": "Invalid AccessKey or SecretKey."})
 		return
 	}
