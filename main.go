@@ -25,6 +25,7 @@ import (
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/cloudmc"
 	"github.com/jeton-cli/jeton/plugin/command"
 	"github.com/jeton-cli/jeton/plugin/keystone"
 	"github.com/jeton-cli/jeton/plugin/oidc"
@@ -42,6 +43,7 @@ var issuers = []plugin.Issuer{
 	ovhcloud.Kube,
 	outscale.Issuer,
 	outscale.Kube,
+	cloudmc.Issuer,
 	oidc.Issuer,
 	sts.Issuer,
 	command.Issuer,

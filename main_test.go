@@ -118,6 +118,7 @@ func newWorld(t testing.TB) *world {
 		full.Plant("", time.Time{})
 	}
 	mux.Handle("/full/", http.StripPrefix("/full", full))
+	mux.Handle("/cloudmc/", newCloudMC())
 	mux.HandleFunc("/github", embedded.GitHub)
 	empty := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -173,6 +174,7 @@ func realWorld(t testing.TB) *world {
 	pass("/", cloud["keystone"])
 	pass("/v3/OS-FEDERATION/", cloud["federated"])
 	pass("/oauth2/", cloud["op"])
+	mux.Handle("/cloudmc/", newCloudMC())
 	pass("/.well-known/", cloud["op"]).ModifyResponse = func(r *http.Response) error {
 		b, err := io.ReadAll(r.Body)
 		b = bytes.ReplaceAll(b, []byte(cloud["op"]), []byte("http://"+r.Request.Header.Get("X-Front")))
@@ -492,4 +494,9 @@ func newOutscale() *embedded.Outscale {
 		Region: "eu-west-2", AccessKey: "AKACCOUNT00000000000", Secret: "CANARY-osc-secret",
 		Login: "root@example.com", Password: "CANARY-osc-password/+", Users: []string{"eve"},
 	}
+}
+
+// newCloudMC returns a portal that knows the user of cloud.ca's kind.
+func newCloudMC() *embedded.CloudMC {
+	return &embedded.CloudMC{APIKey: "CANARY-mc-key", Username: "system-demo-1", Password: "CANARY-demo-pw", Project: "system-demo"}
 }

@@ -204,6 +204,11 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 		fmt.Fprintf(&b, "no profiles in %s\n", r.Config)
 	}
 	table(&b, "", r.Profiles)
+	for _, row := range r.Profiles {
+		if fields := row.Identity[plugin.AttrFields]; fields != "" {
+			fmt.Fprintf(&b, "\nFIELDS OF %s\n%s\n", row.Profile, fields)
+		}
+	}
 	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
 	now := time.Now()
 	for i, account := range r.Minted {

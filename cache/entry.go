@@ -27,6 +27,7 @@ type entry struct {
 	SessionToken string            `json:"session_token,omitempty"`
 	Certificate  string            `json:"client_certificate,omitempty"`
 	ClientKey    string            `json:"client_key,omitempty"`
+	Password     string            `json:"password,omitempty"`
 	Issued       time.Time         `json:"issued,omitzero"`
 	Expires      time.Time         `json:"expires,omitzero"`
 	Renew        time.Time         `json:"renew,omitzero"`
@@ -39,7 +40,7 @@ func newEntry(p Policy, k Key, c *plugin.Credential, now time.Time) *entry {
 		Profile: p.Profile, Config: p.Config, Created: now, Below: k.Below, Level: p.Level,
 		Token: c.Token.Reveal(), AccessKey: c.AccessKey,
 		SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
-		Certificate: c.ClientCertificate, ClientKey: c.ClientKey.Reveal(),
+		Certificate: c.ClientCertificate, ClientKey: c.ClientKey.Reveal(), Password: c.Password.Reveal(),
 		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Fixed: c.Fixed, Attrs: c.Attrs,
 	}
 }
@@ -48,7 +49,7 @@ func (e *entry) credential() *plugin.Credential {
 	return &plugin.Credential{
 		Token: plugin.NewSecret(e.Token), AccessKey: e.AccessKey,
 		SecretKey: plugin.NewSecret(e.SecretKey), SessionToken: plugin.NewSecret(e.SessionToken),
-		ClientCertificate: e.Certificate, ClientKey: plugin.NewSecret(e.ClientKey),
+		ClientCertificate: e.Certificate, ClientKey: plugin.NewSecret(e.ClientKey), Password: plugin.NewSecret(e.Password),
 		Issued: e.Issued, Expires: e.Expires, Renew: e.Renew, Fixed: e.Fixed, Attrs: e.Attrs,
 	}
 }

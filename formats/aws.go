@@ -10,18 +10,24 @@ import (
 // aws is the document of credential_process.
 //
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
-type aws struct{}
+type aws struct{ options Options }
 
-func newAWS(Options) (Format, error) { return aws{}, nil }
+func newAWS(o Options) (Format, error) { return &aws{o}, nil }
 
 // MinTTL is 17 minutes: with less than 15 left botocore comes back at every
 // signature.
-func (aws) MinTTL() time.Duration { return 17 * time.Minute }
+func (*aws) MinTTL() time.Duration { return 17 * time.Minute }
 
-func (aws) Encode(w io.Writer, c *plugin.Credential) error {
+func (f *aws) Encode(w io.Writer, c *plugin.Credential) error {
 	if c.AccessKey == "" {
-		return plugin.Errorf(plugin.Config, "format aws writes an access key, and this profile gives a token").
-			WithHint("make one of it: a profile with plugin: keystone-ec2 and from: the name of this one")
+		e := plugin.Errorf(plugin.Config, "format aws writes an access key, and this profile gives %s", kind(c))
+		switch {
+		case c.Attrs[plugin.AttrAuthURL] != "":
+			return e.WithHint("make one of it: a profile with plugin: keystone-ec2 and from: %s", f.options.Profile)
+		case !c.Token.IsZero():
+			return e.WithHint("make one of it: a profile with plugin: sts and from: %s", f.options.Profile)
+		}
+		return e.WithHint("use a profile that gives access keys, such as one of plugin keystone-ec2 or outscale")
 	}
 	return writeJSON(w, struct {
 		Version         int

@@ -156,6 +156,9 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		family = ovhVariables
 		add("OVH_ENDPOINT", a[plugin.AttrOVHEndpoint])
 		add("OVH_ACCESS_TOKEN", c.Token.Reveal())
+	case c.Token.IsZero():
+		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read %s from its environment", kind(c)).
+			WithHint("use -f json")
 	default:
 		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read this kind of token from its environment").
 			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: keystone, from: %s", o.Profile)

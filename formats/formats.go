@@ -85,12 +85,27 @@ func needToken(o Options, format string, c *plugin.Credential) error {
 	if !c.Token.IsZero() {
 		return nil
 	}
-	if !c.ClientKey.IsZero() {
-		return plugin.Errorf(plugin.Config, "format %s writes a token, and this profile gives a client certificate", format).
-			WithHint("kubernetes and json write client certificates")
+	e := plugin.Errorf(plugin.Config, "format %s writes a token, and this profile gives %s", format, kind(c))
+	switch {
+	case !c.ClientKey.IsZero():
+		return e.WithHint("kubernetes and json write client certificates")
+	case c.AccessKey == "":
+		return e.WithHint("make one of it: a profile with plugin: keystone, auth_type: v3password and from: %s", o.Profile)
 	}
-	return plugin.Errorf(plugin.Config, "format %s writes a token, and this profile gives an access key", format).
-		WithHint("use a profile that gives tokens, such as one of plugin keystone; aws, env and json write access keys")
+	return e.WithHint("use a profile that gives tokens, such as one of plugin keystone; aws, env and json write access keys")
+}
+
+// kind says what c is.
+func kind(c *plugin.Credential) string {
+	switch {
+	case !c.Token.IsZero():
+		return "a token"
+	case c.AccessKey != "":
+		return "an access key"
+	case !c.ClientKey.IsZero():
+		return "a client certificate"
+	}
+	return "a name and a password"
 }
 
 // rfc3339 is t as every reader takes it: UTC, whole seconds, Z. Some fail on

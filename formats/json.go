@@ -20,11 +20,12 @@ func (f *document) Encode(w io.Writer, c *plugin.Credential) error {
 		SessionToken string            `json:"session_token,omitempty"`
 		Certificate  string            `json:"client_certificate,omitempty"`
 		ClientKey    string            `json:"client_key,omitempty"`
+		Password     string            `json:"password,omitempty"`
 		IssuedAt     string            `json:"issued_at,omitempty"`
 		ExpiresAt    string            `json:"expires_at,omitempty"`
 		Attributes   map[string]string `json:"attributes,omitempty"`
 	}{
-		f.options.Profile, c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(), c.ClientCertificate, c.ClientKey.Reveal(),
+		f.options.Profile, c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(), c.ClientCertificate, c.ClientKey.Reveal(), c.Password.Reveal(),
 		rfc3339(c.Issued), rfc3339(c.Expires), c.Attrs,
 	})
 }

@@ -102,8 +102,9 @@ func sequence(list []string) *yaml.Node {
 	return n
 }
 
-// FileSecret refers to a file, KeyringSecret to a secret in the keyring, and
-// CommandSecret to what a program prints.
+// LiteralSecret is the secret itself, FileSecret refers to a file, KeyringSecret
+// to a secret in the keyring, and CommandSecret to what a program prints.
+func LiteralSecret(s Secret) SecretRef      { return SecretRef{literal: s} }
 func FileSecret(path string) SecretRef      { return SecretRef{file: path} }
 func KeyringSecret(name string) SecretRef   { return SecretRef{keyring: name} }
 func CommandSecret(argv []string) SecretRef { return SecretRef{command: argv} }

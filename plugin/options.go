@@ -75,6 +75,12 @@ func (f field) cacheInput(getenv func(string) string) (string, error) {
 		return string(v) + "\x00" + string(sum[:]), nil
 	case []string:
 		return strings.Join(v, "\x00"), nil
+	case map[string]string:
+		var pairs []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			pairs = append(pairs, name, v[name])
+		}
+		return strings.Join(pairs, "\x00"), nil
 	default:
 		return fmt.Sprint(v), nil
 	}
@@ -120,6 +126,11 @@ func (f field) setNode(n *yaml.Node) error {
 			return at(n, "must be a list, such as [a, b]")
 		}
 		return nil
+	case *map[string]string:
+		*p = map[string]string{}
+		return eachPair(n, func(key, value *yaml.Node) error {
+			return setScalar(value, "text, and not empty", func(s string) bool { (*p)[key.Value] = s; return s != "" })
+		})
 	case *Path:
 		return setScalar(n, "the path of a file", func(s string) bool {
 			*p = Path(ExpandHome(s))

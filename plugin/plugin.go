@@ -18,8 +18,8 @@ import (
 )
 
 // A Credential is what a [Source] yields, the cache keeps and a format writes:
-// a token, an access key pair, or a client certificate. Fields that do not
-// apply are empty.
+// a token, an access key pair, a client certificate, or the password of a login
+// that another profile makes. Fields that do not apply are empty.
 type Credential struct {
 	Token        Secret
 	AccessKey    string
@@ -29,6 +29,8 @@ type Credential struct {
 	// certificate.
 	ClientCertificate string
 	ClientKey         Secret
+	// Password is that of the user in Attrs.
+	Password Secret
 
 	// Issued and Expires are the issuer's own statements. A zero Expires
 	// means that the credential does not expire.
@@ -79,6 +81,7 @@ const (
 	AttrOSCEndpoint        = "osc_endpoint" // of Outscale's API, if it is not the region's own
 	AttrClusterID          = "cluster_id"   // of Kubernetes
 	AttrRoleARN            = "role_arn"     // of the session of a role
+	AttrFields             = "fields"       // of a CloudMC portal, those that are sensitive masked
 )
 
 // Life is how long the issuer made the credential to live, or 0 if it does
@@ -94,7 +97,7 @@ func (c *Credential) Life() time.Duration {
 // it is empty, has expired, or holds characters that would break out of a
 // header, a shell line or a document.
 func (c *Credential) Check(now time.Time) error {
-	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() {
+	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() && c.Password.IsZero() {
 		return Errorf(Unusable, "the issuer's answer holds no credential")
 	}
 	if c.ClientCertificate != "" || !c.ClientKey.IsZero() {
@@ -131,6 +134,8 @@ func (c *Credential) String() string {
 		kind = "access key " + c.AccessKey
 	case c.ClientCertificate != "":
 		kind = "client certificate"
+	case !c.Password.IsZero():
+		kind = "password"
 	}
 	return fmt.Sprintf("%s until %s", kind, c.Expires.UTC().Format(time.RFC3339))
 }
@@ -274,7 +279,7 @@ type KeyReader interface {
 // An Issuer is a kind of source: what `plugin:` in a profile names.
 type Issuer struct {
 	Name  string
-	Gives string // "token", "access key" or "client certificate"
+	Gives string // "token", "access key", "client certificate" or "login"
 	From  string // what it says of itself in the README's table
 	Mints bool   // each profile's keys are its own, and recorded in a ledger
 

@@ -114,7 +114,9 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if err != nil {
 		return err
 	}
-	o.defaultDomains(m)
+	if !o.from {
+		o.defaultDomains(m)
+	}
 	if err := m.check(o); err != nil {
 		return err
 	}
@@ -193,5 +195,57 @@ func (s *source) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Cr
 	if err != nil {
 		return nil, err
 	}
+	if s.options.from && slices.Contains(m.uses, "password") {
+		return s.fetchBelow(ctx, m)
+	}
 	return m.fetch(ctx, s, prev)
+}
+
+// fetchBelow logs in with the user, the password and the project that the
+// profile below supplies. If the password was refused, and there is a newer one,
+// that is shown too: that the former was kept is our affair.
+func (s *source) fetchBelow(ctx context.Context, m *method) (*plugin.Credential, error) {
+	below, err := s.env.From(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.loginBelow(ctx, m, below)
+	if s.stale(err, below) {
+		renewed, e := s.env.From(ctx, true)
+		if e != nil || renewed.Password.Reveal() == below.Password.Reveal() {
+			return nil, err
+		}
+		return s.loginBelow(ctx, m, renewed)
+	}
+	return c, err
+}
+
+func (s *source) loginBelow(ctx context.Context, m *method, below *plugin.Credential) (*plugin.Credential, error) {
+	if below.Password.IsZero() {
+		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no password, which auth_type %s needs", s.options.AuthType).
+			WithHint("name one of plugin cloudmc, or leave auth_type out if it gives a token")
+	}
+	o := *s.options
+	o.from, o.Password = false, plugin.LiteralSecret(below.Password)
+	a := below.Attrs
+	if o.Username == "" && o.UserID == "" {
+		o.Username, o.UserID = a[plugin.AttrUserName], a[plugin.AttrUserID]
+	}
+	if o.UserDomainID == "" && o.UserDomainName == "" {
+		o.UserDomainID, o.UserDomainName = a[plugin.AttrUserDomainID], a[plugin.AttrUserDomainName]
+	}
+	if len(o.scopes()) == 0 {
+		o.ProjectID, o.ProjectName = a[plugin.AttrProjectID], a[plugin.AttrProjectName]
+		if o.ProjectDomainID == "" && o.ProjectDomainName == "" {
+			o.ProjectDomainID, o.ProjectDomainName = a[plugin.AttrProjectDomainID], a[plugin.AttrProjectDomainName]
+		}
+	}
+	if o.RegionName == "" {
+		o.RegionName = a[plugin.AttrRegionName]
+	}
+	o.defaultDomains(m)
+	if err := m.check(&o); err != nil {
+		return nil, fmt.Errorf("from: %w", err)
+	}
+	return m.fetch(ctx, &source{options: &o, env: s.env}, nil)
 }

@@ -258,3 +258,47 @@ func TestRevokedLevel(t *testing.T) {
 		server.Close()
 	}
 }
+
+// A password that the profile below kept, and that was changed since, is read
+// again once; one that is as it was is not shown twice.
+func TestChangedPasswordBelow(t *testing.T) {
+	for _, test := range []struct {
+		now             string
+		works           bool
+		logins, renewed int
+	}{{"old", true, 1, 0}, {"new", true, 2, 1}, {"other", false, 1, 1}} {
+		logins, renewals := 0, 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			logins++
+			body, _ := io.ReadAll(r.Body)
+			if !strings.Contains(string(body), `"password":"`+test.now+`"`) || !strings.Contains(string(body), `"name":"u"`) {
+				w.WriteHeader(401)
+				io.WriteString(w, `{"error": {"message": "no"}}`)
+				return
+			}
+			w.Header().Set("X-Subject-Token", "token")
+			w.WriteHeader(201)
+			io.WriteString(w, `{"token": {"expires_at": "2099-01-01T00:00:00.000000Z", "project": {"id": "p"}}}`)
+		}))
+		o := &Options{AuthType: "v3password", AuthURL: server.URL, Verify: true}
+		if err := o.Complete(&plugin.Common{From: "portal"}); err != nil {
+			t.Fatal(err)
+		}
+		s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Warn: t.Logf, From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
+			password := "old"
+			if renew {
+				renewals++
+				if test.now == "new" {
+					password = "new"
+				}
+			}
+			return &plugin.Credential{Password: plugin.NewSecret(password), Issued: time.Now().Add(-time.Minute),
+				Attrs: map[string]string{plugin.AttrUserName: "u", plugin.AttrProjectID: "p"}}, nil
+		}})
+		_, err := s.Fetch(t.Context(), nil)
+		if (err == nil) != test.works || logins != test.logins || renewals != test.renewed {
+			t.Errorf("%s: %v after %d logins and %d renewals", test.now, err, logins, renewals)
+		}
+		server.Close()
+	}
+}

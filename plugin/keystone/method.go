@@ -86,9 +86,9 @@ func (o *Options) method(from bool) (*method, error) {
 		return nil, e.WithHint("there are: %s", strings.Join(names, ", "))
 	}
 	o.AuthType = name
-	if from && name != "v3token" && name != "v3oidcaccesstoken" {
+	if from && !slices.Contains([]string{"v3token", "v3oidcaccesstoken", "v3password", "v2password"}, name) {
 		return nil, plugin.Errorf(plugin.Config, "from does not go with auth_type %s", name).
-			WithHint("a token of another profile is used by auth_type: v3token, or v3oidcaccesstoken if it is no Keystone's")
+			WithHint("a token of another profile is used by auth_type: v3token, or v3oidcaccesstoken if it is no Keystone's; its login by v3password")
 	}
 	return m, nil
 }
@@ -103,6 +103,12 @@ func fetchLogin(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.C
 }
 
 func checkPassword(o *Options) error {
+	if o.from && !o.Password.IsZero() {
+		return plugin.Errorf(plugin.Config, "password and from are two logins").WithHint("leave one of them out")
+	}
+	if o.from { // whose login is not known yet
+		return nil
+	}
 	if err := o.checkUser(); err != nil {
 		return err
 	}

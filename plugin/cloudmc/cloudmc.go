@@ -1,0 +1,356 @@
+// Package cloudmc reads the service credentials that a CloudMC portal, such as
+// cloud.ca's, keeps for its users: what it calls the API keys of a service.
+//
+// https://cloud-ca.github.io/api-docs/
+package cloudmc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Issuer gives the access key, or the name and password, that a portal keeps.
+var Issuer = plugin.Issuer{
+	Name:  "cloudmc",
+	Gives: "access key or login",
+	From:  "cloud.ca or another CloudMC portal: the service API keys of an environment, for S3 or as the login of a keystone profile",
+	New:   func() plugin.Options { return &Options{} },
+}
+
+// Options are the options of a cloudmc profile.
+type Options struct {
+	APIURL        string            `yaml:"api_url" help:"address of the portal's API (https://api.cloud.ca/v1)"`
+	APIKey        plugin.SecretRef  `yaml:"api_key" help:"your API key of the portal"`
+	ConnectionID  string            `yaml:"connection_id" help:"the service connection; jeton inspect lists them"`
+	EnvironmentID string            `yaml:"environment_id" help:"the environment; jeton inspect lists them"`
+	Fields        map[string]string `yaml:"fields" help:"what the portal's fields are: {their name: our name}; names that are ours need no entry"`
+}
+
+// cloudCA is the API of cloud.ca.
+const cloudCA = "https://api.cloud.ca/v1"
+
+// The names that fields can have with us, beside those of attributes.
+const (
+	accessKey = "access_key"
+	secretKey = "secret_key"
+	username  = "username"
+	password  = "password"
+)
+
+// attributes are the other names that fields can have with us.
+var attributes = []string{
+	plugin.AttrRegion, plugin.AttrEndpoint, plugin.AttrUserID, plugin.AttrUserDomainID, plugin.AttrUserDomainName,
+	plugin.AttrProjectID, plugin.AttrProjectName, plugin.AttrProjectDomainID, plugin.AttrProjectDomainName, plugin.AttrRegionName,
+}
+
+// names returns all names that fields can have with us.
+func names() []string {
+	return slices.Concat([]string{accessKey, secretKey, username, password}, attributes)
+}
+
+// Complete checks o.
+func (o *Options) Complete(common *plugin.Common) error {
+	if common.From != "" {
+		return plugin.Errorf(plugin.Config, "from does not go with plugin cloudmc, which logs in by itself")
+	}
+	if o.APIKey.IsZero() {
+		return plugin.Errorf(plugin.Config, "api_key is missing").WithHint("the portal shows it under API credentials")
+	}
+	if o.APIURL == "" {
+		o.APIURL = cloudCA
+	}
+	u, err := plugin.ParseURL(o.APIURL, common.PlainHTTP)
+	if err != nil {
+		return fmt.Errorf("api_url: %w", err)
+	}
+	o.APIURL = u.String()
+	given := map[string]string{}
+	for _, theirs := range slices.Sorted(maps.Keys(o.Fields)) {
+		ours := o.Fields[theirs]
+		if !slices.Contains(names(), ours) {
+			e := plugin.Errorf(plugin.Config, "fields: %s: there is no %q", plugin.Shorten(theirs), plugin.Shorten(ours))
+			if nearest := plugin.Nearest(ours, names()); nearest != "" {
+				return e.WithHint("did you mean %q?", nearest)
+			}
+			return e.WithHint("there are: %s", strings.Join(names(), ", "))
+		}
+		if other, ok := given[ours]; ok {
+			return plugin.Errorf(plugin.Config, "fields: %s and %s are both %s", plugin.Shorten(other), plugin.Shorten(theirs), ours)
+		}
+		given[ours] = theirs
+	}
+	return nil
+}
+
+// Source returns the source of what the portal keeps.
+func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
+
+type source struct {
+	options *Options
+	env     *plugin.Env
+}
+
+// keptFor is how long what the portal keeps is taken for true. It does not
+// expire, but somebody may press the button that makes a new one.
+const keptFor = time.Hour
+
+// A field is one of a service's credentials.
+type field struct {
+	Key       string `json:"key"`
+	Value     string `json:"value"`
+	Sensitive bool   `json:"sensitive"`
+}
+
+// shown is the value as people may see it.
+func (f field) shown() string {
+	if f.Sensitive {
+		return "***"
+	}
+	return plugin.Shorten(f.Value)
+}
+
+// Fetch reads the fields. It never makes the portal renew them, as that would
+// cut off everybody who uses them.
+func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
+	o := s.options
+	if o.ConnectionID == "" || o.EnvironmentID == "" {
+		return nil, s.unchosen(ctx)
+	}
+	fields, err := s.fields(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &plugin.Credential{Issued: time.Now(), Attrs: map[string]string{}}
+	c.Renew = c.Issued.Add(keptFor)
+	var shown []string
+	for _, f := range fields {
+		shown = append(shown, f.Key+"="+f.shown())
+		ours, mapped := o.Fields[f.Key]
+		if !mapped && !o.maps(f.Key) {
+			ours = f.Key
+		}
+		if f.Value == "" {
+			continue
+		}
+		switch {
+		case ours == accessKey:
+			c.AccessKey = f.Value
+		case ours == secretKey:
+			c.SecretKey = plugin.NewSecret(f.Value)
+		case ours == password:
+			c.Password = plugin.NewSecret(f.Value)
+		case ours == username:
+			c.Attrs[plugin.AttrUserName] = f.Value
+		case slices.Contains(attributes, ours):
+			c.Attrs[ours] = f.Value
+		}
+	}
+	for theirs := range o.Fields {
+		if !slices.ContainsFunc(fields, func(f field) bool { return f.Key == theirs }) {
+			return nil, unmapped("the portal has no field "+plugin.Shorten(theirs), shown)
+		}
+	}
+	if (c.AccessKey == "" || c.SecretKey.IsZero()) && c.Password.IsZero() {
+		return nil, unmapped("none of the portal's fields is a password, or an access key with its secret key", shown)
+	}
+	c.Attrs[plugin.AttrFields] = strings.Join(shown, " ")
+	return c, nil
+}
+
+// maps reports whether some field is said to be the one of ours.
+func (o *Options) maps(ours string) bool {
+	for _, name := range o.Fields {
+		if name == ours {
+			return true
+		}
+	}
+	return false
+}
+
+func unmapped(why string, shown []string) error {
+	return plugin.Errorf(plugin.Config, "%s; there are: %s", why, strings.Join(shown, " ")).
+		WithHint("say what they are, such as fields: {%s: %s}; our names are %s", "api_key", accessKey, strings.Join(names(), ", ")).RememberFor(10 * time.Second)
+}
+
+func (s *source) fields(ctx context.Context) ([]field, error) {
+	var info struct {
+		Fields []field `json:"fields"`
+	}
+	path := "/services/connections/" + url.PathEscape(s.options.ConnectionID) + "/apiInfo?environmentId=" + url.QueryEscape(s.options.EnvironmentID)
+	err := s.get(ctx, path, &info)
+	if errors.Is(err, errAbsent) {
+		return nil, plugin.AsError(err).WithHint("check connection_id and environment_id; jeton inspect %s lists them without", s.env.Profile)
+	}
+	return info.Fields, err
+}
+
+// An item is a connection or an environment.
+type item struct {
+	ID           string `json:"id"`
+	Name         string `json:"name"`
+	Type         string `json:"type"`        // of a connection
+	ServiceCode  string `json:"serviceCode"` // of a connection
+	Organization struct {
+		Name string `json:"name"`
+	} `json:"organization"` // of an environment
+	Connection struct {
+		ID string `json:"id"`
+	} `json:"serviceConnection"` // of an environment
+}
+
+// choices returns the connections and the environments that there are.
+func (s *source) choices(ctx context.Context) (connections, environments []item, err error) {
+	if err := s.get(ctx, "/services/connections", &connections); err != nil {
+		return nil, nil, err
+	}
+	if err := s.get(ctx, "/environments", &environments); err != nil {
+		return nil, nil, err
+	}
+	if id := s.options.ConnectionID; id != "" {
+		environments = slices.DeleteFunc(environments, func(i item) bool { return i.Connection.ID != "" && i.Connection.ID != id })
+	}
+	return connections, environments, nil
+}
+
+// unchosen is the error for a profile that does not say what it is about. It
+// lists what there is.
+func (s *source) unchosen(ctx context.Context) error {
+	connections, environments, err := s.choices(ctx)
+	if err != nil {
+		return err
+	}
+	list := func(items []item) string {
+		var words []string
+		for _, i := range items {
+			words = append(words, plugin.Shorten(i.ID)+" ("+plugin.Shorten(i.Name)+")")
+		}
+		if words == nil {
+			return "none"
+		}
+		return strings.Join(words, ", ")
+	}
+	return plugin.Errorf(plugin.Config, "connection_id and environment_id say which service of which environment is meant; connections: %s; environments: %s",
+		list(connections), list(environments)).WithHint("write both into the profile").RememberFor(10 * time.Second)
+}
+
+// Inspect lists the connections and environments, and the fields of those that
+// the profile names. What is sensitive is masked.
+func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, error)) ([]plugin.Table, error) {
+	o := s.options
+	connections, environments, err := s.choices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first := plugin.Table{Name: "connections", Columns: []string{"id", "name", "type"}}
+	for _, i := range connections {
+		kind := i.Type
+		if kind == "" {
+			kind = i.ServiceCode
+		}
+		first.Rows = append(first.Rows, []string{i.ID, i.Name, kind})
+	}
+	second := plugin.Table{Name: "environments", Columns: []string{"id", "name", "organization", "connection"}}
+	for _, i := range environments {
+		second.Rows = append(second.Rows, []string{i.ID, i.Name, i.Organization.Name, i.Connection.ID})
+	}
+	tables := []plugin.Table{first, second}
+	if o.ConnectionID == "" || o.EnvironmentID == "" {
+		return tables, nil
+	}
+	fields, err := s.fields(ctx)
+	if err != nil {
+		return nil, err
+	}
+	third := plugin.Table{Name: "fields", Columns: []string{"name", "value", "is"}}
+	for _, f := range fields {
+		ours := o.Fields[f.Key]
+		if ours == "" && slices.Contains(names(), f.Key) && !o.maps(f.Key) {
+			ours = f.Key
+		}
+		third.Rows = append(third.Rows, []string{f.Key, f.shown(), ours})
+	}
+	return append(tables, third), nil
+}
+
+// errAbsent says that the portal has no such thing.
+var errAbsent = errors.New("there is no such thing")
+
+// get decodes the data of the portal's answer into out.
+func (s *source) get(ctx context.Context, path string, out any) error {
+	key, err := s.options.APIKey.ResolveAs(ctx, "api_key", s.env)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.options.APIURL+path, nil)
+	if err != nil {
+		return plugin.Errorf(plugin.Config, "api_url is not a URL")
+	}
+	req.Header.Set("MC-Api-Key", key.Reveal())
+	req.Header.Set("Accept", "application/json")
+	resp, err := s.env.HTTP.Do(req)
+	if err != nil {
+		return plugin.ConnectionError(err, req.URL.Host)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return plugin.ConnectionError(err, req.URL.Host)
+	}
+	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return err
+	}
+	var a struct {
+		Data   json.RawMessage `json:"data"`
+		Errors []struct {
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	broken := json.Unmarshal(body, &a) != nil
+	if broken || len(a.Errors) > 0 || resp.StatusCode != http.StatusOK {
+		message := ""
+		if len(a.Errors) > 0 && !strings.Contains(a.Errors[0].Message, key.Reveal()) {
+			message = ": " + plugin.Shorten(a.Errors[0].Message)
+		}
+		return s.refusal(req.URL.Host, resp.StatusCode, message)
+	}
+	if json.Unmarshal(a.Data, out) != nil {
+		return s.unlike(req.URL.Host, resp.StatusCode)
+	}
+	return nil
+}
+
+func (s *source) unlike(host string, status int) error {
+	return plugin.Errorf(plugin.Unusable, "%s does not answer as a CloudMC portal does (HTTP %d)", host, status).
+		WithHint("check api_url: %s", s.options.APIURL).RememberFor(30 * time.Second)
+}
+
+func (s *source) refusal(host string, status int, message string) error {
+	e := plugin.Errorf(plugin.Denied, "%s refuses%s (HTTP %d)", host, message, status).RememberFor(time.Minute)
+	switch status {
+	case http.StatusUnauthorized:
+		return e.WithHint("check api_key, and that it is one of %s", s.options.APIURL)
+	case http.StatusForbidden:
+		return e.WithHint("the API key has its owner's rights; is the owner a member of the environment?")
+	case http.StatusNotFound:
+		if message != "" {
+			e = plugin.Errorf(plugin.Config, "%s has no such thing%s (HTTP %d)", host, message, status).RememberFor(10 * time.Second)
+			return plugin.Because(e, errAbsent)
+		}
+	}
+	if message == "" {
+		return s.unlike(host, status)
+	}
+	return plugin.Errorf(plugin.Config, "%s cannot use the request%s (HTTP %d)", host, message, status).
+		WithHint("check connection_id and environment_id").RememberFor(10 * time.Second)
+}
