@@ -77,6 +77,8 @@ func set(t *testing.T, v reflect.Value, file string) {
 		*p = "changed"
 	case *[]string:
 		*p = []string{"changed"}
+	case *map[string]string:
+		*p = map[string]string{"changed": "too"}
 	case *bool:
 		*p = !*p
 	case *plugin.Path:
