@@ -399,10 +399,18 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 	if err != nil {
 		return nil, err
 	}
-	return a.cache.Fetch(ctx, key, a.source(p, n), cache.Policy{
+	policy := cache.Policy{
 		Profile: p.Name, Config: p.Config, MinTTL: n.minTTL, AtLeast: n.atLeast, Since: n.since,
 		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
-	})
+	}
+	if p.Issuer.Mints {
+		policy.Kept = func(ctx context.Context, c *plugin.Credential) {
+			if err := a.ledger(p).Kept(ctx, c); err != nil {
+				a.warn("%s: %v", p.Name, plugin.AsError(err))
+			}
+		}
+	}
+	return a.cache.Fetch(ctx, key, a.source(p, n), policy)
 }
 
 // source returns the source of p's credentials, connected to that of the
@@ -442,7 +450,7 @@ func (a *app) source(p *plugin.Profile, n need) plugin.Source {
 func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
 	_, unkept := a.cache.Store.(cache.None)
 	return &cache.Ledger{
-		Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name, Roaming: roaming(p), Unkept: unkept, Gone: a.cache.ForgetKeys,
+		Dir: a.state, Why: a.why, Config: p.Config, Profile: p.Name, Roaming: roaming(p), Unkept: unkept, Cache: a.cache,
 	}
 }
 

@@ -77,6 +77,9 @@ type Policy struct {
 	// Level says that it is not for a profile, but for a level of one or
 	// several.
 	Level bool
+	// Kept, if not nil, is told of a new credential once it is kept, or could not
+	// be, and before anybody has it.
+	Kept func(ctx context.Context, c *plugin.Credential)
 }
 
 type verdict int
@@ -216,6 +219,9 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	}
 	if err := c.put(ctx, key, "", newEntry(p, key, cred, now)); err != nil {
 		c.Warn("%s: could not keep the credential: %v", p.Profile, err)
+	}
+	if p.Kept != nil {
+		p.Kept(ctx, cred)
 	}
 	return cred, nil
 }
@@ -385,10 +391,10 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 	return count, errors.Join(err, drop(name))
 }
 
-// ForgetKeys forgets the access keys with these ids, which were deleted at
+// forgetKeys forgets the access keys with these ids, which were deleted at
 // their issuer or replaced. It takes no lock, so that it can be called in the
 // middle of a fetch; one under way elsewhere has a key that is newer.
-func (c *Cache) ForgetKeys(ctx context.Context, ids []string) {
+func (c *Cache) forgetKeys(ctx context.Context, ids []string) {
 	kept, err := c.Kept(ctx)
 	if err != nil {
 		return // what cannot be listed cannot be served either
@@ -398,6 +404,12 @@ func (c *Cache) ForgetKeys(ctx context.Context, ids []string) {
 			c.Store.Delete(ctx, k.Name)
 		}
 	}
+}
+
+// holds reports whether the access key with this id is kept.
+func (c *Cache) holds(ctx context.Context, id string) bool {
+	kept, err := c.Kept(ctx)
+	return err != nil || slices.ContainsFunc(kept, func(k Kept) bool { return k.Credential != nil && k.Credential.AccessKey == id })
 }
 
 // Clear forgets everything.

@@ -33,9 +33,9 @@ type Ledger struct {
 	// Unkept says that there is no cache, so that a key whose issuer tells its
 	// secret but once would be lost with every call.
 	Unkept bool
-	// Gone, if not nil, is told the ids of keys that were deleted or replaced,
-	// so that they are handed out no more. It must take no lock.
-	Gone func(ctx context.Context, ids []string)
+	// Cache is where keys are kept once they are made. What is done to it takes
+	// no lock.
+	Cache *Cache
 }
 
 // An Account is what the ledger knows of one user of an issuer: a file.
@@ -60,6 +60,8 @@ type Minted struct {
 	Expires time.Time `json:"expires,omitzero"`
 	// Tag is what marks the key at an issuer that lets keys expire.
 	Tag string `json:"tag,omitempty"`
+	// Unseen says that the key has not been kept yet, so that nobody has got it.
+	Unseen bool `json:"unseen,omitempty"`
 	// Unwanted keys are deleted once it is past DeleteAfter.
 	Unwanted    bool      `json:"unwanted,omitempty"`
 	DeleteAfter time.Time `json:"delete_after,omitzero"`
@@ -221,9 +223,8 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	}
 	// What is due goes first: it may be what fills the quota. A key that
 	// cannot be deleted stays for the next time.
-	gone, _ := a.collect(ctx, keys, func(m Minted) bool { return m.Due(now) })
-	l.gone(ctx, gone)
-	key := Minted{Scope: at.Scope, Config: l.Config, Profile: l.Profile, Created: now}
+	l.collect(ctx, a, keys, now)
+	key := Minted{Scope: at.Scope, Config: l.Config, Profile: l.Profile, Created: now, Unseen: !readable}
 	switch {
 	case at.Life > 0:
 		key.Tag = at.Tag + ":" + strings.ToLower(rand.Text())
@@ -244,7 +245,7 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		return nil, err
 	}
 	if i := a.wanted(l, at.Scope); i >= 0 {
-		if a.Keys[i].replaced(key.grace()); at.Life > 0 && replace {
+		if a.Keys[i].replaced(key.grace()); at.Life > 0 && replace || l.lost(ctx, a.Keys[i]) {
 			a.Keys[i].DeleteAfter = time.Time{} // or the quota would soon be used up
 		}
 	}
@@ -287,9 +288,25 @@ func uncertain(err error) bool {
 	return !e.Unsent
 }
 
+// Kept records that c, which Mint has returned, is where others can find it.
+func (l *Ledger) Kept(ctx context.Context, c *plugin.Credential) error {
+	return l.each(ctx, func(m *Minted) bool {
+		unseen := m.of(l) && m.ID == c.AccessKey && m.Unseen
+		m.Unseen = m.Unseen && !unseen
+		return unseen
+	})
+}
+
+// lost reports whether nobody can have the key, since the process that has made
+// it was killed before it could hand it out.
+func (l *Ledger) lost(ctx context.Context, m Minted) bool {
+	return m.Unseen && (l.Cache == nil || !l.Cache.holds(ctx, m.ID))
+}
+
+// gone sees to it that the keys are handed out no more.
 func (l *Ledger) gone(ctx context.Context, ids []string) {
-	if l.Gone != nil && len(ids) > 0 {
-		l.Gone(ctx, ids)
+	if l.Cache != nil && len(ids) > 0 {
+		l.Cache.forgetKeys(ctx, ids)
 	}
 }
 
@@ -435,11 +452,18 @@ func (m Minted) dated(c *plugin.Credential, maxAge time.Duration) *plugin.Creden
 	return c
 }
 
-// collect deletes at the issuer the keys that doomed picks, and returns their
-// ids.
-func (a *Account) collect(ctx context.Context, keys plugin.Keys, doomed func(Minted) bool) (ids []string, failures error) {
+// collect deletes at the issuer the keys that are due, and returns their ids.
+// Nobody is handed one of them in between.
+func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now time.Time) (ids []string, failures error) {
+	for _, m := range a.Keys {
+		if m.Due(now) {
+			ids = append(ids, m.ID)
+		}
+	}
+	l.gone(ctx, ids)
+	ids = nil
 	a.Keys = slices.DeleteFunc(a.Keys, func(m Minted) bool {
-		if !doomed(m) || ctx.Err() != nil {
+		if !m.Due(now) || ctx.Err() != nil {
 			return false
 		}
 		if err := keys.Delete(ctx, m.ID); err != nil {
@@ -461,7 +485,6 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 	}
 	defer unlock()
 	now := time.Now()
-	doomed := func(m Minted) bool { return all && m.of(l) || m.Due(now) }
 	if len(a.Intents) > 0 {
 		there, err := keys.List(ctx)
 		if err != nil {
@@ -470,8 +493,18 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 		l.gone(ctx, a.settle(there, now))
 	}
 	a.moved(l, at.Scope, now)
-	ids, err := a.collect(ctx, keys, doomed)
-	l.gone(ctx, ids)
+	for i := range a.Keys {
+		m := &a.Keys[i]
+		if all && m.of(l) || now.Sub(m.Created) > settleAfter && !m.Unwanted && l.lost(ctx, *m) {
+			m.Unwanted, m.DeleteAfter = true, time.Time{}
+		}
+	}
+	if all { // whoever is killed now has made up its mind
+		if err := l.save(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	ids, err := l.collect(ctx, a, keys, now)
 	return ids, errors.Join(err, l.save(ctx, a))
 }
 
