@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -169,3 +170,81 @@ func outscaleKilled(t *testing.T, rounds int, tagless bool) {
 	}
 }
 
+// TestOutscaleRenewals has long-lived clients and a loop of commands work with
+// keys that live for a minute. It takes as many seconds as the variable says:
+// five minutes in make test, beside the other tests.
+func TestOutscaleRenewals(t *testing.T) {
+	seconds := os.Getenv("JETON_TEST_RENEWALS")
+	if seconds == "" {
+		t.Skip("JETON_TEST_RENEWALS, a number of seconds, is not set")
+	}
+	life, err := time.ParseDuration(seconds + "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := withBoto3()
+	for _, name := range []string{"aws", "aws-sdk"} {
+		if client(name) == "" {
+			skip(t, name+" is not installed")
+		}
+	}
+	if python == "" {
+		skip(t, "there is no Python with boto3")
+	}
+	w := newOutscaleWorld(t)
+	u := newUser(t, w.world, strings.Replace(outscaleProfile, "osc: {", "osc: {lifetime: 1m, ", 1))
+	address := "http://" + w.vars["KEYSTONE_HOST"]
+	config := filepath.Join(u.home, "aws-config")
+	process := u.jeton + " get osc -f aws"
+	if err := os.WriteFile(config, []byte("[default]\nregion = eu-west-2\ncredential_process = "+process+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name string, args ...string) string {
+		cmd := exec.Command(name, args...)
+		cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "AWS_CONFIG_FILE=" + config, "AWS_EC2_METADATA_DISABLED=true"}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	var clients sync.WaitGroup
+	clients.Go(func() { t.Logf("boto3: %s", run(python, "-c", boto3Loop, address, seconds)) })
+	clients.Go(func() { t.Logf("aws-sdk-go-v2: %s", run(client("aws-sdk"), process, address, seconds)) })
+	calls := 0
+	for end := time.Now().Add(life); time.Now().Before(end); time.Sleep(2 * time.Second) {
+		run(client("aws"), "--endpoint-url", address, "s3", "ls")
+		calls++
+	}
+	clients.Wait()
+	want := int(life/(40*time.Second)) + 2 // renewed at two thirds
+	if made, peak := w.account.Created(), w.account.Peak(); peak > 3 || made > want || made < int(life/time.Minute) {
+		t.Errorf("%d keys were made, at most %d of them at once", made, peak)
+	} else {
+		t.Logf("aws: %d calls; %d keys made, at most %d at once", calls, made, peak)
+	}
+}
+
+const boto3Loop = `
+import sys, time, boto3
+address, seconds = sys.argv[1], float(sys.argv[2])
+session = boto3.Session()
+s3 = session.client("s3", endpoint_url=address, config=boto3.session.Config(retries={"total_max_attempts": 1}))
+ids, requests, end = set(), 0, time.monotonic() + seconds
+while time.monotonic() < end:
+    s3.list_buckets()
+    ids.add(session.get_credentials().get_frozen_credentials().access_key)
+    requests += 1
+    time.sleep(1)
+print(requests, "requests with", len(ids), "keys")
+`
+
+// withBoto3 returns a Python that has boto3, or "".
+func withBoto3() string {
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(python, "-c", "import boto3").Run() == nil {
+			return python
+		}
+	}
+	return ""
+}

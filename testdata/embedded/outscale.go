@@ -96,8 +96,12 @@ func (o *Outscale) add(user, tag string, expires time.Time) *outscaleKey {
 func (o *Outscale) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if strings.HasPrefix(r.URL.Path, "/api/v2/") {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/api/v2/"):
 		o.kubernetes(w, r)
+		return
+	case strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-"):
+		o.objects(w, r)
 		return
 	}
 	body, err := io.ReadAll(r.Body)
@@ -237,27 +241,34 @@ func (o *Outscale) authenticate(r *http.Request, body []byte) (status int, code,
 	return 401, "1", "The user needs to be authenticated."
 }
 
-// signed reports whether the signature is right, by the description of it and
-// not by jeton's own code.
+// signed reports whether a request to the API is signed rightly.
 func (o *Outscale) signed(r *http.Request, body []byte) bool {
+	sum := sha256.Sum256(body)
+	return o.verified(r, "OSC4", "X-Osc-Date", "api", hex.EncodeToString(sum[:]))
+}
+
+// verified reports whether the signature is right, by the description of it and
+// not by jeton's own code.
+func (o *Outscale) verified(r *http.Request, prefix, dateHeader, service, payload string) bool {
 	fields := map[string]string{}
-	rest, ok := strings.CutPrefix(r.Header.Get("Authorization"), "OSC4-HMAC-SHA256 ")
+	rest, ok := strings.CutPrefix(r.Header.Get("Authorization"), prefix+"-HMAC-SHA256 ")
 	for _, part := range strings.Split(rest, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		fields[name] = value
 	}
 	scope := strings.Split(fields["Credential"], "/")
-	date, err := time.Parse("20060102T150405Z", r.Header.Get("X-Osc-Date"))
+	date, err := time.Parse("20060102T150405Z", r.Header.Get(dateHeader))
 	if !ok || err != nil || time.Since(date).Abs() > 5*time.Minute || len(scope) != 5 ||
-		scope[1] != date.Format("20060102") || scope[2] != o.Region || scope[3] != "api" || scope[4] != "osc4_request" {
+		scope[1] != date.Format("20060102") || scope[2] != o.Region || scope[3] != service || scope[4] != strings.ToLower(prefix)+"_request" {
 		return false
 	}
-	secret := o.secret(scope[0])
 	sent, err := url.ParseRequestURI(r.RequestURI) // whoever has cut the path since
 	if err != nil {
 		return false
 	}
-	canonical := r.Method + "\n" + sent.EscapedPath() + "\n" + sent.RawQuery + "\n"
+	secret := o.secret(scope[0])
+	query := strings.ReplaceAll(sent.Query().Encode(), "+", "%20")
+	canonical := r.Method + "\n" + sent.EscapedPath() + "\n" + query + "\n"
 	for _, name := range strings.Split(fields["SignedHeaders"], ";") {
 		value := r.Header.Get(name)
 		if name == "host" {
@@ -265,17 +276,28 @@ func (o *Outscale) signed(r *http.Request, body []byte) bool {
 		}
 		canonical += name + ":" + strings.TrimSpace(value) + "\n"
 	}
-	sum := sha256.Sum256(body)
-	canonical += "\n" + fields["SignedHeaders"] + "\n" + hex.EncodeToString(sum[:])
-	sum = sha256.Sum256([]byte(canonical))
-	text := "OSC4-HMAC-SHA256\n" + r.Header.Get("X-Osc-Date") + "\n" + strings.Join(scope[1:], "/") + "\n" + hex.EncodeToString(sum[:])
-	key := []byte("OSC4" + secret)
+	canonical += "\n" + fields["SignedHeaders"] + "\n" + payload
+	sum := sha256.Sum256([]byte(canonical))
+	text := prefix + "-HMAC-SHA256\n" + r.Header.Get(dateHeader) + "\n" + strings.Join(scope[1:], "/") + "\n" + hex.EncodeToString(sum[:])
+	key := []byte(prefix + secret)
 	for _, part := range append(slices.Clone(scope[1:]), text) {
 		mac := hmac.New(sha256.New, key)
 		mac.Write([]byte(part))
 		key = mac.Sum(nil)
 	}
 	return secret != "" && hex.EncodeToString(key) == fields["Signature"]
+}
+
+// objects is OOS, as far as a list of no buckets goes: it takes every key that is
+// active, and no other.
+func (o *Outscale) objects(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/xml")
+	if !o.verified(r, "AWS4", "X-Amz-Date", "s3", r.Header.Get("X-Amz-Content-Sha256")) {
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, "<Error><Code>InvalidAccessKeyId</Code><Message>no</Message></Error>")
+		return
+	}
+	io.WriteString(w, `<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Owner><ID>o</ID></Owner><Buckets></Buckets></ListAllMyBucketsResult>`)
 }
 
 // secret returns the secret of a key that works now, or "".
