@@ -1,9 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -167,6 +170,44 @@ func outscaleKilled(t *testing.T, rounds int, tagless bool) {
 		t.Errorf("there were %d keys at once", peak)
 	} else {
 		t.Logf("%d killed in %d runs; at most %d keys at once, %d made", killed, tries, peak, w.account.Created())
+	}
+}
+
+// Where the account's API access rules ask for a client certificate, the profile's
+// is shown.
+func TestOutscaleCertificate(t *testing.T) {
+	account := newOutscale()
+	account.RequireCertificate = true
+	caPEM, _, ca := (*authority)(nil).sign(t, x509.Certificate{})
+	certPEM, keyPEM, _ := ca.sign(t, x509.Certificate{IPAddresses: []net.IP{net.ParseIP("127.0.0.1")}})
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(account)
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: pool}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	u := newUser(t, &world{}, "")
+	certPEM, keyPEM, _ = ca.sign(t, x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	vars := map[string]string{"URL": server.URL}
+	for name, b := range map[string][]byte{"CA": caPEM, "CERT": certPEM, "KEY": keyPEM} {
+		vars[name] = filepath.Join(u.home, name)
+		if err := os.WriteFile(vars[name], b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const without = `  osc: {plugin: outscale, endpoint: "$URL", access_key: AKACCOUNT00000000000, secret_key: CANARY-osc-secret, ca_file: $CA}`
+	u.configure(t, &world{vars: vars}, without)
+	out, err := u.command("get", "osc").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "API access rules ask for a client certificate: cert_file and key_file") {
+		t.Errorf("without a certificate: %v: %s", err, out)
+	}
+	u.configure(t, &world{vars: vars}, strings.Replace(without, "}", ", cert_file: $CERT, key_file: $KEY}", 1))
+	if out, err := u.command("get", "osc", "-f", "aws").CombinedOutput(); err != nil {
+		t.Errorf("with a certificate: %v: %s", err, out)
 	}
 }
 

@@ -205,6 +205,9 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	if err != nil {
 		return nil, err
 	}
+	if err := l.inherit(ctx, a, there); err != nil {
+		return nil, err
+	}
 	now := time.Now().UTC().Truncate(time.Second)
 	l.gone(ctx, a.settle(there, now))
 	a.moved(l, at.Scope, now)
@@ -258,6 +261,48 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		return nil, err
 	}
 	return key.dated(c, at.MaxAge), nil
+}
+
+// others returns the other accounts at a's issuer.
+func (l *Ledger) others(ctx context.Context, a *Account) (others []Account) {
+	accounts, _ := l.Dir.Accounts(ctx) // one that cannot be read keeps its keys
+	for _, o := range accounts {
+		if o.Issuer == a.Issuer && o.Subject != a.Subject {
+			others = append(others, o)
+		}
+	}
+	return others
+}
+
+// inherit moves to a the keys of other accounts that turn out to be of the same
+// user, whose login is another one now.
+func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugin.Key) error {
+	for _, listed := range l.others(ctx, a) {
+		ours := func(m Minted) bool { _, ok := there[m.ID]; return ok }
+		if !slices.ContainsFunc(listed.Keys, ours) {
+			continue
+		}
+		name := ledgerName(listed.Issuer, listed.Subject)
+		unlock, err := l.Dir.TryLock(name) // to wait could be for ever, as it may be for us
+		if unlock == nil || err != nil {
+			continue
+		}
+		defer unlock()
+		other, err := l.Dir.account(ctx, name)
+		if err != nil {
+			continue
+		}
+		for _, m := range other.Keys {
+			if ours(m) && !a.has(m.ID) {
+				a.Keys = append(a.Keys, m)
+			}
+		}
+		other.Keys = slices.DeleteFunc(other.Keys, ours)
+		if err := errors.Join(l.save(ctx, a), l.save(ctx, other)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ownExpiry returns a time about t, in milliseconds, at which no other key of
@@ -485,9 +530,12 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 	}
 	defer unlock()
 	now := time.Now()
-	if len(a.Intents) > 0 {
+	if len(a.Intents) > 0 || l.others(ctx, a) != nil {
 		there, err := keys.List(ctx)
 		if err != nil {
+			return nil, err
+		}
+		if err := l.inherit(ctx, a, there); err != nil {
 			return nil, err
 		}
 		l.gone(ctx, a.settle(there, now))
