@@ -38,8 +38,8 @@ func TestSignatureCurl(t *testing.T) {
 		}
 		t.Skip("curl is not installed")
 	}
-	var theirs http.Header
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { theirs = r.Header }))
+	signed := make(chan http.Header, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { signed <- r.Header }))
 	defer server.Close()
 	address := strings.TrimPrefix(server.URL, "http://")
 	for _, vendor := range []struct{ option, prefix, name string }{{"osc", "OSC4", "Osc"}, {"aws:amz", "AWS4", "Amz"}} {
@@ -51,6 +51,7 @@ func TestSignatureCurl(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%v: %s", err, out)
 				}
+				theirs := <-signed
 				now, err := time.Parse("20060102T150405Z", theirs.Get("X-"+vendor.name+"-Date"))
 				if err != nil {
 					t.Fatal(err)
