@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -121,10 +120,6 @@ func (c *Credential) Check(now time.Time) error {
 	}
 	return nil
 }
-
-// LogValue keeps a logged credential to what is not secret, also in handlers
-// that marshal structs.
-func (c *Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // String describes c without its secrets.
 func (c *Credential) String() string {

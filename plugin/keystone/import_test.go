@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,18 @@ func TestOpenrcLikeAShell(t *testing.T) {
 		"A=\"it's\"\nB='say \"x\"'\nC=$HOME",
 		"\n\n  export   A=b\t\n",
 		"export A=1 && export B=2 && C=3 || D=4",
+		"A=1; if [[ $A == 1* ]] ; then :; fi",
+		"A=a#b; B=a\\ #c",
+		"cat <<EOF >/dev/null\nA=no\nEOF\nB=yes",
+		"cat <<-'E O' >/dev/null\n\tA=no $(\n\tE O\nB=yes",
+		"f() { A=1; }\nB=2",
+		"function g { A=1; }; B=2",
+		"case x in (x) X=$(echo 1);; y) X=3;; esac; C=1",
+		"for x in a b; do while false; do X=1; done; done; C=1",
+		"(A=1; B=2); C=3",
+		"((1+1)); C=$C'x'",
+		"A=${B:-${C:-deep}}; D=\"${B:-a b}\"",
+		"A=$B$'plain'\"$\"'$'",
 		"true && A=1; [ -n \"$A\" ] && B=1 || C=1; [ -z \"$A\" ] && B=2 || C=2",
 	}
 	for _, shell := range []string{"bash"} {
@@ -50,8 +63,8 @@ func TestOpenrcLikeAShell(t *testing.T) {
 			o, err := ReadOpenrc([]byte(text), func(name string) string {
 				return map[string]string{"HOME": "/home/me"}[name]
 			})
-			if err != nil || len(o.notes) > 0 {
-				t.Errorf("%q: %v %v", text, err, o.notes)
+			if err != nil || len(o.notes) > 0 && !strings.ContainsAny(text, "(<*") && !strings.Contains(text, "function") && !strings.Contains(text, "for ") {
+				t.Errorf("%q: %v", text, err)
 				continue
 			}
 			for _, pair := range strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") {
@@ -63,6 +76,92 @@ func TestOpenrcLikeAShell(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a file is put together of, jeton reads in it what bash makes of it, or
+// says that it does not understand it.
+func TestOpenrcRandom(t *testing.T) {
+	path, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	var word func(depth int) string
+	word = func(depth int) string {
+		w := ""
+		for range 1 + r.IntN(3) {
+			w += pick("a", "b-c", "1", `\$`, `\ `, "'s q'", `"d $A q"`, `"e\"$B"`, "$A", "${B}", "~/x", "=", "#", `"\\\$'"`, "/", "$C", "{", "%", "$'x'")
+			if depth > 0 && r.IntN(6) == 0 {
+				w += "${" + pick("A", "B", "C", "D") + pick(":-", "-") + word(depth-1) + "}"
+			}
+		}
+		return w
+	}
+	var list func(depth int) string
+	list = func(depth int) string {
+		var b strings.Builder
+		for range 1 + r.IntN(4) {
+			name := pick("A", "B", "C", "D")
+			switch n := r.IntN(11); {
+			case n < 4:
+				b.WriteString(pick("", "export ", "  ") + name + "=" + word(2))
+			case n == 4:
+				b.WriteString("export " + name + "=" + word(1) + " " + pick("A", "B") + "=" + word(1))
+			case n == 5:
+				b.WriteString("unset " + name)
+			case n == 6 && depth > 0:
+				b.WriteString("if [ " + pick("-z", "-n", "! -z") + ` "$` + name + `" ]; then ` + list(depth-1) + "\n" + pick("", "else "+list(depth-1)+"\n") + "fi")
+			case n == 7 && depth > 0:
+				b.WriteString(`[[ $` + name + pick(" == ", " != ") + pick("a", "'1'", `"$A"`) + " ]] " + pick("&&", "||") + " " + name + "=" + word(1))
+			case n == 8 && depth > 0:
+				b.WriteString("{ " + list(depth-1) + "\n}")
+			case n == 9:
+				b.WriteString(`[ -n "$` + name + `" ] && A=` + word(1) + " || B=" + word(1))
+			default:
+				b.WriteString(": " + word(1))
+			}
+			b.WriteString(pick("\n", "\n\n", " # it's\n"))
+		}
+		return b.String()
+	}
+	understood := 0
+	var scripts []string
+	var batch strings.Builder // one bash for many files
+	for range 400 {
+		text := list(2)
+		scripts = append(scripts, text)
+		batch.WriteString("(eval " + shellQuoted(text) + "; for v in A B C D; do eval printf '%s=%s\\\\0' \"$v\" '\"$'$v'\"'; done; printf '\\001') 2>/dev/null\n")
+	}
+	cmd := exec.Command(path, "-c", batch.String())
+	cmd.Env = []string{"HOME=/home/me"}
+	out, _ := cmd.Output()
+	results := strings.Split(string(out), "\x01")
+	if len(results) != len(scripts)+1 {
+		t.Fatalf("%d results for %d files", len(results), len(scripts))
+	}
+	for n, text := range scripts {
+		o, err := ReadOpenrc([]byte(text), func(name string) string { return map[string]string{"HOME": "/home/me"}[name] })
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if len(o.notes) > 0 {
+			continue
+		}
+		understood++
+		for _, pair := range strings.Split(strings.TrimSuffix(results[n], "\x00"), "\x00") {
+			name, want, _ := strings.Cut(pair, "=")
+			if got := o.get(name); got != want {
+				t.Errorf("%q: %s is %q, and %q in bash", text, name, got, want)
+			}
+		}
+	}
+	if understood < 300 {
+		t.Errorf("only %d of %d are understood", understood, len(scripts))
+	}
+}
+
+func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // What is not understood is told with its line, and never guessed.
 func TestOpenrcNotes(t *testing.T) {

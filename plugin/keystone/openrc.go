@@ -1,14 +1,11 @@
 package keystone
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -16,7 +13,6 @@ import (
 // An Openrc is what an openrc file would put into the environment of the shell
 // that sources it. It is read and never run.
 type Openrc struct {
-	text   []byte
 	values map[string]word
 	getenv func(string) string // what the file may refer to
 	notes  []string            // what is not understood
@@ -26,6 +22,7 @@ type Openrc struct {
 // A word is the value of a variable of the shell.
 type word struct {
 	text    string
+	unset   bool     // although the environment may have one
 	asked   bool     // what the user types
 	command []string // what a program prints
 }
@@ -33,16 +30,12 @@ type word struct {
 // ReadOpenrc reads an openrc file. getenv is the environment that it refers
 // to.
 func ReadOpenrc(b []byte, getenv func(string) string) (*Openrc, error) {
-	file, err := syntax.NewParser().Parse(bytes.NewReader(b), "")
+	list, err := parseShell(string(b))
 	if err != nil {
-		var pe syntax.ParseError
-		if errors.As(err, &pe) {
-			return nil, plugin.Errorf(plugin.Config, "line %d:%d: is not a shell's: %s", pe.Pos.Line(), pe.Pos.Col(), plugin.Shorten(pe.Text))
-		}
-		return nil, plugin.Errorf(plugin.Config, "is not a file for a shell")
+		return nil, err
 	}
-	o := &Openrc{text: b, values: map[string]word{}, getenv: getenv}
-	o.statements(file.Stmts)
+	o := &Openrc{values: map[string]word{}, getenv: getenv}
+	o.statements(list)
 	return o, nil
 }
 
@@ -62,42 +55,42 @@ func (o *Openrc) names() []string {
 }
 
 // note tells of a place that is not understood.
-func (o *Openrc) note(n syntax.Node, format string, args ...any) {
-	o.notes = append(o.notes, fmt.Sprintf("line %d: ", n.Pos().Line())+plugin.Shorten(fmt.Sprintf(format, args...)))
+func (o *Openrc) note(line int, format string, args ...any) {
+	o.notes = append(o.notes, fmt.Sprintf("line %d: ", line)+plugin.Shorten(fmt.Sprintf(format, args...)))
 }
 
-func (o *Openrc) statements(list []*syntax.Stmt) {
-	for _, s := range list {
+func (o *Openrc) statements(list []statement) {
+	for i := range list {
 		if !o.ended {
-			o.run(s)
+			o.run(&list[i])
 		}
 	}
 }
 
 // run follows one statement, and reports whether the shell would find that it
 // succeeded, if that is known.
-func (o *Openrc) run(s *syntax.Stmt) (succeeded, known bool) {
+func (o *Openrc) run(s *statement) (succeeded, known bool) {
 	if holds, ok := o.holds(s); ok {
 		return holds, true
 	}
-	if b, ok := s.Cmd.(*syntax.BinaryCmd); ok && (b.Op == syntax.AndStmt || b.Op == syntax.OrStmt) {
-		left, known := o.run(b.X)
+	if s.kind == pair && s.operator != "|" {
+		left, known := o.run(s.left)
 		switch {
 		case !known:
-			o.note(b, "what follows %s depends on more than variables", b.Op)
+			o.note(s.line, "what follows %s depends on more than variables", s.operator)
 			return false, false
-		case left == (b.Op == syntax.AndStmt) && !o.ended:
-			return o.run(b.Y)
+		case left == (s.operator == "&&") && !o.ended:
+			return o.run(s.right)
 		}
 		return left, true
 	}
-	o.command(s.Cmd)
-	switch c := s.Cmd.(type) {
-	case *syntax.DeclClause:
-		return true, !s.Negated
-	case *syntax.CallExpr:
-		plain := len(c.Args) == 0 || slices.Contains(append([]string{"unset", "read"}, harmless...), c.Args[0].Lit())
-		return true, plain && !s.Negated
+	o.command(s)
+	switch s.kind {
+	case declaration:
+		return true, !s.negated
+	case plainCommand:
+		plain := len(s.words) == 0 || slices.Contains(append([]string{"unset", "read"}, harmless...), s.words[0].literal())
+		return true, plain && !s.negated
 	}
 	return false, false
 }
@@ -105,83 +98,81 @@ func (o *Openrc) run(s *syntax.Stmt) (succeeded, known bool) {
 // harmless are commands that have no part in a login.
 var harmless = []string{"echo", "printf", "set", ":", "true", "shopt"}
 
-func (o *Openrc) command(c syntax.Command) {
-	switch c := c.(type) {
-	case nil: // redirections alone
-	case *syntax.DeclClause:
-		o.declare(c.Args)
-	case *syntax.CallExpr:
-		o.call(c)
-	case *syntax.Block:
-		o.statements(c.Stmts)
-	case *syntax.IfClause:
-		o.branch(c)
-	case *syntax.BinaryCmd:
-		o.note(c, "%s is not understood", c.Op)
-	case *syntax.TestClause:
-	case *syntax.FuncDecl:
-		o.note(c, "functions are not called")
+func (o *Openrc) command(s *statement) {
+	switch s.kind {
+	case declaration:
+		o.declare(s.assigns)
+	case plainCommand:
+		o.call(s)
+	case block:
+		o.statements(s.body)
+	case ifClause:
+		o.branch(s)
+	case pair:
+		o.note(s.line, "%s is not understood", s.operator)
+	case testClause:
+	case function:
+		o.note(s.line, "functions are not called")
 	default:
-		o.note(c, "loops and the like are not followed")
+		o.note(s.line, "loops and the like are not followed")
 	}
 }
 
 // declare is export and its like: a shell expands all its words before it sets
 // the first.
-func (o *Openrc) declare(list []*syntax.Assign) {
+func (o *Openrc) declare(list []assignment) {
 	before := maps.Clone(o.values)
 	after := map[string]word{}
 	for _, a := range list {
-		if a.Name == nil { // an option, or a name in quotes
-			w, err := o.expand(a.Value)
-			if name, value, ok := strings.Cut(w.text, "="); ok && syntax.ValidName(name) {
+		if a.name == "" { // an option, or a name in quotes
+			w, err := o.parts(a.value, false)
+			if name, value, ok := strings.Cut(w.text, "="); ok && validName(name) {
 				after[name] = word{text: value}
-			} else if err != nil || !strings.HasPrefix(w.text, "-") && !syntax.ValidName(w.text) {
-				o.note(a, "export of what is not a plain name")
+			} else if err != nil || !strings.HasPrefix(w.text, "-") && !validName(w.text) {
+				o.note(a.line, "export of what is not a plain name")
 			}
 			continue
 		}
-		if a.Naked { // export NAME
+		if a.naked { // export NAME
 			continue
 		}
-		o.assign([]*syntax.Assign{a})
-		after[a.Name.Value] = o.values[a.Name.Value]
+		o.assign([]assignment{a})
+		after[a.name] = o.values[a.name]
 		o.values = maps.Clone(before)
 	}
 	maps.Copy(o.values, after)
 }
 
-func (o *Openrc) assign(list []*syntax.Assign) {
+func (o *Openrc) assign(list []assignment) {
 	for _, a := range list {
-		switch {
-		case a.Array != nil || a.Index != nil || a.Append:
-			o.note(a, "%s is more than a plain value", a.Name.Value)
-			o.values[a.Name.Value] = word{}
-		default:
-			w, err := o.expand(a.Value)
-			if err != nil {
-				o.note(a, "%s: %v", a.Name.Value, err)
-			}
-			o.values[a.Name.Value] = w
+		if a.more {
+			o.note(a.line, "%s is more than a plain value", a.name)
+			o.values[a.name] = word{}
+			continue
 		}
+		w, err := o.parts(a.value, false)
+		if err != nil {
+			o.note(a.line, "%s: %v", a.name, err)
+		}
+		o.values[a.name] = w
 	}
 }
 
-func (o *Openrc) call(c *syntax.CallExpr) {
-	if len(c.Args) == 0 {
-		o.assign(c.Assigns)
+func (o *Openrc) call(s *statement) {
+	if len(s.words) == 0 {
+		o.assign(s.assigns)
 		return
 	}
-	switch name := c.Args[0].Lit(); {
+	switch name := s.words[0].literal(); {
 	case name == "unset":
-		for _, arg := range c.Args[1:] {
-			o.values[arg.Lit()] = word{} // also in the environment below
+		for _, arg := range s.words[1:] {
+			o.values[arg.literal()] = word{unset: true}
 		}
 	case name == "return", name == "exit":
 		o.ended = true
 	case name == "read":
-		for i := 1; i < len(c.Args); i++ {
-			arg := c.Args[i].Lit()
+		for i := 1; i < len(s.words); i++ {
+			arg := s.words[i].literal()
 			if strings.HasPrefix(arg, "-") {
 				if strings.ContainsAny(arg[len(arg)-1:], "pdintuaN") {
 					i++ // the option's value
@@ -190,84 +181,62 @@ func (o *Openrc) call(c *syntax.CallExpr) {
 			}
 			o.values[arg] = word{asked: true}
 		}
-	case name == "export", name == "declare", name == "typeset": // with names that are not plain
-		o.note(c, "%s of what is not a plain name", name)
+	case slices.Contains(declarations, name): // behind an assignment
+		o.note(s.line, "%s of what is not a plain name", name)
 	case slices.Contains(harmless, name):
 	case name == "":
-		o.note(c, "a command is not run")
+		o.note(s.line, "a command is not run")
 	default:
-		o.note(c, "the command %s is not run", name)
+		o.note(s.line, "the command %s is not run", name)
 	}
 }
 
-func (o *Openrc) branch(c *syntax.IfClause) {
-	for ; c != nil; c = c.Else {
-		if len(c.Cond) == 0 { // else
-			o.statements(c.Then)
+func (o *Openrc) branch(s *statement) {
+	for _, a := range s.arms {
+		if len(a.condition) == 0 { // else
+			o.statements(a.then)
 			return
 		}
-		holds, ok := false, len(c.Cond) == 1
+		holds, ok := false, len(a.condition) == 1
 		if ok {
-			holds, ok = o.holds(c.Cond[0])
+			holds, ok = o.holds(&a.condition[0])
 		}
 		if !ok {
-			o.note(c, "what this if decides depends on more than variables")
+			o.note(s.line, "what this if decides depends on more than variables")
 			return
 		}
 		if holds {
-			o.statements(c.Then)
+			o.statements(a.then)
 			return
 		}
 	}
 }
 
 // holds evaluates a condition on variables: [ -z "$X" ] and its like.
-func (o *Openrc) holds(s *syntax.Stmt) (holds, ok bool) {
+func (o *Openrc) holds(s *statement) (holds, ok bool) {
+	words := s.words
+	switch {
+	case s.kind == plainCommand && len(words) > 2 && words[0].literal() == "[" && words[len(words)-1].literal() == "]":
+		words = words[1 : len(words)-1]
+	case s.kind == plainCommand && len(words) > 2 && words[0].literal() == "test":
+		words = words[1:]
+	case s.kind == testClause:
+		if n := len(words); n == 3 && words[2].pattern() {
+			return false, false
+		}
+	default:
+		return false, false
+	}
 	var args []string
-	add := func(w *syntax.Word) bool {
-		value, err := o.expand(w)
+	for _, w := range words {
+		value, err := o.parts(w, false)
+		if err != nil {
+			return false, false
+		}
 		if value.asked || value.command != nil {
 			value.text = "x" // something
 		}
 		args = append(args, value.text)
-		return err == nil
-	}
-	switch c := s.Cmd.(type) {
-	case *syntax.CallExpr:
-		if len(c.Args) < 3 {
-			return false, false
-		}
-		for _, arg := range c.Args[1:] {
-			if !add(arg) {
-				return false, false
-			}
-		}
-		switch c.Args[0].Lit() {
-		case "[":
-			args = args[:len(args)-1]
-		case "test":
-		default:
-			return false, false
-		}
-	case *syntax.TestClause:
-		switch x := c.X.(type) {
-		case *syntax.UnaryTest:
-			w, isWord := x.X.(*syntax.Word)
-			args = []string{x.Op.String()}
-			if !isWord || !add(w) {
-				return false, false
-			}
-		case *syntax.BinaryTest:
-			left, isWord := x.X.(*syntax.Word)
-			right, too := x.Y.(*syntax.Word)
-			if !isWord || !too || !add(left) {
-				return false, false
-			}
-			args = append(args, x.Op.String())
-			if !add(right) {
-				return false, false
-			}
-		}
 	}
 	switch {
 	case len(args) == 2 && args[0] == "-z":
@@ -281,38 +250,37 @@ func (o *Openrc) holds(s *syntax.Stmt) (holds, ok bool) {
 	default:
 		return false, false
 	}
-	return holds != s.Negated, true
+	return holds != s.negated, true
 }
 
-// expand returns the value of a word.
-func (o *Openrc) expand(w *syntax.Word) (word, error) {
-	if w == nil {
-		return word{}, nil
-	}
-	return o.parts(w.Parts, false)
+// pattern reports whether the word, to the right of a comparison in [[ ]], is one.
+func (w shellWord) pattern() bool {
+	return slices.ContainsFunc(w, func(q part) bool {
+		return q.kind == parameter || q.kind == otherPart || q.kind == literalPart && strings.ContainsAny(q.text, `*?[\`)
+	})
 }
 
-func (o *Openrc) parts(parts []syntax.WordPart, quoted bool) (word, error) {
+func (o *Openrc) parts(parts shellWord, quoted bool) (word, error) {
 	var b strings.Builder
-	for i, part := range parts {
+	for i, q := range parts {
 		var piece word
 		var err error
-		switch p := part.(type) {
-		case *syntax.Lit:
-			piece.text = unescape(p.Value, quoted)
-			if rest, ok := strings.CutPrefix(p.Value, "~"); ok && !quoted && i == 0 && (rest == "" || rest[0] == '/') {
+		switch q.kind {
+		case literalPart:
+			piece.text = unescape(q.text, quoted)
+			if rest, ok := strings.CutPrefix(q.text, "~"); ok && !quoted && i == 0 && (rest == "" && len(parts) == 1 || strings.HasPrefix(rest, "/")) {
 				piece.text = o.getenv("HOME") + unescape(rest, false)
 			}
-		case *syntax.SglQuoted:
-			if piece.text = p.Value; p.Dollar && strings.Contains(p.Value, `\`) {
+		case singleQuoted, dollarQuoted:
+			if piece.text = q.text; q.kind == dollarQuoted && strings.Contains(q.text, `\`) {
 				err = errors.New("$'…' with escapes is not understood")
 			}
-		case *syntax.DblQuoted:
-			piece, err = o.parts(p.Parts, true)
-		case *syntax.ParamExp:
-			piece, err = o.parameter(p)
-		case *syntax.CmdSubst:
-			piece.command, err = o.argv(p)
+		case doubleQuoted:
+			piece, err = o.parts(q.inner, true)
+		case parameter:
+			piece, err = o.parameter(q, quoted)
+		case substitution:
+			piece.command, err = argv(q)
 		default:
 			err = errors.New("it is more than text and variables")
 		}
@@ -345,98 +313,101 @@ func unescape(s string, quoted bool) string {
 }
 
 // parameter returns the value of $NAME, ${NAME} or ${NAME:-default}.
-func (o *Openrc) parameter(p *syntax.ParamExp) (word, error) {
-	if p.Param == nil || p.Excl || p.Length || p.Width || p.Index != nil || p.Slice != nil || p.Repl != nil || p.Names != 0 {
+func (o *Openrc) parameter(q part, quoted bool) (word, error) {
+	if q.complex {
 		return word{}, errors.New("${…} with more than a name is not understood")
 	}
-	w, set := o.values[p.Param.Value]
+	w, set := o.values[q.text]
 	if !set {
-		w.text = o.getenv(p.Param.Value)
+		w.text = o.getenv(q.text)
 		set = w.text != ""
 	}
-	if p.Exp == nil {
+	set = set && !w.unset
+	if q.operator == "" {
 		return w, nil
 	}
 	empty := w.text == "" && !w.asked && w.command == nil
-	switch p.Exp.Op {
-	case syntax.DefaultUnset:
+	switch q.operator {
+	case "-":
 		empty = !set
-	case syntax.DefaultUnsetOrNull:
+	case ":-":
 	default:
-		return word{}, fmt.Errorf("${%s%s…} is not understood", p.Param.Value, p.Exp.Op)
+		return word{}, fmt.Errorf("${%s%s…} is not understood", q.text, q.operator)
 	}
 	if empty {
-		return o.expand(p.Exp.Word)
+		return o.parts(q.inner, quoted)
 	}
 	return w, nil
 }
 
 // argv returns the program that $(…) would run: its words, if they are plain,
 // and else a shell with the text.
-func (o *Openrc) argv(c *syntax.CmdSubst) ([]string, error) {
-	refers := false
-	syntax.Walk(c, func(n syntax.Node) bool {
-		if _, ok := n.(*syntax.ParamExp); ok {
-			refers = true
-		}
-		return true
-	})
-	if refers {
+func argv(q part) ([]string, error) {
+	switch {
+	case q.backquoted && strings.Contains(q.text, `\`):
+		return nil, errors.New("backquotes with backslashes in them are not understood: write $(…)")
+	case refers(q.text):
 		return nil, errors.New("its command refers to variables, which it would not have")
-	}
-	if len(c.Stmts) == 1 {
-		s := c.Stmts[0]
-		if call, ok := s.Cmd.(*syntax.CallExpr); ok && len(call.Assigns) == 0 && len(s.Redirs) == 0 && !s.Negated && !s.Background {
-			words, plain := []string{}, len(call.Args) > 0
-			for _, arg := range call.Args {
-				text, ok := literal(arg)
-				words, plain = append(words, text), plain && ok
-			}
-			if plain {
-				return words, nil
-			}
-		}
-	}
-	if len(c.Stmts) == 0 {
+	case len(q.commands) == 0:
 		return nil, errors.New("its command is empty")
 	}
-	if s := c.Stmts[0]; s.Cmd == nil && len(c.Stmts) == 1 && len(s.Redirs) == 1 && s.Redirs[0].Op == syntax.RdrIn {
-		// $(<FILE) is what only a substitution understands.
-		if path, ok := literal(s.Redirs[0].Word); ok {
-			return []string{"cat", path}, nil
+	if s := q.commands[0]; len(q.commands) == 1 && s.kind == plainCommand && len(s.assigns) == 0 && !s.negated {
+		words, plain := []string{}, len(s.words) > 0 && len(s.redirections) == 0
+		for _, w := range s.words {
+			text, ok := w.plain()
+			words, plain = append(words, text), plain && ok
 		}
-		word := s.Redirs[0].Word
-		return []string{"sh", "-c", "cat " + string(o.text[word.Pos().Offset():word.End().Offset()])}, nil
+		if plain && !strings.HasSuffix(q.text, "&") {
+			return words, nil
+		}
+		if len(s.words) == 0 && len(s.redirections) == 1 && s.redirections[0].operator == "<" {
+			// $(<FILE) is what only a substitution understands.
+			if path, ok := s.redirections[0].word.plain(); ok {
+				return []string{"cat", path}, nil
+			}
+			return []string{"sh", "-c", "cat " + strings.TrimLeft(q.text, "< \t")}, nil
+		}
 	}
-	if c.Backquotes && bytes.Contains(o.text[c.Pos().Offset():c.End().Offset()], []byte("\\")) {
-		return nil, errors.New("backquotes with backslashes in them are not understood: write $(…)")
-	}
-	text := o.text[c.Stmts[0].Pos().Offset():c.Stmts[len(c.Stmts)-1].End().Offset()]
-	return []string{"sh", "-c", string(text)}, nil
+	return []string{"sh", "-c", q.text}, nil
 }
 
-// literal returns the text of a word that refers to nothing.
-func literal(w *syntax.Word) (string, bool) {
+// refers reports whether the text of a command has a variable in it, outside of
+// single quotes.
+func refers(text string) bool {
+	single, double := false, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && !single:
+			i++
+		case c == '\'' && !double:
+			single = !single
+		case c == '"' && !single:
+			double = !double
+		case c == '$' && !single && i+1 < len(text) && (text[i+1] == '{' || nameByte(text[i+1], true) || strings.IndexByte("@*#?$!-", text[i+1]) >= 0):
+			return true
+		}
+	}
+	return false
+}
+
+// plain returns the text of a word that refers to nothing.
+func (w shellWord) plain() (string, bool) {
 	var b strings.Builder
-	for i, part := range w.Parts {
-		switch p := part.(type) {
-		case *syntax.Lit:
-			if i == 0 && strings.HasPrefix(p.Value, "~") || strings.ContainsAny(p.Value, "*?[{") {
+	for i, q := range w {
+		switch q.kind {
+		case literalPart:
+			if i == 0 && strings.HasPrefix(q.text, "~") || strings.ContainsAny(q.text, "*?[{") {
 				return "", false
 			}
-			b.WriteString(unescape(p.Value, false))
-		case *syntax.SglQuoted:
-			if p.Dollar {
-				return "", false
-			}
-			b.WriteString(p.Value)
-		case *syntax.DblQuoted:
-			for _, q := range p.Parts {
-				lit, ok := q.(*syntax.Lit)
-				if !ok {
+			b.WriteString(unescape(q.text, false))
+		case singleQuoted:
+			b.WriteString(q.text)
+		case doubleQuoted:
+			for _, inner := range q.inner {
+				if inner.kind != literalPart {
 					return "", false
 				}
-				b.WriteString(unescape(lit.Value, true))
+				b.WriteString(unescape(inner.text, true))
 			}
 		default:
 			return "", false
