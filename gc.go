@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -28,7 +27,7 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	ledger := &cache.Ledger{Dir: a.state, Why: a.why, Config: f.Path}
-	accounts, failures := a.state.Accounts(ctx)
+	_, failures := a.state.Accounts(ctx) // those that cannot be read
 	deleted := 0
 	collect := func(name string) error {
 		p, err := f.Profile(name)
@@ -54,18 +53,19 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 	// had before, falls to any profile that logs in to that account. A file
 	// that cannot be seen just now says nothing of its profiles.
 	due := func(m cache.Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
-	unsettled := slices.ContainsFunc(accounts, func(account cache.Account) bool {
-		return slices.ContainsFunc(account.Intents, func(i cache.Intent) bool { return i.Key.Config == f.Path && !f.Has(i.Key.Profile) })
-	})
 	for round := 0; round < 2 && f.Exists; round++ { // the first settles what the second deletes
 		failures = errors.Join(failures, ledger.Orphan(ctx, f.Has))
-		if unsettled || a.keysLeft(ctx, due) != nil {
+		if a.keysLeft(ctx, due) != nil {
 			for _, name := range f.Names() {
 				collect(name) // one that cannot is no failure: another may
 			}
 		}
 	}
-	failures = errors.Join(failures, a.keysLeft(ctx, due))
+	forsaken, err := ledger.Forsake(ctx)
+	for _, id := range forsaken {
+		a.warn("access key %s has ended, but no profile could delete it, and jeton gives it up: at its issuer it may take up a place still", id)
+	}
+	failures = errors.Join(failures, err, a.keysLeft(ctx, due))
 	summary := fmt.Sprintf("%s and %s removed\n", count(removed, "expired credential"), count(deleted, "access key"))
 	return errors.Join(failures, a.print([]byte(summary)))
 }

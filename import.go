@@ -195,6 +195,9 @@ func (i *importOutscaleCmd) Run(ctx context.Context, a *app) error {
 			return a.writeDrafts(ctx, i.importFlags, named([]plugin.Draft{*d}, i.As))
 		}
 	}
+	if path == "" {
+		path = a.getenv("OSC_CONFIG_FILE")
+	}
 	f, err := outscale.ReadConfig(path)
 	if errors.Is(err, fs.ErrNotExist) && path == "" {
 		return plugin.Errorf(plugin.Config, "there is no ~/.osc/config.json, and no access key in OSC_ACCESS_KEY and OSC_SECRET_KEY").

@@ -58,7 +58,13 @@ func (l *logoutCmd) Run(ctx context.Context, a *app) error {
 // they have minted.
 func upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profile {
 	var list []*plugin.Profile
-	for _, name := range append(f.Names(), "env") {
+	names := append(f.Names(), "env")
+	for _, i := range issuers {
+		if i.EnvName != "" { // which env may hide
+			names = append(names, i.EnvName)
+		}
+	}
+	for _, name := range names {
 		if p, err := f.Profile(name); err == nil && slices.ContainsFunc(p.Chain(), kind) {
 			list = append(list, p)
 		}
@@ -151,17 +157,27 @@ func (a *app) logoutAll(ctx context.Context) error {
 	return errors.Join(failures, err, a.cache.Clear(ctx), a.keysLeft(ctx, func(cache.Minted) bool { return true }))
 }
 
-// keysLeft returns an error that names the minted keys of the kind, if there
-// are any that no profile could delete.
+// keysLeft returns an error that names the minted keys of the kind, and those
+// that may have been made, if there are any that no profile could delete.
 func (a *app) keysLeft(ctx context.Context, kind func(cache.Minted) bool) error {
 	accounts, _ := a.state.Accounts(ctx) // status tells of those that cannot be read
 	var failures error
+	left := func(account cache.Account, m cache.Minted, what string) {
+		failures = errors.Join(failures, plugin.Errorf(plugin.Config,
+			"%s, made for profile %s of %s, %s there still at %s: no profile could delete it", what, m.Profile, m.Config, map[bool]string{true: "is", false: "may be"}[m.ID != ""], account.Issuer).
+			WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself (openstack ec2 credentials delete, or octl iaas api DeleteAccessKey)"))
+	}
 	for _, account := range accounts {
 		for _, m := range account.Keys {
 			if kind(m) {
-				failures = errors.Join(failures, plugin.Errorf(plugin.Config,
-					"access key %s, made for profile %s of %s, is there still at %s: no profile could delete it", m.ID, m.Profile, m.Config, account.Issuer).
-					WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself (openstack ec2 credentials delete, or osc-cli api DeleteAccessKey)"))
+				left(account, m, "access key "+m.ID)
+			}
+		}
+		for _, i := range account.Intents {
+			m := i.Key
+			m.Unwanted = true // whatever came of it, nobody has got it
+			if i.Overdue(time.Now()) && kind(m) {
+				left(account, m, "an access key")
 			}
 		}
 	}

@@ -404,11 +404,7 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
 	}
 	if p.Issuer.Mints {
-		policy.Kept = func(ctx context.Context, c *plugin.Credential) {
-			if err := a.ledger(p).Kept(ctx, c); err != nil {
-				a.warn("%s: %v", p.Name, plugin.AsError(err))
-			}
-		}
+		policy.Kept = a.ledger(p).Kept
 	}
 	return a.cache.Fetch(ctx, key, a.source(p, n), policy)
 }

@@ -173,6 +173,83 @@ func outscaleKilled(t *testing.T, rounds int, tagless bool) {
 	}
 }
 
+// Two logins of one account, at the same time and in turns: neither leaves a key
+// behind.
+func TestOutscaleTwoLogins(t *testing.T) {
+	w := newOutscaleWorld(t)
+	u := newUser(t, w.world, outscaleProfile+`
+  login: {plugin: outscale, endpoint: "http://$KEYSTONE_HOST/api/v1", login: root@example.com, password: CANARY-osc-password/+}
+`)
+	for range 10 {
+		var both sync.WaitGroup
+		for _, profile := range []string{"osc", "login"} {
+			both.Go(func() {
+				if out, err := u.command("get", profile, "-f", "aws", "--refresh").CombinedOutput(); err != nil {
+					t.Errorf("%v: %s", err, out)
+				}
+			})
+		}
+		both.Wait()
+	}
+	if out, err := u.command("gc").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if keys := w.account.Keys(""); len(keys) != 2 || w.account.Peak() > 5 {
+		status, _ := u.command("status").Output()
+		t.Errorf("%d keys, %d at once:\n%s", len(keys), w.account.Peak(), status)
+	}
+	if out, err := u.command("logout", "--all").CombinedOutput(); err != nil || len(w.account.Keys("")) != 0 {
+		t.Errorf("%v: %s; left are %v", err, out, w.account.Keys(""))
+	}
+}
+
+// A key whose answer was lost is found by whoever logs in to the account next, by
+// another login too, and told of as long as nobody does.
+func TestOutscaleLostAnswer(t *testing.T) {
+	w := newOutscaleWorld(t)
+	u := newUser(t, w.world, outscaleProfile)
+	w.front.SetFault(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/CreateAccessKey") {
+			return false
+		}
+		w.account.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	})
+	if out, err := u.command("get", "osc").CombinedOutput(); err == nil || len(w.account.Keys("")) != 1 {
+		t.Fatalf("%v: %s, %v", err, out, w.account.Keys(""))
+	}
+	w.front.SetFault(nil)
+	u.configure(t, w.world, `
+  login: {plugin: outscale, endpoint: "http://$KEYSTONE_HOST/api/v1", login: root@example.com, password: CANARY-osc-password/+}
+`)
+	if out, err := u.command("get", "login").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if keys := w.account.Keys(""); len(keys) != 1 || w.account.Created() != 2 {
+		t.Errorf("%v of %d", keys, w.account.Created())
+	}
+}
+
+// A key that cannot be kept is not handed out, as each call would make another.
+func TestOutscaleFullDisk(t *testing.T) {
+	w := newOutscaleWorld(t)
+	u := newUser(t, w.world, outscaleProfile)
+	for n := range 12 {
+		cmd := u.command("get", "osc")
+		if n > 0 { // once the directories are there
+			cmd = exec.Command("sh", "-c", `ulimit -f 0; exec "$0" get osc --refresh`, u.jeton)
+			cmd.Env = u.command().Env
+		}
+		out, err := cmd.CombinedOutput()
+		if n > 0 && (err == nil || strings.Contains(string(out), `"secret_key"`)) {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if peak := w.account.Peak(); peak > 3 {
+		t.Errorf("%d keys at once", peak)
+	}
+}
+
 // Where the account's API access rules ask for a client certificate, the profile's
 // is shown.
 func TestOutscaleCertificate(t *testing.T) {

@@ -77,9 +77,9 @@ type Policy struct {
 	// Level says that it is not for a profile, but for a level of one or
 	// several.
 	Level bool
-	// Kept, if not nil, is told of a new credential once it is kept, or could not
-	// be, and before anybody has it.
-	Kept func(ctx context.Context, c *plugin.Credential)
+	// Kept, if not nil, is told of a new credential once it is kept, or why it
+	// could not be, and before anybody has it. Its error is that of the fetch.
+	Kept func(ctx context.Context, c *plugin.Credential, why error) error
 }
 
 type verdict int
@@ -217,11 +217,14 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	if cred == prev {
 		return cred, nil // there was nothing better, and it grows no younger
 	}
-	if err := c.put(ctx, key, "", newEntry(p, key, cred, now)); err != nil {
-		c.Warn("%s: could not keep the credential: %v", p.Profile, err)
-	}
+	err = c.put(ctx, key, "", newEntry(p, key, cred, now))
 	if p.Kept != nil {
-		p.Kept(ctx, cred)
+		if err := p.Kept(ctx, cred, err); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		c.Warn("%s: could not keep the credential: %v", p.Profile, err)
 	}
 	return cred, nil
 }

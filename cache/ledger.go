@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	mathrand "math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -113,10 +114,15 @@ const (
 	settleAfter = time.Minute
 )
 
-// ledgerName returns the name of the file of an account.
-func ledgerName(issuer, subject string) string {
+// ledgerName returns the name of the lock of an issuer's accounts, and accountName
+// that of the file of one.
+func ledgerName(issuer string) string {
 	// No secret is in it, so it needs no pepper, and must outlive one.
-	return ledgerPrefix + hex.EncodeToString(mac(nil, "jeton ledger 1", []byte(issuer+"\x00"+subject))[:16])
+	return ledgerPrefix + hex.EncodeToString(mac(nil, "jeton ledger 1", []byte(issuer))[:16])
+}
+
+func accountName(issuer, subject string) string {
+	return ledgerName(issuer) + "." + hex.EncodeToString(mac(nil, "jeton account 1", []byte(subject))[:16])
 }
 
 // ErrNoCache is why there is no ledger under --no-cache.
@@ -135,21 +141,30 @@ func (l *Ledger) open(ctx context.Context, issuer, subject string) (*Account, fu
 	if l.Dir == nil {
 		return nil, nil, l.error(l.Why)
 	}
-	name := ledgerName(issuer, subject)
-	unlock, err := l.Dir.Lock(ctx, name)
+	unlock, err := l.lock(ctx, issuer)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, nil, plugin.Errorf(plugin.Later, "another jeton is minting a key for this user")
-		}
-		return nil, nil, l.error(err)
+		return nil, nil, err
 	}
-	a, err := l.Dir.account(ctx, name)
+	a, err := l.Dir.account(ctx, accountName(issuer, subject))
 	if err != nil {
 		unlock()
 		return nil, nil, l.error(err)
 	}
 	a.Issuer, a.Subject = issuer, subject
 	return a, unlock, nil
+}
+
+// lock waits for the right to change the ledger of an issuer. It is one for all
+// of its accounts, since two of them can turn out to be of one user.
+func (l *Ledger) lock(ctx context.Context, issuer string) (func(), error) {
+	unlock, err := l.Dir.Lock(ctx, ledgerName(issuer))
+	if err != nil && ctx.Err() != nil {
+		return nil, plugin.Errorf(plugin.Later, "another jeton is minting a key at %s", issuer)
+	}
+	if err != nil {
+		return nil, l.error(err)
+	}
+	return unlock, nil
 }
 
 // account reads the file of that name; a missing one is an empty account.
@@ -172,7 +187,7 @@ func (d *Dir) account(ctx context.Context, name string) (*Account, error) {
 }
 
 func (l *Ledger) save(ctx context.Context, a *Account) error {
-	name := ledgerName(a.Issuer, a.Subject)
+	name := accountName(a.Issuer, a.Subject)
 	if len(a.Keys) == 0 && len(a.Intents) == 0 && len(a.Strays) == 0 {
 		if err := l.Dir.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return l.error(err)
@@ -231,7 +246,7 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	switch {
 	case at.Life > 0:
 		key.Tag = at.Tag + ":" + strings.ToLower(rand.Text())
-		key.Expires = a.ownExpiry(there, time.Now().UTC().Add(at.Life))
+		key.Expires = a.ownExpiry(there, now.Add(at.Life), at.Life)
 	case at.MaxAge > 0:
 		key.Expires = now.Add(at.MaxAge + keyGrace)
 	}
@@ -247,9 +262,11 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		}
 		return nil, err
 	}
-	if i := a.wanted(l, at.Scope); i >= 0 {
-		if a.Keys[i].replaced(key.grace()); at.Life > 0 && replace || l.lost(ctx, a.Keys[i]) {
-			a.Keys[i].DeleteAfter = time.Time{} // or the quota would soon be used up
+	// Several are wanted if what two logins have made turned out to be one user's.
+	for i := a.wanted(l, at.Scope); i >= 0; i = a.wanted(l, at.Scope) {
+		m := &a.Keys[i]
+		if m.replaced(key.grace()); at.Life > 0 && replace || l.lost(ctx, *m) {
+			m.DeleteAfter = time.Time{} // or the quota would soon be used up
 		}
 	}
 	key.ID = c.AccessKey
@@ -274,49 +291,51 @@ func (l *Ledger) others(ctx context.Context, a *Account) (others []Account) {
 	return others
 }
 
-// inherit moves to a the keys of other accounts that turn out to be of the same
-// user, whose login is another one now.
+// inherit moves to a what is recorded of the keys of other accounts, where these
+// turn out to be of the same user, whose login is another one now.
 func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugin.Key) error {
-	for _, listed := range l.others(ctx, a) {
-		ours := func(m Minted) bool { _, ok := there[m.ID]; return ok }
-		if !slices.ContainsFunc(listed.Keys, ours) {
-			continue
-		}
-		name := ledgerName(listed.Issuer, listed.Subject)
-		unlock, err := l.Dir.TryLock(name) // to wait could be for ever, as it may be for us
-		if unlock == nil || err != nil {
-			continue
-		}
-		defer unlock()
-		other, err := l.Dir.account(ctx, name)
-		if err != nil {
-			continue
-		}
-		for _, m := range other.Keys {
-			if ours(m) && !a.has(m.ID) {
+	for _, other := range l.others(ctx, a) {
+		before := len(other.Keys) + len(other.Intents)
+		other.Keys = slices.DeleteFunc(other.Keys, func(m Minted) bool {
+			if _, ours := there[m.ID]; !ours {
+				return false
+			}
+			if !a.has(m.ID) {
 				a.Keys = append(a.Keys, m)
 			}
+			return true
+		})
+		other.Intents = slices.DeleteFunc(other.Intents, func(i Intent) bool {
+			if i.Key.Tag == "" || i.find(there) == "" {
+				return false
+			}
+			a.Intents = append(a.Intents, i)
+			return true
+		})
+		if len(other.Keys)+len(other.Intents) == before {
+			continue
 		}
-		other.Keys = slices.DeleteFunc(other.Keys, ours)
-		if err := errors.Join(l.save(ctx, a), l.save(ctx, other)); err != nil {
+		if err := errors.Join(l.save(ctx, a), l.save(ctx, &other)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ownExpiry returns a time about t, in milliseconds, at which no other key of
-// the account ends.
-func (a *Account) ownExpiry(there map[string]plugin.Key, t time.Time) time.Time {
+// ownExpiry returns a time, in whole seconds, somewhat before t, at which no other
+// key of the account ends.
+func (a *Account) ownExpiry(there map[string]plugin.Key, t time.Time, life time.Duration) time.Time {
 	taken := map[int64]bool{}
 	for _, k := range there {
-		taken[k.Expires.UnixMilli()] = true
+		taken[k.Expires.Unix()] = true
 	}
 	for _, i := range a.Intents {
-		taken[i.Key.Expires.UnixMilli()] = true
+		taken[i.Key.Expires.Unix()] = true
 	}
-	for t = t.Truncate(time.Millisecond); taken[t.UnixMilli()]; {
-		t = t.Add(-time.Millisecond)
+	// Another machine's jeton may make a key for this user at the same moment.
+	t = t.Add(-mathrand.N(life/60 + 1)).Truncate(time.Second)
+	for taken[t.Unix()] {
+		t = t.Add(-time.Second)
 	}
 	return t
 }
@@ -333,8 +352,20 @@ func uncertain(err error) bool {
 	return !e.Unsent
 }
 
-// Kept records that c, which Mint has returned, is where others can find it.
-func (l *Ledger) Kept(ctx context.Context, c *plugin.Credential) error {
+// Kept records that c, which Mint has returned, is where others can find it. If it
+// is not, and its issuer tells the secret to nobody else, c must not be handed out:
+// every call would make another key.
+func (l *Ledger) Kept(ctx context.Context, c *plugin.Credential, why error) error {
+	if why != nil {
+		accounts, _ := l.Dir.Accounts(ctx)
+		for _, a := range accounts {
+			if slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == c.AccessKey && m.Unseen }) {
+				return plugin.Errorf(plugin.Config, "the key cannot be kept, so that every call would make another: %v", why).
+					WithHint("make room in the cache directory, or name another: JETON_CACHE_DIR")
+			}
+		}
+		return nil
+	}
 	return l.each(ctx, func(m *Minted) bool {
 		unseen := m.of(l) && m.ID == c.AccessKey && m.Unseen
 		m.Unseen = m.Unseen && !unseen
@@ -346,6 +377,12 @@ func (l *Ledger) Kept(ctx context.Context, c *plugin.Credential) error {
 // it was killed before it could hand it out.
 func (l *Ledger) lost(ctx context.Context, m Minted) bool {
 	return m.Unseen && (l.Cache == nil || !l.Cache.holds(ctx, m.ID))
+}
+
+// abandoned reports whether the key is lost, and its maker not about to hand it
+// out.
+func (l *Ledger) abandoned(ctx context.Context, m Minted, now time.Time) bool {
+	return now.Sub(m.Created) > settleAfter && !m.Unwanted && l.lost(ctx, m)
 }
 
 // gone sees to it that the keys are handed out no more.
@@ -429,7 +466,7 @@ func (i *Intent) find(there map[string]plugin.Key) string {
 		}
 	}
 	for id, k := range there {
-		if k.Tag == "" && k.Expires.Equal(i.Key.Expires) && !slices.Contains(i.Before, id) {
+		if k.Tag == "" && k.Expires.Unix() == i.Key.Expires.Unix() && !slices.Contains(i.Before, id) {
 			return id
 		}
 	}
@@ -438,6 +475,9 @@ func (i *Intent) find(there map[string]plugin.Key) string {
 
 // open reports whether the request of i may still be under way at the issuer.
 func (i *Intent) open(now time.Time) bool { return now.Sub(i.Key.Created) <= settleAfter }
+
+// Overdue reports whether i should have been settled by now.
+func (i *Intent) Overdue(now time.Time) bool { return !i.open(now) }
 
 // has reports whether the key is one of a's.
 func (a *Account) has(id string) bool {
@@ -543,7 +583,7 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Key
 	a.moved(l, at.Scope, now)
 	for i := range a.Keys {
 		m := &a.Keys[i]
-		if all && m.of(l) || now.Sub(m.Created) > settleAfter && !m.Unwanted && l.lost(ctx, *m) {
+		if all && m.of(l) || l.abandoned(ctx, *m, now) {
 			m.Unwanted, m.DeleteAfter = true, time.Time{}
 		}
 	}
@@ -584,23 +624,63 @@ func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) erro
 // reports one.
 func (l *Ledger) each(ctx context.Context, change func(*Minted) bool) error {
 	accounts, _ := l.Dir.Accounts(ctx) // one that cannot be read stands in nobody's way
-	var failures error
-	for _, listed := range accounts {
-		if !slices.ContainsFunc(listed.Keys, func(m Minted) bool { return change(&m) }) {
-			continue // and no need for its lock
+	issuers := map[string]bool{}
+	for _, a := range accounts {
+		if slices.ContainsFunc(a.Keys, func(m Minted) bool { return change(&m) }) {
+			issuers[a.Issuer] = true // the others need no lock
 		}
+	}
+	var failures error
+	for _, issuer := range slices.Sorted(maps.Keys(issuers)) {
+		failures = errors.Join(failures, l.eachAt(ctx, issuer, change))
+	}
+	return failures
+}
+
+func (l *Ledger) eachAt(ctx context.Context, issuer string, change func(*Minted) bool) (failures error) {
+	unlock, err := l.lock(ctx, issuer)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	accounts, _ := l.Dir.Accounts(ctx)
+	for _, a := range accounts {
+		changed := false
+		for i := range a.Keys {
+			changed = a.Issuer == issuer && change(&a.Keys[i]) || changed
+		}
+		if changed {
+			failures = errors.Join(failures, l.save(ctx, &a))
+		}
+	}
+	return failures
+}
+
+// Forsake gives up what has ended by itself a day ago and could not be deleted:
+// no profile logs in there any more. It returns the ids of the keys.
+func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
+	accounts, _ := l.Dir.Accounts(ctx)
+	for _, listed := range accounts {
 		a, unlock, err := l.open(ctx, listed.Issuer, listed.Subject)
 		if err != nil {
 			failures = errors.Join(failures, err)
 			continue
 		}
-		for i := range a.Keys {
-			change(&a.Keys[i])
+		ended := func(m Minted) bool { return m.Expired(time.Now().Add(-24 * time.Hour)) }
+		before := len(a.Keys) + len(a.Intents)
+		a.Keys = slices.DeleteFunc(a.Keys, func(m Minted) bool {
+			if ended(m) {
+				ids = append(ids, m.ID)
+			}
+			return ended(m)
+		})
+		a.Intents = slices.DeleteFunc(a.Intents, func(i Intent) bool { return ended(i.Key) })
+		if len(a.Keys)+len(a.Intents) < before {
+			failures = errors.Join(failures, l.save(ctx, a))
 		}
-		failures = errors.Join(failures, l.save(ctx, a))
 		unlock()
 	}
-	return failures
+	return ids, failures
 }
 
 // Has reports whether l's profile has keys that were made and not deleted, or,
@@ -613,7 +693,7 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 			return true, nil
 		}
 		for _, m := range a.Keys {
-			if m.of(l) && (!due || m.Due(now)) {
+			if m.of(l) && (!due || m.Due(now) || l.abandoned(ctx, m, now)) {
 				return true, nil
 			}
 		}
@@ -632,10 +712,10 @@ func (d *Dir) Accounts(ctx context.Context) (all []Account, failures error) {
 		return nil, plugin.Errorf(plugin.Config, "cannot list %s: %v", d.path, err)
 	}
 	for _, f := range files {
-		if f.suffix != "" || !strings.HasPrefix(f.value, ledgerPrefix) {
+		if !strings.HasPrefix(f.value, ledgerPrefix) || !isKeyName(strings.TrimPrefix(f.suffix, ".")) {
 			continue
 		}
-		a, err := d.account(ctx, f.value)
+		a, err := d.account(ctx, f.value+f.suffix)
 		if err != nil {
 			failures = errors.Join(failures, plugin.Errorf(plugin.Config, "ledger: %v", err).
 				WithHint("it names keys that jeton has made; look for them at the issuer before you remove it"))

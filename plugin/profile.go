@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -155,16 +156,18 @@ func (p *Profile) complete() error {
 // environment variables of the issuers' own tools: "env" takes the first
 // issuer with a complete identity, "env-os" and the like name one. It returns
 // nil if the environment holds no complete identity. others are the names of
-// further complete ones.
+// further complete ones. What is wrong with one identity is an error only if
+// there is no other.
 func FromEnvironment(name string, issuers []Issuer, getenv func(string) string) (p *Profile, others []string, err error) {
 	for i := range issuers {
 		issuer := &issuers[i]
 		if issuer.EnvName == "" || name != "env" && name != issuer.EnvName {
 			continue
 		}
-		values, complete, err := issuer.Environment(getenv)
-		if err != nil {
-			return nil, nil, err
+		values, complete, e := issuer.Environment(getenv)
+		if e != nil {
+			err = errors.Join(err, e)
+			continue
 		}
 		if !complete && name == "env" {
 			continue
@@ -185,7 +188,10 @@ func FromEnvironment(name string, issuers []Issuer, getenv func(string) string) 
 			return nil, nil, err
 		}
 	}
-	return p, others, nil
+	if p != nil {
+		return p, others, nil
+	}
+	return nil, nil, err
 }
 
 // Incomplete returns an error that says what the identity in the environment

@@ -109,15 +109,41 @@ const keptFor = time.Hour
 type field struct {
 	Key       string `json:"key"`
 	Value     string `json:"value"`
-	Sensitive bool   `json:"sensitive"`
+	Sensitive *bool  `json:"sensitive"`
+}
+
+// secret reports whether nobody may see the value: the portal says so, or does not
+// say that everybody may, or the name does.
+func (o *Options) secret(f field) bool {
+	if f.Sensitive == nil || *f.Sensitive || slices.Contains([]string{secretKey, password}, o.ours(f)) {
+		return true
+	}
+	name := strings.ToLower(f.Key)
+	return slices.ContainsFunc([]string{"pass", "secret", "key", "token"}, func(word string) bool { return strings.Contains(name, word) })
 }
 
 // shown is the value as people may see it.
-func (f field) shown() string {
-	if f.Sensitive {
+func (o *Options) shown(f field) string {
+	if o.secret(f) {
 		return "***"
 	}
 	return plugin.Shorten(f.Value)
+}
+
+// ours returns our name of the field, or "".
+func (o *Options) ours(f field) string {
+	if ours, ok := o.Fields[f.Key]; ok {
+		return ours
+	}
+	for _, name := range o.Fields {
+		if name == f.Key {
+			return "" // another field is said to be that
+		}
+	}
+	if slices.Contains(names(), f.Key) {
+		return f.Key
+	}
+	return ""
 }
 
 // Fetch reads the fields. It never makes the portal renew them, as that would
@@ -133,53 +159,40 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	}
 	c := &plugin.Credential{Issued: time.Now(), Attrs: map[string]string{}}
 	c.Renew = c.Issued.Add(keptFor)
-	var shown []string
+	var shown, keys []string
 	for _, f := range fields {
-		shown = append(shown, f.Key+"="+f.shown())
-		ours, mapped := o.Fields[f.Key]
-		if !mapped && !o.maps(f.Key) {
-			ours = f.Key
-		}
+		shown, keys = append(shown, f.Key+"="+o.shown(f)), append(keys, plugin.Shorten(f.Key))
 		if f.Value == "" {
 			continue
 		}
-		switch {
-		case ours == accessKey:
+		switch ours := o.ours(f); ours {
+		case "":
+		case accessKey:
 			c.AccessKey = f.Value
-		case ours == secretKey:
+		case secretKey:
 			c.SecretKey = plugin.NewSecret(f.Value)
-		case ours == password:
+		case password:
 			c.Password = plugin.NewSecret(f.Value)
-		case ours == username:
+		case username:
 			c.Attrs[plugin.AttrUserName] = f.Value
-		case slices.Contains(attributes, ours):
+		default:
 			c.Attrs[ours] = f.Value
 		}
 	}
 	for theirs := range o.Fields {
 		if !slices.ContainsFunc(fields, func(f field) bool { return f.Key == theirs }) {
-			return nil, unmapped("the portal has no field "+plugin.Shorten(theirs), shown)
+			return nil, unmapped("the portal has no field "+plugin.Shorten(theirs), keys)
 		}
 	}
 	if (c.AccessKey == "" || c.SecretKey.IsZero()) && c.Password.IsZero() {
-		return nil, unmapped("none of the portal's fields is a password, or an access key with its secret key", shown)
+		return nil, unmapped("none of the portal's fields is a password, or an access key with its secret key", keys)
 	}
 	c.Attrs[plugin.AttrFields] = strings.Join(shown, " ")
 	return c, nil
 }
 
-// maps reports whether some field is said to be the one of ours.
-func (o *Options) maps(ours string) bool {
-	for _, name := range o.Fields {
-		if name == ours {
-			return true
-		}
-	}
-	return false
-}
-
-func unmapped(why string, shown []string) error {
-	return plugin.Errorf(plugin.Config, "%s; there are: %s", why, strings.Join(shown, " ")).
+func unmapped(why string, keys []string) error {
+	return plugin.Errorf(plugin.Config, "%s; there are: %s", why, strings.Join(keys, ", ")).
 		WithHint("say what they are, such as fields: {%s: %s}; our names are %s", "api_key", accessKey, strings.Join(names(), ", ")).RememberFor(10 * time.Second)
 }
 
@@ -190,7 +203,8 @@ func (s *source) fields(ctx context.Context) ([]field, error) {
 	path := "/services/connections/" + url.PathEscape(s.options.ConnectionID) + "/apiInfo?environmentId=" + url.QueryEscape(s.options.EnvironmentID)
 	err := s.get(ctx, path, &info)
 	if errors.Is(err, errAbsent) {
-		return nil, plugin.AsError(err).WithHint("check connection_id and environment_id; jeton inspect %s lists them without", s.env.Profile)
+		e := plugin.AsError(err).WithHint("check connection_id and environment_id; jeton inspect %s lists what there is", s.env.Profile)
+		return nil, plugin.Because(e, errAbsent)
 	}
 	return info.Fields, err
 }
@@ -269,16 +283,16 @@ func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, erro
 		return tables, nil
 	}
 	fields, err := s.fields(ctx)
+	if errors.Is(err, errAbsent) { // of what there is, the reader can choose
+		s.env.Warn("%s: %v", s.env.Profile, err)
+		return tables, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	third := plugin.Table{Name: "fields", Columns: []string{"name", "value", "is"}}
 	for _, f := range fields {
-		ours := o.Fields[f.Key]
-		if ours == "" && slices.Contains(names(), f.Key) && !o.maps(f.Key) {
-			ours = f.Key
-		}
-		third.Rows = append(third.Rows, []string{f.Key, f.shown(), ours})
+		third.Rows = append(third.Rows, []string{f.Key, o.shown(f), o.ours(f)})
 	}
 	return append(tables, third), nil
 }

@@ -99,9 +99,7 @@ func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
 		v := values["cert_file"]
 		values["key_file"] = v
 	}
-	var endpoints struct {
-		API string `json:"api"`
-	}
+	var endpoints addresses
 	if raw, ok := profile["endpoints"]; ok && json.Unmarshal(raw, &endpoints) != nil {
 		return nil, nil, plugin.Errorf(plugin.Config, "%s: endpoints of profile %s is not an object of addresses", c.Path, plugin.Shorten(name))
 	}
@@ -112,6 +110,12 @@ func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
 		}
 		endpoints.API = "https://api." + region + "." + host
 	}
+	for service, address := range endpoints.others() {
+		if address != "" && address != "https://"+service+"."+values["region"].Text+".outscale.com" {
+			left = append(left, "endpoints."+service)
+		}
+	}
+	slices.Sort(left)
 	if endpoints.API != "" {
 		values["endpoint"] = plugin.Value{Place: "endpoints.api of profile " + name + " in " + c.Path, Key: "endpoints.api", Text: endpoints.API}
 	}
@@ -124,6 +128,19 @@ func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
 	return values, left, nil
 }
 
+// addresses are those of Outscale's services. Jeton has a use for one of them.
+type addresses struct {
+	API string `json:"api"`
+	OOS string `json:"oos"`
+	FCU string `json:"fcu"`
+	LBU string `json:"lbu"`
+	EIM string `json:"eim"`
+}
+
+func (a addresses) others() map[string]string {
+	return map[string]string{"oos": a.OOS, "fcu": a.FCU, "lbu": a.LBU, "eim": a.EIM}
+}
+
 // Draft returns the profile that the one called name in the file makes.
 func (c *Config) Draft(name string) (plugin.Draft, error) {
 	values, left, err := c.read(name)
@@ -134,6 +151,9 @@ func (c *Config) Draft(name string) (plugin.Draft, error) {
 	d.Left = left
 	if name == "default" { // which would become the profile of every command
 		d.Name = "outscale"
+		if slices.Contains(c.Names, d.Name) {
+			d.Name = "outscale-default"
+		}
 	}
 	return d, err
 }
@@ -153,8 +173,8 @@ func draft(name string, values map[string]plugin.Value) (plugin.Draft, error) {
 	if err := method(values, ""); err != nil {
 		return plugin.Draft{}, err
 	}
-	if _, _, err := identity(values); err != nil {
-		return plugin.Draft{}, err
+	if byKey, byLogin := identity(values); !byKey && !byLogin {
+		return plugin.Draft{}, plugin.Errorf(plugin.Config, "there is no access key with its secret key, and no login with its password")
 	}
 	return plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
 		return plugin.DraftSecret{Value: plugin.NewSecret(v.Text), Variable: v.Variable}

@@ -3,6 +3,8 @@ package outscale
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,6 +65,8 @@ type request struct {
 	DryRun         bool   `json:"DryRun,omitempty"`
 }
 
+// date is t as the API wants it. jeton's own are of whole seconds, as not every
+// answer has parts of them.
 func date(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // List returns the keys of the user.
@@ -84,7 +88,7 @@ func (k *keys) Create(ctx context.Context, mark plugin.Key) (*plugin.Credential,
 	r := request{UserName: k.options.UserName, ExpirationDate: date(mark.Expires), Tag: mark.Tag}
 	var a struct{ AccessKey accessKey }
 	err := k.api.call(plugin.SendOnce(ctx), "CreateAccessKey", r, &a)
-	if refused(err) == invalid && len(k.there) < usualQuota {
+	if refused(err) == invalid {
 		r.Tag = "" // which not every region knows
 		err = k.api.call(plugin.SendOnce(ctx), "CreateAccessKey", r, &a)
 	}
@@ -102,7 +106,7 @@ func (k *keys) Create(ctx context.Context, mark plugin.Key) (*plugin.Credential,
 		plugin.AttrOSCRegion: k.options.Region, plugin.AttrRegion: k.options.Region,
 		plugin.AttrUserName: k.options.UserName, plugin.AttrEndpoint: k.options.objectStore,
 	}
-	if k.options.Endpoint != "https://api."+k.options.Region+".outscale.com/api/v1" {
+	if _, region := splitHost(hostname(k.options.Endpoint)); region != k.options.Region {
 		attrs[plugin.AttrOSCEndpoint] = k.options.Endpoint
 	}
 	for name, value := range attrs {
@@ -111,6 +115,14 @@ func (k *keys) Create(ctx context.Context, mark plugin.Key) (*plugin.Credential,
 		}
 	}
 	return &plugin.Credential{AccessKey: key.ID, SecretKey: plugin.NewSecret(key.SecretKey), Expires: key.expires(), Attrs: attrs}, nil
+}
+
+func hostname(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // usualQuota is how many keys Outscale lets an account or a user have.
@@ -125,19 +137,19 @@ func (k *keys) full(ctx context.Context) error {
 	var list []string
 	for _, key := range k.there {
 		text := key.ID + " (made " + key.created()
+		if strings.HasPrefix(key.Tag, k.options.Tag+":") {
+			text = key.ID + " (made by jeton " + key.created()
+		}
 		if t := key.expires(); !t.IsZero() {
 			text += ", ends " + t.UTC().Format(time.RFC3339)
 		}
 		if key.State == inactive {
 			text += ", inactive"
 		}
-		if key.Tag != "" {
-			text += ", " + plugin.Shorten(key.Tag)
-		}
 		list = append(list, text+")")
 	}
-	return plugin.Errorf(plugin.Denied, "Outscale allows no more access keys, and none of these is one that jeton may delete: %s", strings.Join(list, ", ")).
-		WithHint("delete one that nobody uses: osc-cli api DeleteAccessKey --AccessKeyId ID; jeton status shows those in use by jeton").RememberFor(time.Minute)
+	return plugin.Errorf(plugin.Denied, "Outscale allows no more access keys; there are %s", strings.Join(list, ", ")).
+		WithHint("delete one that nobody uses: octl iaas api DeleteAccessKey --AccessKeyId ID; those that jeton has replaced go once they have ended").RememberFor(time.Minute)
 }
 
 // check asks whether a key could be made.
@@ -165,6 +177,9 @@ func (k *keys) Delete(ctx context.Context, id string) error {
 	}
 	r := request{AccessKeyID: id, UserName: k.options.UserName}
 	err := k.api.call(ctx, "DeleteAccessKey", r, &struct{}{})
+	if err == nil {
+		k.there = slices.DeleteFunc(k.there, func(key accessKey) bool { return key.ID == id })
+	}
 	if refused(err) != invalid {
 		return err
 	}

@@ -78,121 +78,159 @@ type kube struct {
 	env     *plugin.Env
 }
 
-// errUnauthorized says that OKS does not know the key.
-var errUnauthorized = errors.New("the key is refused")
+// A visit is what OKS is shown, and where.
+type visit struct {
+	header http.Header
+	base   string // of the API
+	login  string
+	secret plugin.Secret
+	since  time.Time // of a key of the profile below
+}
 
 // Fetch asks for a kubeconfig with a new certificate.
 func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
-	for renew := false; ; renew = true {
-		header, region, err := s.login(ctx, renew)
-		if err != nil {
+	v, err := s.visit(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.fetch(ctx, v)
+	if s.env.From != nil && refused(err) == unauthorized && time.Since(v.since) > 10*time.Second {
+		// That the key was kept is our affair. One that is new is refused for
+		// another reason.
+		if v, err = s.visit(ctx, true); err != nil {
 			return nil, err
 		}
-		c, err := s.fetch(ctx, header, region)
-		if s.env.From != nil && !renew && errors.Is(err, errUnauthorized) {
-			continue // that the key was kept is our affair
-		}
-		return c, err
+		c, err = s.fetch(ctx, v)
 	}
+	return c, err
 }
 
-// login returns the header that logs in, and the region to do so in.
-func (s *kube) login(ctx context.Context, renew bool) (http.Header, string, error) {
+// visit returns what logs in: the key of the profile below, or what is in this one.
+func (s *kube) visit(ctx context.Context, renew bool) (v visit, err error) {
 	o := s.options
-	header := http.Header{}
+	v = visit{header: http.Header{}, base: o.Endpoint}
+	region := o.Region
 	switch {
 	case s.env.From != nil:
 		key, err := s.env.From(ctx, renew)
 		if err != nil {
-			return nil, "", err
+			return v, err
 		}
-		region := key.Attrs[plugin.AttrOSCRegion]
-		if region == "" {
-			return nil, "", plugin.Errorf(plugin.Config, "from: that profile gives no access key of Outscale").
+		if key.Attrs[plugin.AttrOSCRegion] == "" {
+			return v, plugin.Errorf(plugin.Config, "from: that profile gives no access key of Outscale").
 				WithHint("name a profile of plugin outscale")
 		}
-		header.Set("AccessKey", key.AccessKey)
-		header.Set("SecretKey", key.SecretKey.Reveal())
-		return header, region, nil
+		if own := key.Attrs[plugin.AttrOSCEndpoint]; own != "" && o.Endpoint == "" {
+			return v, plugin.Errorf(plugin.Config, "endpoint is missing: the key of the profile below is for %s, and not for Outscale's own regions", own)
+		}
+		if region == "" {
+			region = key.Attrs[plugin.AttrOSCRegion]
+		}
+		v.login, v.secret, v.since = key.AccessKey, key.SecretKey, key.Issued
 	case o.AccessKey != "":
-		secret, err := o.SecretKey.ResolveAs(ctx, "secret_key", s.env)
-		if err != nil {
-			return nil, "", err
-		}
-		header.Set("AccessKey", o.AccessKey)
-		header.Set("SecretKey", secret.Reveal())
+		v.login = o.AccessKey
+		v.secret, err = o.SecretKey.ResolveAs(ctx, "secret_key", s.env)
 	default:
-		secret, err := o.Password.ResolveAs(ctx, "password", s.env)
-		if err != nil {
-			return nil, "", err
-		}
-		r := http.Request{Header: header}
-		r.SetBasicAuth(o.Login, secret.Reveal())
+		v.login = o.Login
+		v.secret, err = o.Password.ResolveAs(ctx, "password", s.env)
 	}
-	return header, defaultRegion, nil
+	if err != nil {
+		return v, err
+	}
+	if o.Login != "" {
+		r := http.Request{Header: v.header}
+		r.SetBasicAuth(v.login, v.secret.Reveal())
+	} else {
+		v.header.Set("AccessKey", v.login)
+		v.header.Set("SecretKey", v.secret.Reveal())
+	}
+	if region == "" {
+		region = defaultRegion
+	}
+	if v.base == "" {
+		v.base = "https://api." + region + ".oks.outscale.com/api/v2"
+	}
+	return v, nil
 }
 
 // fetch makes the call, and once more with a passcode if OKS asks for one.
-func (s *kube) fetch(ctx context.Context, header http.Header, region string) (*plugin.Credential, error) {
-	o := s.options
-	if o.Region != "" {
-		region = o.Region
-	}
-	base := o.Endpoint
-	if base == "" {
-		base = "https://api." + region + ".oks.outscale.com/api/v2"
-	}
-	address := base + "/clusters/" + url.PathEscape(o.ClusterID) + "/kubeconfig?ttl=" + fmt.Sprintf("%dm", int(o.Lifetime.Minutes()))
-	for asked := false; ; asked = true {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-		if err != nil {
-			return nil, plugin.Errorf(plugin.Config, "endpoint is not a URL")
-		}
-		req.Header = header.Clone()
-		req.Header.Set("Accept", "application/json")
-		resp, err := s.env.HTTP.Do(req)
-		if err != nil {
-			return nil, plugin.ConnectionError(err, req.URL.Host)
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			return nil, plugin.ConnectionError(err, req.URL.Host)
-		}
-		if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
-			return nil, err
-		}
-		var a struct {
-			OTPRequired bool `json:"otp_required"`
-			Cluster     struct {
-				Data struct {
-					Kubeconfig string `json:"kubeconfig"`
-				} `json:"data"`
-			}
-		}
-		broken := json.Unmarshal(body, &a) != nil
-		if resp.StatusCode == http.StatusUnauthorized && a.OTPRequired && !asked {
+func (s *kube) fetch(ctx context.Context, v visit) (c *plugin.Credential, err error) {
+	err = guard(ctx, s.env, v.base, v.login, v.secret, func() error {
+		var a answer
+		if a, err = s.send(ctx, v); err == nil && a.OTPRequired {
 			code, err := s.env.Ask(ctx, "Passcode of "+s.env.Profile+" for OKS: ")
 			if errors.Is(err, plugin.ErrNobody) {
-				return nil, plugin.Because(plugin.Errorf(plugin.Denied, "OKS asks for a passcode, and there is no terminal to ask at").
+				return plugin.Because(plugin.Errorf(plugin.Denied, "OKS asks for a passcode, and there is no terminal to ask at").
 					WithHint("run jeton get %s in a terminal", s.env.Profile), err)
 			}
 			if err != nil {
-				return nil, err
+				return err
 			}
-			header.Set("X-OTP-Code", strings.TrimSpace(code.Reveal()))
-			continue
+			v.header.Set("X-OTP-Code", strings.TrimSpace(code.Reveal()))
+			if a, err = s.send(ctx, v); err != nil || a.OTPRequired {
+				return s.wrongCode(err)
+			}
 		}
-		if resp.StatusCode != http.StatusOK || broken || a.Cluster.Data.Kubeconfig == "" {
-			return nil, s.refusal(req.URL.Host, resp.StatusCode, base)
+		if err == nil {
+			c, err = plugin.Kubeconfig([]byte(a.Cluster.Data.Kubeconfig))
 		}
-		c, err := plugin.Kubeconfig([]byte(a.Cluster.Data.Kubeconfig))
-		if err != nil {
-			return nil, err
-		}
-		c.Attrs = map[string]string{plugin.AttrClusterID: o.ClusterID}
-		return c, nil
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	c.Attrs = map[string]string{plugin.AttrClusterID: s.options.ClusterID}
+	return c, nil
+}
+
+// wrongCode is err as that of a request with a passcode. It is not remembered, as
+// there is another passcode in half a minute.
+func (s *kube) wrongCode(err error) error {
+	if err == nil || refused(err) == unauthorized {
+		return plugin.Errorf(plugin.Denied, "OKS does not accept the passcode")
+	}
+	return err
+}
+
+// An answer is OKS's.
+type answer struct {
+	OTPRequired bool `json:"otp_required"`
+	Cluster     struct {
+		Data struct {
+			Kubeconfig string `json:"kubeconfig"`
+		} `json:"data"`
+	}
+}
+
+func (s *kube) send(ctx context.Context, v visit) (a answer, err error) {
+	o := s.options
+	address := v.base + "/clusters/" + url.PathEscape(o.ClusterID) + "/kubeconfig?ttl=" + fmt.Sprintf("%dm", int(o.Lifetime.Minutes()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return a, plugin.Errorf(plugin.Config, "endpoint is not a URL")
+	}
+	req.Header = v.header.Clone()
+	req.Header.Set("Accept", "application/json")
+	resp, err := s.env.HTTP.Do(req)
+	if err != nil {
+		return a, plugin.ConnectionError(err, req.URL.Host)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return a, plugin.ConnectionError(err, req.URL.Host)
+	}
+	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return a, err
+	}
+	broken := json.Unmarshal(body, &a) != nil
+	if resp.StatusCode == http.StatusUnauthorized && a.OTPRequired {
+		return a, nil
+	}
+	if resp.StatusCode != http.StatusOK || broken || a.Cluster.Data.Kubeconfig == "" {
+		return a, s.refusal(req.URL.Host, resp.StatusCode, v.base)
+	}
+	return a, nil
 }
 
 // refusal is the error for an answer that is no kubeconfig. Its words are not
@@ -202,7 +240,7 @@ func (s *kube) refusal(host string, status int, base string) error {
 	case http.StatusUnauthorized:
 		e := plugin.Errorf(plugin.Denied, "OKS at %s refuses the login (HTTP %d)", host, status).RememberFor(lockedFor).
 			WithHint("check the access key or the login, and region; four failures lock the account")
-		return plugin.Because(e, errUnauthorized)
+		return &refusedError{unauthorized, e}
 	case http.StatusForbidden:
 		return plugin.Errorf(plugin.Denied, "OKS at %s does not give the kubeconfig of cluster %s (HTTP %d)", host, s.options.ClusterID, status).RememberFor(time.Minute)
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:

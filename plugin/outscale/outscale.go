@@ -5,8 +5,11 @@ package outscale
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,10 +57,6 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if err := checkLogin(o.AccessKey, o.SecretKey, o.Login, o.Password); err != nil {
 		return err
 	}
-	if common.RenewAfter > 0 {
-		return plugin.Errorf(plugin.Config, "renew_after has no meaning for keys that jeton makes").
-			WithHint("lifetime says how long a key lives")
-	}
 	if err := o.completeEndpoint(common); err != nil {
 		return err
 	}
@@ -66,6 +65,12 @@ func (o *Options) Complete(common *plugin.Common) error {
 	}
 	if o.Lifetime < time.Minute {
 		return plugin.Errorf(plugin.Config, "lifetime: at least 1m")
+	}
+	for name, d := range map[string]time.Duration{"max_ttl": common.MaxTTL, "renew_after": common.RenewAfter} {
+		if d > 0 && d < o.Lifetime/5 {
+			return plugin.Errorf(plugin.Config, "%s: at least a fifth of lifetime, %s: a key that was replaced takes up one of ten places until it ends", name, o.Lifetime/5).
+				WithHint("shorten lifetime")
+		}
 	}
 	if o.Tag == "" {
 		o.Tag = "jeton"
@@ -96,19 +101,21 @@ func (o *Options) completeEndpoint(common *plugin.Common) error {
 	if !plugin.Word(o.Region, "-") {
 		return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region)).WithHint("a region is such as eu-west-2")
 	}
-	if o.UserName == "" {
-		o.objectStore = "https://oos." + o.Region + ".outscale.com"
+	if endpoint == nil {
+		endpoint = &url.URL{Scheme: "https", Host: "api." + o.Region + ".outscale.com"}
+		service = "api"
 	}
 	switch service {
+	case "api":
+		if o.UserName == "" { // whose keys OOS does not take
+			o.objectStore = endpoint.Scheme + "://oos" + strings.TrimPrefix(endpoint.Host, "api")
+		}
 	case "oos": // beside which the API is
 		o.objectStore = endpoint.String()
 		endpoint = &url.URL{Scheme: endpoint.Scheme, Host: "api" + strings.TrimPrefix(endpoint.Host, "oos")}
 	case "fcu", "lbu", "eim", "icu", "directlink":
 		return plugin.Errorf(plugin.Config, "endpoint: %s is not the API that makes access keys", endpoint.Host).
 			WithHint("that is https://api.%s.outscale.com", o.Region)
-	}
-	if endpoint == nil {
-		endpoint = &url.URL{Scheme: "https", Host: "api." + o.Region + ".outscale.com"}
 	}
 	if endpoint.Path == "" {
 		endpoint.Path = "/api/v1"
@@ -183,8 +190,8 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 		return nil, err
 	}
 	at := o.account()
-	if longest > 0 && longest < at.Life {
-		s.env.Log("%s: the account's policy lets keys live for %s at most", s.env.Profile, longest)
+	if longest -= min(5*time.Minute, longest/10); longest > 0 && longest < at.Life { // clocks differ
+		s.env.Log("%s: the account's policy does not let keys live longer than %s", s.env.Profile, longest)
 		at.Life = longest
 	}
 	c, err := s.env.Ledger.Mint(ctx, at, &keys{options: o, api: api}, s.env.Refresh)
@@ -226,7 +233,7 @@ func (s *source) collect(ctx context.Context, all bool) ([]string, error) {
 // api returns the API as the profile's login opens it.
 func (s *source) api(ctx context.Context) (*api, error) {
 	o := s.options
-	a := &api{http: s.env.HTTP, base: o.Endpoint, region: o.Region, accessKey: o.AccessKey, login: o.Login}
+	a := &api{env: s.env, base: o.Endpoint, region: o.Region, accessKey: o.AccessKey, login: o.Login}
 	var err error
 	if o.AccessKey != "" {
 		a.secret, err = o.SecretKey.ResolveAs(ctx, "secret_key", s.env)
@@ -295,7 +302,7 @@ func (a *api) longestLife(ctx context.Context) (time.Duration, error) {
 }
 
 // environment reads the variables of Outscale's own tools. OSC_PROFILE names a
-// profile of ~/.osc/config.json.
+// profile of ~/.osc/config.json, which fills in what the variables leave out.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
 	values := map[string]plugin.Value{}
 	for _, v := range variables {
@@ -303,38 +310,53 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 			values[v.option] = plugin.Value{Variable: v.name, Key: v.name, Text: text}
 		}
 	}
-	if err := method(values, getenv("OSC_AUTH_METHOD")); err != nil {
-		return nil, false, err
-	}
-	name := getenv("OSC_PROFILE")
-	if _, _, err := identity(values); name != "" && err != nil {
+	if name := getenv("OSC_PROFILE"); name != "" {
 		f, err := ReadConfig(getenv("OSC_CONFIG_FILE"))
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, false, err
 		}
-		profile, err := f.values(name)
-		if err != nil {
-			return nil, false, err
-		}
-		for option, v := range profile {
-			if values[option].Text == "" {
-				values[option] = v
+		if err == nil {
+			profile, err := f.values(name)
+			if err != nil {
+				return nil, false, err
 			}
+			merge(values, profile)
 		}
 	}
-	byKey, byLogin, _ := identity(values)
-	if !byKey && !byLogin && values["access_key"].Text+values["login"].Text == "" {
+	if hasLogin(values) {
+		if err := method(values, getenv("OSC_AUTH_METHOD")); err != nil {
+			return nil, false, err
+		}
+	}
+	if !hasLogin(values) {
 		return nil, false, nil // a region alone is no identity
 	}
-	if len(values) > 0 {
-		for _, name := range []string{"OSC_X509_CLIENT_CERT_B64", "OSC_X509_CLIENT_KEY_B64"} {
-			if getenv(name) != "" {
-				return nil, false, plugin.Errorf(plugin.Config, "%s is not supported", name).
-					WithHint("write the certificate and the key to files, and name them: OSC_X509_CLIENT_CERT and OSC_X509_CLIENT_KEY")
-			}
+	for _, name := range []string{"OSC_X509_CLIENT_CERT_B64", "OSC_X509_CLIENT_KEY_B64"} {
+		if getenv(name) != "" {
+			return nil, false, plugin.Errorf(plugin.Config, "%s is not supported", name).
+				WithHint("write the certificate and the key to files, and name them: OSC_X509_CLIENT_CERT and OSC_X509_CLIENT_KEY")
 		}
 	}
+	byKey, byLogin := identity(values)
 	return values, byKey || byLogin, nil
+}
+
+// logins are the options of the two ways to log in.
+var logins = []string{"access_key", "secret_key", "login", "password"}
+
+// merge fills in values what more has. Logins are not put together of both.
+func merge(values, more map[string]plugin.Value) {
+	own := hasLogin(values)
+	for option, v := range more {
+		if values[option].Text == "" && !(own && slices.Contains(logins, option)) {
+			values[option] = v
+		}
+	}
+}
+
+// hasLogin reports whether there is any part of a login in values.
+func hasLogin(values map[string]plugin.Value) bool {
+	return slices.ContainsFunc(logins, func(option string) bool { return values[option].Text != "" })
 }
 
 // variables are the environment variables that Outscale's tools read, by
@@ -354,30 +376,29 @@ func method(values map[string]plugin.Value, name string) error {
 			delete(values, o)
 		}
 	}
-	byKey, _, _ := identity(values)
+	byKey, byLogin := identity(values)
 	switch name {
 	case "accesskey":
 		drop("login", "password")
 	case "basic", "password":
 		drop("access_key", "secret_key")
+	case "none":
+		drop(logins...)
 	case "":
 		if byKey {
 			drop("login", "password")
+		} else if byLogin {
+			drop("access_key", "secret_key")
 		}
 	default:
 		return plugin.Errorf(plugin.Config, "OSC_AUTH_METHOD: there is no %q", plugin.Shorten(name)).
-			WithHint("there are: accesskey, password")
+			WithHint("there are: accesskey, password, none")
 	}
 	return nil
 }
 
-// identity reports which whole logins are among values; with none it returns an
-// error.
-func identity(values map[string]plugin.Value) (byKey, byLogin bool, err error) {
+// identity reports which whole logins are among values.
+func identity(values map[string]plugin.Value) (byKey, byLogin bool) {
 	has := func(option string) bool { return values[option].Text != "" }
-	byKey, byLogin = has("access_key") && has("secret_key"), has("login") && has("password")
-	if !byKey && !byLogin {
-		err = plugin.Errorf(plugin.Config, "there is no access key with its secret key, and no login with its password")
-	}
-	return byKey, byLogin, err
+	return has("access_key") && has("secret_key"), has("login") && has("password")
 }

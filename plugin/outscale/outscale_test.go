@@ -1,7 +1,10 @@
 package outscale
 
 import (
+	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,7 +41,7 @@ func TestEndpoint(t *testing.T) {
 		{Options{Endpoint: "https://api.cloudgouv-eu-west-1.outscale.com/api/latest"}, result{"cloudgouv-eu-west-1", "https://api.cloudgouv-eu-west-1.outscale.com/api/latest", "https://oos.cloudgouv-eu-west-1.outscale.com"}},
 		{Options{Endpoint: "api.us-west-1.outscale.com/api/v1/"}, result{"us-west-1", "https://api.us-west-1.outscale.com/api/v1", "https://oos.us-west-1.outscale.com"}},
 		{Options{Endpoint: "https://oos.us-west-1.outscale.com", UserName: "eve"}, result{"us-west-1", "https://api.us-west-1.outscale.com/api/v1", "https://oos.us-west-1.outscale.com"}},
-		{Options{Endpoint: "https://osc.example", Region: "lab"}, result{"lab", "https://osc.example/api/v1", "https://oos.lab.outscale.com"}},
+		{Options{Endpoint: "https://osc.example", Region: "lab"}, result{"lab", "https://osc.example/api/v1", ""}},
 	} {
 		o := test.in
 		err := o.completeEndpoint(&plugin.Common{})
@@ -61,6 +64,9 @@ func TestExplain(t *testing.T) {
 	}{
 		{401, `{"Errors":[{"Type":"AccessDenied","Code":"1","Details":"x"}]}`, plugin.Denied, unauthorized, "Outscale at h: AccessDenied 1: x (HTTP 401)"},
 		{400, `{"Errors":[{"Type":"InvalidParameterValue","Code":"4120","Details":"the login"}]}`, plugin.Denied, unauthorized, "Outscale at h: InvalidParameterValue 4120: the login (HTTP 400)"},
+		{401, `no`, plugin.Denied, unauthorized, "Outscale at h: refused (HTTP 401)"},
+		{401, `{"Errors":[{"Type":"AccessDenied","Code":"13","Details":"x"}]}`, plugin.Denied, unauthorized, "Outscale at h: AccessDenied 13: x (HTTP 401)"},
+		{401, `{"Errors":[{"Type":"AccessDenied","Code":"14","Details":"x"}]}`, plugin.Denied, forbidden, "Outscale at h: AccessDenied 14: x (HTTP 401)"},
 		{401, `{"Errors":[{"Type":"AccessDenied","Code":"4","Details":"x"}]}`, plugin.Denied, forbidden, "Outscale at h: AccessDenied 4: x (HTTP 401)"},
 		{403, `{"title":"Forbidden","detail":"no","status":403}`, plugin.Denied, forbidden, "Outscale at h: Forbidden: no (HTTP 403)"},
 		{400, `{"Errors":[{"Type":"TooManyResources (QuotaExceeded)","Code":"10001","Details":""}]}`, plugin.Denied, quota, "Outscale at h: TooManyResources (QuotaExceeded) 10001 (HTTP 400)"},
@@ -98,4 +104,62 @@ func FuzzOSCConfig(f *testing.F) {
 			c.Draft(name)
 		}
 	})
+}
+
+// A key of the profile below that was deleted behind our back is replaced once; a
+// new one that is refused is not.
+func TestKubeRenewal(t *testing.T) {
+	for _, test := range []struct {
+		age                time.Duration
+		requests, renewals int
+	}{{time.Minute, 2, 1}, {0, 1, 0}} {
+		requests, renewals := 0, 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests++
+			w.WriteHeader(http.StatusUnauthorized)
+		}))
+		o := &KubeOptions{ClusterID: "k1", Endpoint: server.URL, Lifetime: time.Hour}
+		s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Keep: keepNothing, From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
+			if renew {
+				renewals++
+			}
+			return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK"), Issued: time.Now().Add(-test.age),
+				Attrs: map[string]string{plugin.AttrOSCRegion: "eu-west-2"}}, nil
+		}})
+		_, err := s.Fetch(t.Context(), nil)
+		if plugin.AsError(err).Code != plugin.Denied || requests != test.requests || renewals != test.renewals {
+			t.Errorf("%s: %v after %d requests and %d renewals", test.age, err, requests, renewals)
+		}
+		server.Close()
+	}
+}
+
+// A passcode that is refused is neither remembered, nor a reason to replace a key.
+func TestKubePasscode(t *testing.T) {
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		w.WriteHeader(http.StatusUnauthorized)
+		if r.Header.Get("X-OTP-Code") == "" {
+			io.WriteString(w, `{"otp_required": true}`)
+		}
+	}))
+	defer server.Close()
+	o := &KubeOptions{ClusterID: "k1", Endpoint: server.URL, Lifetime: time.Hour}
+	s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Keep: keepNothing,
+		Ask: func(context.Context, string) (plugin.Secret, error) { return plugin.NewSecret("000000"), nil },
+		From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
+			if renew {
+				t.Error("the key is renewed")
+			}
+			return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK"), Attrs: map[string]string{plugin.AttrOSCRegion: "eu-west-2"}}, nil
+		}})
+	_, err := s.Fetch(t.Context(), nil)
+	if e := plugin.AsError(err); e.Text != "OKS does not accept the passcode" || e.Remember != 0 || requests != 2 {
+		t.Errorf("%v after %d requests", err, requests)
+	}
+}
+
+func keepNothing(ctx context.Context, _ string, _ time.Duration, _ bool, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+	return fetch(ctx)
 }

@@ -58,7 +58,7 @@ func (c *CloudMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		reply(w, 200, map[string]any{"data": map[string]any{"canRegenerateCredentials": true, "fields": []any{
 			field("endpoint", "https://objects.example", false), field("user", c.Username, false), field("password", c.Password, true),
-			field("tenant", c.Project, false), field("api_key", "AKPORTAL", true), field("secret_key", "CANARY-portal-secret", true), field("note", "", false),
+			field("tenant", c.Project, false), map[string]any{"key": "unmarked", "value": "CANARY-unmarked"}, field("db_password", "CANARY-forgotten", false), field("api_key", "AKPORTAL", true), field("secret_key", "CANARY-portal-secret", true), field("note", "", false),
 		}}})
 	default:
 		fail(404, 404, "Not found.")

@@ -223,7 +223,7 @@ func (o *Outscale) authenticate(r *http.Request, body []byte) (status int, code,
 		return 401, "1", "The account is locked for a while."
 	}
 	if o.RequireCertificate && (r.TLS == nil || len(r.TLS.PeerCertificates) == 0) {
-		return 401, "4", "The API access rules ask for a certificate."
+		return 401, "14", "The API access rules ask for a certificate."
 	}
 	ok := false
 	if login, password, basic := r.BasicAuth(); basic {
