@@ -231,6 +231,21 @@ func loopback(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
+// Exchange sends r through a profile's client, and returns the answer with its
+// whole body. Its errors are made for the user.
+func Exchange(client *http.Client, r *http.Request) (*http.Response, []byte, error) {
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, nil, ConnectionError(err, r.URL.Host)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, nil, ConnectionError(err, r.URL.Host)
+	}
+	return resp, body, nil
+}
+
 // ConnectionError is a failure to get any answer, which net/http returned, in
 // jeton's words: library texts can hold addresses with secrets in them.
 func ConnectionError(err error, host string) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"math"
 	"mime"
 	"net/http"
@@ -90,14 +89,9 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(basic)))
 	}
 	issued := time.Now()
-	resp, err := env.HTTP.Do(req)
+	resp, body, err := Exchange(env.HTTP, req)
 	if err != nil {
-		return nil, ConnectionError(err, req.URL.Host)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, ConnectionError(err, req.URL.Host)
+		return nil, err
 	}
 	var a struct {
 		AccessToken string          `json:"access_token"`
@@ -356,11 +350,10 @@ func fetchDiscovery(ctx context.Context, env *Env, address string) ([]byte, erro
 		return nil, Errorf(Config, "the discovery address is not a URL")
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := env.HTTP.Do(req)
+	resp, body, err := Exchange(env.HTTP, req)
 	if err != nil {
-		return nil, ConnectionError(err, req.URL.Host)
+		return nil, err
 	}
-	defer resp.Body.Close()
 	if err := StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return nil, err
 	}
@@ -368,7 +361,7 @@ func fetchDiscovery(ctx context.Context, env *Env, address string) ([]byte, erro
 		return nil, Errorf(Config, "there is no discovery document at %s (HTTP %d)", withoutQuery(req.URL), resp.StatusCode).
 			WithHint("a browser shows {\"issuer\": …} at the right address").RememberFor(10 * time.Second)
 	}
-	return io.ReadAll(resp.Body)
+	return body, nil
 }
 
 func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discovery, error) {

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -312,14 +311,9 @@ func (s *source) get(ctx context.Context, path string, out any) error {
 	}
 	req.Header.Set("MC-Api-Key", key.Reveal())
 	req.Header.Set("Accept", "application/json")
-	resp, err := s.env.HTTP.Do(req)
+	resp, body, err := plugin.Exchange(s.env.HTTP, req)
 	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
+		return err
 	}
 	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return err

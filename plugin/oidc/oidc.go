@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -294,20 +293,15 @@ func (s *source) githubActions(ctx context.Context) (*plugin.Credential, error) 
 	}
 	req.Header.Set("Authorization", "Bearer "+secret)
 	req.Header.Set("Accept", "application/json")
-	resp, err := s.env.HTTP.Do(req)
+	resp, b, err := plugin.Exchange(s.env.HTTP, req)
 	if err != nil {
-		return nil, plugin.ConnectionError(err, u.Host)
+		return nil, err
 	}
-	defer resp.Body.Close()
 	if err := plugin.StatusError(u.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return nil, err
 	}
 	var body struct {
 		Value string `json:"value"`
-	}
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, plugin.ConnectionError(err, u.Host)
 	}
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return nil, plugin.Errorf(plugin.Denied, "%s refused the job's request (HTTP %d)", u.Host, resp.StatusCode).RememberFor(time.Minute)

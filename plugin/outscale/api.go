@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -105,14 +104,9 @@ func (a *api) send(ctx context.Context, name string, in, out any) error {
 		req.SetBasicAuth(a.login, a.secret.Reveal())
 		req.Header.Set("X-Osc-Date", now.UTC().Format("20060102T150405Z"))
 	}
-	resp, err := a.env.HTTP.Do(req)
+	resp, text, err := plugin.Exchange(a.env.HTTP, req)
 	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
+		return err
 	}
 	if resp.StatusCode != http.StatusOK {
 		return a.explain(req.URL.Host, resp, text, now)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -211,14 +210,9 @@ func (s *kube) send(ctx context.Context, v visit) (a answer, err error) {
 	}
 	req.Header = v.header.Clone()
 	req.Header.Set("Accept", "application/json")
-	resp, err := s.env.HTTP.Do(req)
+	resp, body, err := plugin.Exchange(s.env.HTTP, req)
 	if err != nil {
-		return a, plugin.ConnectionError(err, req.URL.Host)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return a, plugin.ConnectionError(err, req.URL.Host)
+		return a, err
 	}
 	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return a, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -34,14 +33,9 @@ func (a *api) call(ctx context.Context, method, path string, out any) error {
 	}
 	req.Header.Set("Authorization", "Bearer "+a.token.Reveal())
 	req.Header.Set("Accept", "application/json")
-	resp, err := a.http.Do(req)
+	resp, body, err := plugin.Exchange(a.http, req)
 	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return plugin.ConnectionError(err, req.URL.Host)
+		return err
 	}
 	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -184,14 +183,9 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 			plugin.Signature{Prefix: "AWS4", Vendor: "Amz", Region: region, Service: "sts"}.
 				Sign(req, body, key.AccessKey, key.SecretKey, time.Now())
 		}
-		resp, err := s.env.HTTP.Do(req)
+		resp, text, err := plugin.Exchange(s.env.HTTP, req)
 		if err != nil {
-			return nil, plugin.ConnectionError(err, req.URL.Host)
-		}
-		text, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			return nil, plugin.ConnectionError(err, req.URL.Host)
+			return nil, err
 		}
 		var a answer
 		broken := xml.Unmarshal(text, &a) != nil
