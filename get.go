@@ -74,7 +74,11 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 		a.warn("%s: the credential lives %s more, less than the %s asked for: there is no longer one to be had",
 			p.Name, left.Round(time.Second), g.MinTTL)
 	}
-	return about(p, a.print(document.Bytes()))
+	if err := a.print(document.Bytes()); err != nil {
+		return about(p, err)
+	}
+	a.leaveBehind(ctx, p, n, document.Bytes())
+	return nil
 }
 
 // format returns the name of the format to print.

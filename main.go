@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/adrg/xdg"
@@ -79,7 +80,10 @@ type app struct {
 	getenv         func(string) string
 	started        time.Time
 	cli            cli
-	command        []string // of exec: what stands behind "--"
+	args           []string        // of the command line
+	command        []string        // of exec: what stands behind "--"
+	read           map[string]bool // the variables that were read
+	warned         bool            // the user was told something
 
 	file  *plugin.File
 	cache *cache.Cache
@@ -91,12 +95,20 @@ func main() {
 	started := time.Now()
 	debug.SetTraceback("none") // arguments of functions can be secrets
 	protect()
-	a := &app{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, started: started}
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, started: started, read: map[string]bool{}}
+	var mu sync.Mutex
+	a.getenv = func(name string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		a.read[name] = true
+		return os.Getenv(name)
+	}
 	os.Exit(int(a.run(os.Args[1:])))
 }
 
 // run carries out one command line and returns the exit code.
 func (a *app) run(args []string) (code plugin.Code) {
+	a.args = args
 	defer func() {
 		if r := recover(); r != nil {
 			// What was thrown can hold anything, so its type must do.
@@ -217,6 +229,7 @@ func (a *app) print(b []byte) error {
 }
 
 func (a *app) warn(format string, args ...any) {
+	a.warned = true
 	fmt.Fprintf(a.stderr, "jeton: "+format+"\n", args...)
 }
 
@@ -399,6 +412,11 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 	if err != nil {
 		return nil, err
 	}
+	return a.cache.Fetch(ctx, key, a.source(p, n), a.policy(p, n))
+}
+
+// policy returns what n and p ask of a credential together.
+func (a *app) policy(p *plugin.Profile, n need) cache.Policy {
 	policy := cache.Policy{
 		Profile: p.Name, Config: p.Config, MinTTL: n.minTTL, AtLeast: n.atLeast, Since: n.since,
 		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
@@ -406,7 +424,7 @@ func (a *app) fetch(ctx context.Context, p *plugin.Profile, n need) (*plugin.Cre
 	if p.Issuer.Mints {
 		policy.Kept = a.ledger(p).Kept
 	}
-	return a.cache.Fetch(ctx, key, a.source(p, n), policy)
+	return policy
 }
 
 // source returns the source of p's credentials, connected to that of the

@@ -217,6 +217,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	if cred == prev {
 		return cred, nil // there was nothing better, and it grows no younger
 	}
+	c.cool(ctx, key.Name)
 	err = c.put(ctx, key, "", newEntry(p, key, cred, now))
 	if p.Kept != nil {
 		if err := p.Kept(ctx, cred, err); err != nil {
@@ -378,7 +379,7 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 		}
 		defer unlock()
 		c.Store.Delete(ctx, name+failedSuffix)
-		if err := c.Store.Delete(ctx, name); err == nil {
+		if err := c.remove(ctx, name); err == nil {
 			count++
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return plugin.Errorf(plugin.Config, "cannot remove the kept credential: %v", err)
@@ -404,7 +405,7 @@ func (c *Cache) forgetKeys(ctx context.Context, ids []string) {
 	}
 	for _, k := range kept {
 		if k.Credential != nil && slices.Contains(ids, k.Credential.AccessKey) {
-			c.Store.Delete(ctx, k.Name)
+			c.remove(ctx, k.Name)
 		}
 	}
 }
@@ -417,6 +418,7 @@ func (c *Cache) holds(ctx context.Context, id string) bool {
 
 // Clear forgets everything.
 func (c *Cache) Clear(ctx context.Context) error {
+	c.cool(ctx, "")
 	kept, err := c.Kept(ctx)
 	for _, k := range kept {
 		_, e := c.Drop(ctx, k.Name)

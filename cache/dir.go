@@ -26,6 +26,8 @@ import (
 type Dir struct {
 	path string
 	root *os.Root
+	// volatile says that values may be lost, or half there, after a power cut.
+	volatile bool
 
 	mu   sync.Mutex
 	held map[string]bool
@@ -102,19 +104,22 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 		tmp = fmt.Sprintf("%s.%d%s", name, os.Getpid(), tmpSuffix)
 	}
 	d.mu.Unlock()
-	if err := writeFile(d.root, tmp, value, 0o600); err != nil {
+	err := writeFile(d.root, tmp, value, 0o600, !d.volatile)
+	if err == nil {
+		err = d.root.Rename(tmp, name)
+	}
+	if err != nil {
 		d.root.Remove(tmp)
 		return err
 	}
-	if err := d.root.Rename(tmp, name); err != nil {
-		d.root.Remove(tmp)
-		return err
+	if d.volatile {
+		return nil
 	}
 	return syncDir(d.root)
 }
 
-// writeFile makes a new file that is on the disk when it returns.
-func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode) error {
+// writeFile makes a new file that, with durable, is on the disk when it returns.
+func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, durable bool) error {
 	root.Remove(name)
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -124,7 +129,7 @@ func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode) error
 	if err == nil {
 		err = f.Chmod(mode) // whatever the umask made of it
 	}
-	if err == nil {
+	if err == nil && durable {
 		err = f.Sync() // before the rename, or a power cut leaves zeros
 	}
 	return errors.Join(err, f.Close())

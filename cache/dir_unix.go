@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/jeton-cli/jeton/cache/hit"
 )
 
 // openFlags keeps an open from waiting for the other end of a named pipe.
@@ -40,7 +42,7 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 // foreign reports whether a file of that name is not one that jeton writes.
 func foreign(name string) bool {
 	value, _, _ := strings.Cut(name, ".")
-	return !isKeyName(value) && value != pepperName && value != SecretsName && value != ConfigLock &&
+	return !isKeyName(value) && value != hit.Dir && value != pepperName && value != SecretsName && value != ConfigLock &&
 		!strings.HasPrefix(value, ledgerPrefix) && !strings.HasPrefix(value, scratchPrefix)
 }
 

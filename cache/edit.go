@@ -44,7 +44,7 @@ func Edit(path string, change func(old []byte) ([]byte, error)) (changed bool, e
 	}
 	defer root.Close()
 	tmp := "." + name + ".jeton" + tmpSuffix
-	if err := writeFile(root, tmp, value, mode); err != nil {
+	if err := writeFile(root, tmp, value, mode, true); err != nil {
 		root.Remove(tmp)
 		return false, plain(path, err)
 	}

@@ -90,6 +90,7 @@ func (c *Cache) Collect(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, plugin.Errorf(plugin.Config, "cannot list the cache: %v", err)
 	}
+	c.cool(ctx, "")
 	names := map[string]bool{}
 	for _, f := range files {
 		switch {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -33,6 +34,9 @@ func isKeyName(name string) bool {
 const pepperName = "pepper"
 
 const pepperSize = 32
+
+// PepperPath returns where the pepper in d is.
+func (d *Dir) PepperPath() string { return filepath.Join(d.path, pepperName) }
 
 // Pepper returns the pepper kept in d, and makes it the first time.
 func Pepper(ctx context.Context, d *Dir) ([]byte, error) {

@@ -97,6 +97,28 @@ func (p *Profile) Chain() []*Profile {
 	return chain
 }
 
+// Files returns the files that are read for the inputs of p and of the profiles
+// below it.
+func (p *Profile) Files() (paths []string) {
+	for _, p := range p.Chain() {
+		for _, block := range []any{p.Options, &p.Common} {
+			for _, f := range fields(block) {
+				switch v := f.value.Interface().(type) {
+				case Path:
+					if v != "" && !f.skipKey {
+						paths = append(paths, string(v))
+					}
+				case SecretRef:
+					if v.file != "" && !f.skipKey {
+						paths = append(paths, v.file)
+					}
+				}
+			}
+		}
+	}
+	return paths
+}
+
 // SecretVariables returns the environment variables that hold the secrets of
 // p and the profiles below it.
 func (p *Profile) SecretVariables() []string {

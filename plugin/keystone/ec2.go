@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/ec2credentials"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -132,38 +131,53 @@ type ec2Keys struct {
 
 func (k *ec2Keys) user() string { return k.token.Attrs[plugin.AttrUserID] }
 
-func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Key, error) {
-	page, err := ec2credentials.List(k.client, k.user()).AllPages(ctx)
-	if err != nil {
-		return nil, k.explain(err)
+// An ec2Credential is what the API tells of a key.
+type ec2Credential struct {
+	Access   string `json:"access"`
+	Secret   string `json:"secret"`
+	TenantID string `json:"tenant_id"`
+}
+
+// url returns the address of the key with the id, or with "" of all.
+func (k *ec2Keys) url(id string) string {
+	parts := []string{"users", k.user(), "credentials", "OS-EC2"}
+	if id != "" {
+		parts = append(parts, id)
 	}
-	all, err := ec2credentials.ExtractCredentials(page)
-	if err != nil {
+	return k.client.ServiceURL(parts...)
+}
+
+func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Key, error) {
+	var a struct {
+		Credentials []ec2Credential `json:"credentials"`
+	}
+	if _, err := k.client.Get(ctx, k.url(""), &a, nil); err != nil {
 		return nil, k.explain(err)
 	}
 	keys := map[string]plugin.Key{}
-	for _, c := range all {
+	for _, c := range a.Credentials {
 		keys[c.Access] = plugin.Key{Scope: c.TenantID}
 	}
 	return keys, nil
 }
 
 func (k *ec2Keys) Create(ctx context.Context, _ plugin.Key) (*plugin.Credential, error) {
-	c, err := ec2credentials.Create(plugin.SendOnce(ctx), k.client, k.user(),
-		ec2credentials.CreateOpts{TenantID: k.project}).Extract()
-	return k.credential(c, err)
+	var a struct{ Credential ec2Credential }
+	_, err := k.client.Post(plugin.SendOnce(ctx), k.url(""), map[string]string{"tenant_id": k.project}, &a, nil)
+	return k.credential(a.Credential, err)
 }
 
 func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, error) {
-	c, err := ec2credentials.Get(ctx, k.client, k.user(), id).Extract()
+	var a struct{ Credential ec2Credential }
+	_, err := k.client.Get(ctx, k.url(id), &a, nil)
 	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil, fs.ErrNotExist
 	}
-	return k.credential(c, err)
+	return k.credential(a.Credential, err)
 }
 
 func (k *ec2Keys) Delete(ctx context.Context, id string) error {
-	err := ec2credentials.Delete(ctx, k.client, k.user(), id).ExtractErr()
+	_, err := k.client.Delete(ctx, k.url(id), nil)
 	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil
 	}
@@ -171,11 +185,11 @@ func (k *ec2Keys) Delete(ctx context.Context, id string) error {
 }
 
 // credential makes a credential of the answer to Create or Read.
-func (k *ec2Keys) credential(c *ec2credentials.Credential, err error) (*plugin.Credential, error) {
+func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, error) {
 	if err != nil {
 		return nil, k.explain(err)
 	}
-	if c == nil || c.Access == "" || c.Secret == "" || c.TenantID != k.project {
+	if c.Access == "" || c.Secret == "" || c.TenantID != k.project {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer holds no key for the project").RememberFor(unusableFor)
 	}
 	attrs := map[string]string{}

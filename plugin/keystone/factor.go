@@ -210,7 +210,7 @@ func (s *source) post(ctx context.Context, receipt string, factors []factor) (*a
 	if receipt != "" {
 		client.MoreHeaders = map[string]string{"Openstack-Auth-Receipt": receipt}
 	}
-	return createToken(ctx, client, &request{factors, s.options.scope()})
+	return createToken(ctx, client, request(factors, s.options.scope()))
 }
 
 // explainLogin is explain for a request with these factors.

@@ -239,15 +239,12 @@ func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 	o := s.options
 	client := s.client(plugin.Secret{})
 	address := client.ServiceURL("OS-FEDERATION", "identity_providers", url.PathEscape(o.IdentityProvider), "protocols", url.PathEscape(o.Protocol), "auth")
-	var body map[string]any
+	var body document
 	resp, err := client.Post(ctx, address, nil, &body, &gophercloud.RequestOpts{
 		MoreHeaders: map[string]string{"Authorization": "Bearer " + token.Reveal()},
 		OkCodes:     []int{http.StatusOK, http.StatusCreated},
 	})
-	var result gophercloud.Result
-	result.Body = body
-	_, result.Header, result.Err = gophercloud.ParseResponse(resp, err)
-	a, err := extract(result.Err, result.Header, func(to any) error { return result.ExtractIntoStructPtr(to, "token") })
+	a, err := body.check(resp, err)
 	if err != nil {
 		return nil, explain(err, o.AuthURL, advice{
 			what:    "the token of the identity provider " + o.IdentityProvider,

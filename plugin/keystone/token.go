@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
-	"github.com/gophercloud/gophercloud/v2/openstack/identity/v3/tokens"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -45,17 +44,13 @@ func (p pinned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
-// request is one POST /v3/auth/tokens. It is gophercloud's AuthOptionsBuilder,
-// whose own implementation knows a part of the methods and scopes only.
-type request struct {
-	factors []factor
-	scope   map[string]any
-}
-
-func (r *request) ToTokenV3CreateMap(scope map[string]any) (map[string]any, error) {
+// request returns the body of one POST /v3/auth/tokens. (gophercloud's own knows a
+// part of the methods and scopes only, and its packages for one call each would
+// make every start of jeton slower.)
+func request(factors []factor, scope map[string]any) map[string]any {
 	var methods []string
 	identity := map[string]any{}
-	for _, f := range r.factors {
+	for _, f := range factors {
 		methods = append(methods, f.method)
 		identity[f.method] = f.identity
 	}
@@ -64,14 +59,8 @@ func (r *request) ToTokenV3CreateMap(scope map[string]any) (map[string]any, erro
 	if scope != nil {
 		auth["scope"] = scope
 	}
-	return map[string]any{"auth": auth}, nil
+	return map[string]any{"auth": auth}
 }
-
-func (r *request) ToTokenV3ScopeMap() (map[string]any, error) { return r.scope, nil }
-
-func (r *request) ToTokenV3HeadersMap(map[string]any) (map[string]string, error) { return nil, nil }
-
-func (r *request) CanReauth() bool { return false }
 
 // answer is what Keystone tells of a token.
 type answer struct {
@@ -101,30 +90,45 @@ type named struct {
 	Name string `json:"name"`
 }
 
-func createToken(ctx context.Context, client *gophercloud.ServiceClient, r *request) (*answer, error) {
-	result := tokens.Create(ctx, client, r)
-	return extract(result.Err, result.Header, result.ExtractInto)
+func createToken(ctx context.Context, client *gophercloud.ServiceClient, body map[string]any) (*answer, error) {
+	var a document
+	resp, err := client.Post(ctx, client.ServiceURL("auth", "tokens"), body, &a, &gophercloud.RequestOpts{
+		OmitHeaders: []string{"X-Auth-Token"},
+	})
+	return a.check(resp, err)
 }
 
 func getToken(ctx context.Context, client *gophercloud.ServiceClient, token plugin.Secret) (*answer, error) {
-	result := tokens.Get(ctx, client, token.Reveal())
-	return extract(result.Err, result.Header, result.ExtractInto)
+	var a document
+	resp, err := client.Get(ctx, client.ServiceURL("auth", "tokens"), &a, &gophercloud.RequestOpts{
+		OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(token),
+	})
+	return a.check(resp, err)
 }
 
-func extract(err error, header http.Header, into func(any) error) (*answer, error) {
+// subject is the header of the token that a request is about.
+func subject(token plugin.Secret) map[string]string {
+	return map[string]string{"X-Subject-Token": token.Reveal()}
+}
+
+// A document is an answer as Keystone wraps it.
+type document struct {
+	Token *answer `json:"token"`
+}
+
+func (d *document) check(resp *http.Response, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var a answer
-	if err := into(&a); err != nil {
+	if d.Token == nil {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer is not a token document").RememberFor(unusableFor)
 	}
-	ids := header.Values("X-Subject-Token")
+	ids := resp.Header.Values("X-Subject-Token")
 	if len(ids) != 1 || ids[0] == "" {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer has %d X-Subject-Token headers, not one", len(ids)).RememberFor(unusableFor)
 	}
-	a.id = ids[0]
-	return &a, nil
+	d.Token.id = ids[0]
+	return d.Token, nil
 }
 
 // accept makes a credential of a, if it is for what was asked.
@@ -239,7 +243,8 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 	if issuer := c.Attrs[plugin.AttrAuthURL]; issuer != "" && issuer != s.options.AuthURL {
 		return plugin.Errorf(plugin.Config, "it is of another Keystone, %s, which is not this profile's any more", issuer)
 	}
-	err := tokens.Revoke(ctx, s.client(c.Token), c.Token.Reveal()).Err
+	client := s.client(c.Token)
+	_, err := client.Delete(ctx, client.ServiceURL("auth", "tokens"), &gophercloud.RequestOpts{MoreHeaders: subject(c.Token)})
 	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil
 	}

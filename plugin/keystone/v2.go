@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
-	v2tokens "github.com/gophercloud/gophercloud/v2/openstack/identity/v2/tokens"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -37,15 +36,9 @@ func checkV2(o *Options) error {
 	return nil
 }
 
-// v2Request is one POST /v2.0/tokens.
-type v2Request struct {
-	options  *Options
-	password plugin.Secret
-}
-
-func (r *v2Request) ToTokenV2CreateMap() (map[string]any, error) {
-	o := r.options
-	login := map[string]any{"password": r.password.Reveal()}
+// v2Request returns the body of one POST /v2.0/tokens.
+func (o *Options) v2Request(password plugin.Secret) map[string]any {
+	login := map[string]any{"password": password.Reveal()}
 	if o.UserID != "" {
 		login["userId"] = o.UserID
 	} else {
@@ -60,10 +53,8 @@ func (r *v2Request) ToTokenV2CreateMap() (map[string]any, error) {
 	case o.TrustID != "":
 		auth["trust_id"] = o.TrustID
 	}
-	return map[string]any{"auth": auth}, nil
+	return map[string]any{"auth": auth}
 }
-
-func (r *v2Request) CanReauth() bool { return false }
 
 // v2Answer is what API v2.0 tells of a token.
 type v2Answer struct {
@@ -85,12 +76,15 @@ func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Cred
 	if err != nil {
 		return nil, err
 	}
-	result := v2tokens.Create(ctx, s.client(plugin.Secret{}), &v2Request{o, password})
-	if result.Err != nil {
-		return nil, s.explain(result.Err, password)
-	}
 	var a v2Answer
-	if result.ExtractInto(&a) != nil || a.Access.Token.ID == "" {
+	client := s.client(plugin.Secret{})
+	_, err = client.Post(ctx, client.ServiceURL("tokens"), o.v2Request(password), &a, &gophercloud.RequestOpts{
+		OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, OmitHeaders: []string{"X-Auth-Token"},
+	})
+	if err != nil {
+		return nil, s.explain(err, password)
+	}
+	if a.Access.Token.ID == "" {
 		return nil, unlike(hostOf(o.AuthURL), o.AuthURL)
 	}
 	token := a.Access.Token

@@ -1,0 +1,259 @@
+// Package hit answers a warm jeton get before anything else of jeton begins.
+//
+// kubectl and aws run jeton for every command, and a warm answer depends on
+// nothing but a few files. What it would cost beyond the start of a process is
+// mostly the initialisation of packages that it has no use for: net/http, YAML, the
+// command line. Go initialises packages by their import paths, each as soon as all
+// that it imports is initialised (https://go.dev/ref/spec#Package_initialization).
+// This one imports os, syscall and time alone, so that its init comes before all of
+// those; TestWarmStart guards that order. It is the only place in jeton that relies
+// on it.
+//
+// It can say nothing that the ordinary path would not. That path leaves a [Warm]
+// behind: the document that it has printed, and all that the document depended on.
+// If every one of these is what it was, the document is printed again and the
+// process ends. On any doubt init returns, and the ordinary path decides.
+package hit
+
+import "os"
+
+// A Warm is a document that was printed, with what it depended on.
+type Warm struct {
+	Key  string   // of the cache entry: by it the file is found when that goes
+	Args []string // of the command line, without the program
+	Env  []string // the names of the variables that were read
+	// Files are those whose content counts, and Dirs those of which only the
+	// owner and the mode do.
+	Files, Dirs []string
+	// From NotBefore, and until before Until, the cache would have given no
+	// other answer. In nanoseconds since 1970.
+	NotBefore, Until int64
+	Document         []byte
+}
+
+const (
+	// Dir is the directory of what is left behind, below that of the cache.
+	Dir = "hit"
+
+	magic   = "jeton warm 1 "
+	maxSize = 256 << 10
+	exe     = "/proc/self/exe" // another jeton may print something else
+
+	// settled is the age in nanoseconds at which a file can no longer change
+	// without its times changing too: they are kept in ticks of the kernel's.
+	settled = 20e6
+)
+
+// Name returns the name of the file for a command line. Kubernetes' clients tell
+// more of what they want in a variable.
+func Name(args []string) string {
+	sum := hash(nil)
+	for _, arg := range args {
+		sum = more(sum, []byte(arg))
+		sum = more(sum, []byte{0})
+	}
+	return string(appendHex(nil, more(sum, []byte(os.Getenv("KUBERNETES_EXEC_INFO")))))
+}
+
+// Encode returns w as a file, or nil if it cannot be one: a file is missing, or was
+// changed since before started, a time in nanoseconds since 1970, so that what was
+// read of it may not be what there is now.
+func (w *Warm) Encode(started int64) []byte {
+	b := append([]byte("k "), w.Key...)
+	b = append(b, "\nu "...)
+	b = appendInt(b, int64(os.Geteuid()))
+	b = append(b, "\nt "...)
+	b = appendInt(b, w.NotBefore)
+	b = append(b, ' ')
+	b = appendInt(b, w.Until)
+	b = append(b, '\n')
+	ok := clean(w.Key)
+	for _, arg := range w.Args {
+		b = append(append(append(b, "a "...), arg...), '\n')
+		ok = ok && clean(arg)
+	}
+	for _, name := range w.Env {
+		value := os.Getenv(name)
+		b = append(append(append(append(append(b, "e "...), name...), '='), value...), '\n')
+		ok = ok && clean(name) && clean(value)
+	}
+	for _, path := range append([]string{exe}, w.Files...) {
+		id, changed := fileID(path)
+		b = append(append(append(append(append(b, "f "...), id...), ' '), path...), '\n')
+		ok = ok && id != nil && clean(path) && changed < started-settled
+	}
+	for _, path := range w.Dirs {
+		id := dirID(path)
+		b = append(append(append(append(append(b, "d "...), id...), ' '), path...), '\n')
+		ok = ok && id != nil && clean(path)
+	}
+	b = append(append(b, '\n'), w.Document...)
+	if !ok || len(b) > maxSize/2 {
+		return nil
+	}
+	head := append(appendHex([]byte(magic), hash(b)), '\n')
+	return append(head, b...)
+}
+
+// IsOf reports whether a file that Encode has made is about the key.
+func IsOf(b []byte, key string) bool {
+	start := len(magic) + 16 + 1 + len("k ")
+	return len(b) > start+len(key) && string(b[start:start+len(key)]) == key
+}
+
+// document returns what is to be printed if b is a file that Encode has made for
+// this command line, and nothing has changed since.
+func document(b []byte, args []string, now int64) []byte {
+	start := len(magic) + 16 + 1
+	if len(b) < start || string(b[:len(magic)]) != magic || string(b[len(magic):start-1]) != string(appendHex(nil, hash(b[start:]))) {
+		return nil
+	}
+	b = b[start:]
+	seen := 0 // of the arguments
+	for {
+		end := 0
+		for end < len(b) && b[end] != '\n' {
+			end++
+		}
+		if end == len(b) {
+			return nil
+		}
+		line := b[:end]
+		b = b[end+1:]
+		if len(line) == 0 {
+			if seen != len(args) {
+				return nil
+			}
+			return b
+		}
+		if len(line) < 2 {
+			return nil
+		}
+		text := line[2:]
+		same := false
+		switch line[0] {
+		case 'k':
+			same = true
+		case 'u':
+			same = string(text) == string(appendInt(nil, int64(os.Geteuid())))
+		case 't':
+			notBefore, until := times(text)
+			same = now >= notBefore && now < until
+		case 'a':
+			same = seen < len(args) && args[seen] == string(text)
+			seen++
+		case 'e':
+			name, value := cut(text, '=')
+			same = os.Getenv(name) == value
+		case 'f':
+			path := lastField(text, fileFields)
+			id, _ := fileID(path)
+			same = id != nil && string(id) == string(text[:max(0, len(text)-len(path)-1)])
+		case 'd':
+			path := lastField(text, dirFields)
+			id := dirID(path)
+			same = id != nil && string(id) == string(text[:max(0, len(text)-len(path)-1)])
+		}
+		if !same {
+			return nil
+		}
+	}
+}
+
+// directory returns that of the cache, as the ordinary path finds it on this
+// system, or "" if that takes more than to look at the environment.
+func directory() string {
+	for _, v := range [][2]string{{"JETON_CACHE_DIR", ""}, {"XDG_CACHE_HOME", "/jeton"}, {"HOME", "/.cache/jeton"}} {
+		if dir := os.Getenv(v[0]); dir != "" {
+			if dir[0] != '/' {
+				return ""
+			}
+			return dir + v[1]
+		}
+	}
+	return ""
+}
+
+// The rest is what the standard library would do, which would bring packages of
+// its own.
+
+func clean(s string) bool {
+	for i := range len(s) {
+		if s[i] == '\n' {
+			return false
+		}
+	}
+	return true
+}
+
+// hash is FNV-1a: the file is the user's own, and need be guarded against accidents
+// only.
+func hash(b []byte) uint64 { return more(14695981039346656037, b) }
+
+func more(sum uint64, b []byte) uint64 {
+	for _, c := range b {
+		sum = (sum ^ uint64(c)) * 1099511628211
+	}
+	return sum
+}
+
+func appendHex(b []byte, n uint64) []byte {
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[n>>shift&15])
+	}
+	return b
+}
+
+func appendInt(b []byte, n int64) []byte {
+	if n < 0 {
+		b, n = append(b, '-'), -n
+	}
+	if n >= 10 {
+		b = appendInt(b, n/10)
+	}
+	return append(b, byte('0'+n%10))
+}
+
+func parseInt(b []byte) (n int64) {
+	negative := len(b) > 0 && b[0] == '-'
+	if negative {
+		b = b[1:]
+	}
+	for _, c := range b {
+		n = n*10 + int64(c-'0')
+	}
+	if negative {
+		return -n
+	}
+	return n
+}
+
+func times(text []byte) (notBefore, until int64) {
+	for i := range text {
+		if text[i] == ' ' {
+			return parseInt(text[:i]), parseInt(text[i+1:])
+		}
+	}
+	return 0, 0
+}
+
+func cut(text []byte, at byte) (before, after string) {
+	for i := range text {
+		if text[i] == at {
+			return string(text[:i]), string(text[i+1:])
+		}
+	}
+	return string(text), ""
+}
+
+// lastField returns what follows n fields of text, and may have blanks in it.
+func lastField(text []byte, n int) string {
+	for i := range text {
+		if text[i] == ' ' {
+			if n--; n == 0 {
+				return string(text[i+1:])
+			}
+		}
+	}
+	return ""
+}
