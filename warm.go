@@ -10,6 +10,9 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
+// plain are variables of others that hold no secrets.
+var plain = []string{"CREDENTIALS_DIRECTORY", "KUBERNETES_EXEC_INFO"}
+
 // leaveBehind has package hit answer this command line with the document from now
 // on, if all that the document depends on can be told.
 func (a *app) leaveBehind(ctx context.Context, p *plugin.Profile, n need, document []byte) {
@@ -22,7 +25,7 @@ func (a *app) leaveBehind(ctx context.Context, p *plugin.Profile, n need, docume
 	// What the libraries read of the environment is not in a.read.
 	w := hit.Warm{Args: a.args, Document: document, Env: []string{"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}}
 	for name := range a.read {
-		if !strings.HasPrefix(name, "JETON_") && !strings.HasPrefix(name, "XDG_") && name != "KUBERNETES_EXEC_INFO" {
+		if !strings.HasPrefix(name, "JETON_") && !strings.HasPrefix(name, "XDG_") && !slices.Contains(plain, name) {
 			return // somebody else's, and may be secret
 		}
 		w.Env = append(w.Env, name)

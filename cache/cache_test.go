@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -597,4 +598,46 @@ func FuzzUnseal(f *testing.F) {
 			t.Errorf("%q was taken", b)
 		}
 	})
+}
+
+// The time until which an entry is good is the first at which the judgement is
+// another one.
+func TestGoodUntil(t *testing.T) {
+	now := time.Now()
+	some := func(most time.Duration) time.Duration { // often none
+		if rand.N(2) == 0 {
+			return 0
+		}
+		return rand.N(most)
+	}
+	for range 20_000 {
+		e := &entry{Created: now.Add(-some(time.Hour)), Fixed: rand.N(4) == 0}
+		e.Issued = e.Created.Add(-some(time.Minute))
+		if life := some(2 * time.Hour); life > 0 {
+			e.Expires = e.Issued.Add(life)
+		}
+		if renew := some(2 * time.Hour); renew > 0 {
+			e.Renew = e.Created.Add(renew)
+		}
+		p := Policy{MinTTL: some(20 * time.Minute), RenewAfter: some(2 * time.Hour), MaxTTL: some(2 * time.Hour)}
+		if p.judge(e, now) != good {
+			continue
+		}
+		end := p.goodUntil(e)
+		if !end.After(now) {
+			t.Fatalf("%+v, %+v: good now, and not from %s on", p, e, end.Sub(now))
+		}
+		if never := end.Equal(time.Unix(0, 1<<63-1)); never {
+			if p.judge(e, now.Add(1000*time.Hour)) != good {
+				t.Fatalf("%+v, %+v: not good for ever", p, e)
+			}
+			continue
+		}
+		if p.judge(e, end.Add(-1)) != good || p.judge(e, end) == good {
+			t.Fatalf("%+v, %+v: not good until %s", p, e, end.Sub(now))
+		}
+		if earliest := e.Created.Add(-clockSlack); p.judge(e, earliest) != good || p.judge(e, earliest.Add(-1)) == good {
+			t.Fatalf("%+v, %+v: not good from %s on", p, e, earliest.Sub(now))
+		}
+	}
 }

@@ -5,8 +5,8 @@
 // mostly the initialisation of packages that it has no use for: net/http, YAML, the
 // command line. Go initialises packages by their import paths, each as soon as all
 // that it imports is initialised (https://go.dev/ref/spec#Package_initialization).
-// This one imports os, syscall and time alone, so that its init comes before all of
-// those; TestWarmStart guards that order. It is the only place in jeton that relies
+// This one imports syscall alone, so that its init comes before all of those, and
+// before os; TestWarmStart guards that order. It is the only place in jeton that relies
 // on it.
 //
 // It can say nothing that the ordinary path would not. That path leaves a [Warm]
@@ -15,7 +15,7 @@
 // process ends. On any doubt init returns, and the ordinary path decides.
 package hit
 
-import "os"
+import "syscall"
 
 // A Warm is a document that was printed, with what it depended on.
 type Warm struct {
@@ -36,12 +36,18 @@ const (
 	Dir = "hit"
 
 	magic   = "jeton warm 1 "
-	maxSize = 256 << 10
+	maxSize = 128 << 10
 	exe     = "/proc/self/exe" // another jeton may print something else
 
 	// settled is the age in nanoseconds at which a file can no longer change
 	// without its times changing too: they are kept in ticks of the kernel's.
 	settled = 20e6
+)
+
+// The first use of the heap would cost more than all that is done here.
+var (
+	space   [maxSize]byte // for what is read
+	scratch [256]byte     // for what is compared, one thing at a time
 )
 
 // Name returns the name of the file for a command line. Kubernetes' clients tell
@@ -52,7 +58,7 @@ func Name(args []string) string {
 		sum = more(sum, []byte(arg))
 		sum = more(sum, []byte{0})
 	}
-	return string(appendHex(nil, more(sum, []byte(os.Getenv("KUBERNETES_EXEC_INFO")))))
+	return string(appendHex(scratch[:0], more(sum, []byte(getenv("KUBERNETES_EXEC_INFO")))))
 }
 
 // Encode returns w as a file, or nil if it cannot be one: a file is missing, or was
@@ -61,7 +67,7 @@ func Name(args []string) string {
 func (w *Warm) Encode(started int64) []byte {
 	b := append([]byte("k "), w.Key...)
 	b = append(b, "\nu "...)
-	b = appendInt(b, int64(os.Geteuid()))
+	b = appendInt(b, int64(syscall.Geteuid()))
 	b = append(b, "\nt "...)
 	b = appendInt(b, w.NotBefore)
 	b = append(b, ' ')
@@ -73,7 +79,7 @@ func (w *Warm) Encode(started int64) []byte {
 		ok = ok && clean(arg)
 	}
 	for _, name := range w.Env {
-		value := os.Getenv(name)
+		value := getenv(name)
 		b = append(append(append(append(append(b, "e "...), name...), '='), value...), '\n')
 		ok = ok && clean(name) && clean(value)
 	}
@@ -88,7 +94,7 @@ func (w *Warm) Encode(started int64) []byte {
 		ok = ok && id != nil && clean(path)
 	}
 	b = append(append(b, '\n'), w.Document...)
-	if !ok || len(b) > maxSize/2 {
+	if !ok || len(b) > maxSize-100 {
 		return nil
 	}
 	head := append(appendHex([]byte(magic), hash(b)), '\n')
@@ -105,7 +111,7 @@ func IsOf(b []byte, key string) bool {
 // this command line, and nothing has changed since.
 func document(b []byte, args []string, now int64) []byte {
 	start := len(magic) + 16 + 1
-	if len(b) < start || string(b[:len(magic)]) != magic || string(b[len(magic):start-1]) != string(appendHex(nil, hash(b[start:]))) {
+	if len(b) < start || string(b[:len(magic)]) != magic || string(b[len(magic):start-1]) != string(appendHex(scratch[:0], hash(b[start:]))) {
 		return nil
 	}
 	b = b[start:]
@@ -126,7 +132,7 @@ func document(b []byte, args []string, now int64) []byte {
 			}
 			return b
 		}
-		if len(line) < 2 {
+		if len(line) < 2 || line[1] != ' ' {
 			return nil
 		}
 		text := line[2:]
@@ -135,7 +141,7 @@ func document(b []byte, args []string, now int64) []byte {
 		case 'k':
 			same = true
 		case 'u':
-			same = string(text) == string(appendInt(nil, int64(os.Geteuid())))
+			same = string(text) == string(appendInt(scratch[:0], int64(syscall.Geteuid())))
 		case 't':
 			notBefore, until := times(text)
 			same = now >= notBefore && now < until
@@ -144,7 +150,7 @@ func document(b []byte, args []string, now int64) []byte {
 			seen++
 		case 'e':
 			name, value := cut(text, '=')
-			same = os.Getenv(name) == value
+			same = getenv(name) == value
 		case 'f':
 			path := lastField(text, fileFields)
 			id, _ := fileID(path)
@@ -164,7 +170,7 @@ func document(b []byte, args []string, now int64) []byte {
 // system, or "" if that takes more than to look at the environment.
 func directory() string {
 	for _, v := range [][2]string{{"JETON_CACHE_DIR", ""}, {"XDG_CACHE_HOME", "/jeton"}, {"HOME", "/.cache/jeton"}} {
-		if dir := os.Getenv(v[0]); dir != "" {
+		if dir := getenv(v[0]); dir != "" {
 			if dir[0] != '/' {
 				return ""
 			}
@@ -176,6 +182,11 @@ func directory() string {
 
 // The rest is what the standard library would do, which would bring packages of
 // its own.
+
+func getenv(name string) string {
+	value, _ := syscall.Getenv(name)
+	return value
+}
 
 func clean(s string) bool {
 	for i := range len(s) {

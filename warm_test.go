@@ -1,0 +1,303 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jeton-cli/jeton/cache/hit"
+)
+
+// initialised are the packages that a run initialises, as the runtime tells.
+var initialised = regexp.MustCompile(`(?m)^init (\S+) @.*\n`)
+
+// run runs jeton and returns how it ended, and the packages that were initialised.
+func (u *user) run(t testing.TB, env []string, args ...string) (result, []string) {
+	t.Helper()
+	cmd := u.command(args...)
+	cmd.Env = append(append(cmd.Env, "GODEBUG=inittrace=1"), env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if _, ok := err.(*exec.ExitError); !ok {
+			t.Fatal(err)
+		}
+	}
+	var packages []string
+	for _, match := range initialised.FindAllStringSubmatch(stderr.String(), -1) {
+		packages = append(packages, match[1])
+	}
+	return result{stdout.String(), initialised.ReplaceAllString(stderr.String(), ""), cmd.ProcessState.ExitCode()}, packages
+}
+
+// most is the number of packages that a warm answer initialises at most.
+const most = 20
+
+// warmUp runs jeton until it answers before it begins: files have to be a moment
+// old for that.
+func (u *user) warmUp(t testing.TB, env []string, args ...string) result {
+	t.Helper()
+	for range 100 {
+		r, packages := u.run(t, env, args...)
+		if r.code != 0 {
+			t.Fatalf("%s: exit code %d: %s", args, r.code, r.stderr)
+		}
+		if len(packages) <= most {
+			return r
+		}
+	}
+	t.Fatalf("%s never becomes a warm answer", args)
+	return result{}
+}
+
+// A warm answer takes no package that jeton could do without, no lock, and writes
+// nothing.
+func TestWarmStart(t *testing.T) {
+	onlyLinux(t)
+	t.Parallel()
+	w := newWorld(t)
+	u := newUser(t, w, prodAndS3)
+	for _, args := range [][]string{{"get", "prod", "-f", "kubernetes"}, {"get", "s3", "-f", "aws"}, {"get", "prod"}} {
+		want := u.warmUp(t, nil, args...)
+		before := u.files(t)
+		w.front.Forget()
+		got, packages := u.run(t, nil, args...)
+		if got != want {
+			t.Errorf("%s: %+v, not %+v", args, got, want)
+		}
+		for _, p := range packages {
+			if strings.Contains(p, ".") || p == "os" || p == "fmt" || strings.HasPrefix(p, "net") || strings.HasPrefix(p, "crypto/tls") {
+				t.Errorf("%s initialises %s", args, p)
+			}
+		}
+		if after := u.files(t); after != before {
+			t.Errorf("%s has changed files:\n%s\n%s", args, before, after)
+		}
+		if n := w.front.Requests(""); n != 0 {
+			t.Errorf("%s: %d requests", args, n)
+		}
+	}
+}
+
+func onlyLinux(t testing.TB) {
+	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
+		t.Skip("warm answers before the start are Linux's")
+	}
+}
+
+// files tells of all files of u, when they were changed, and how.
+func (u *user) files(t testing.TB) string {
+	var b strings.Builder
+	err := filepath.WalkDir(u.home, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			fmt.Fprintln(&b, path, info.Mode(), info.Size(), info.ModTime().UnixNano())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Whatever changes behind a warm answer, jeton says what it would have said
+// without it.
+func TestWarmLikeOrdinary(t *testing.T) {
+	onlyLinux(t)
+	t.Parallel()
+	type change func(t *testing.T, w *world, u *user) []string // which returns more environment
+	const profiles = `
+  prod: {plugin: keystone, auth_url: $KEYSTONE, username: alice, user_domain_id: $DOMAIN, password: {file: "$HOME/secret"}, cacert: "$HOME/ca", project_id: $WEB}
+  s3: {plugin: keystone-ec2, from: prod}
+`
+	in := func(u *user, names ...string) string { return filepath.Join(append([]string{u.home}, names...)...) }
+	write := func(name, text string) change {
+		return func(t *testing.T, w *world, u *user) []string {
+			if err := os.WriteFile(in(u, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		}
+	}
+	mode := func(mode fs.FileMode, names ...string) change {
+		return func(t *testing.T, w *world, u *user) []string {
+			paths, err := filepath.Glob(in(u, names...))
+			if err != nil || len(paths) == 0 {
+				t.Fatalf("%v: %v, %v", names, paths, err)
+			}
+			for _, path := range paths {
+				if err := os.Chmod(path, mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return nil
+		}
+	}
+	remove := func(names ...string) change {
+		return func(t *testing.T, w *world, u *user) []string {
+			if err := os.RemoveAll(in(u, names...)); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		}
+	}
+	setenv := func(list ...string) change {
+		return func(t *testing.T, w *world, u *user) []string {
+			for i := range list {
+				list[i] = strings.ReplaceAll(list[i], "@", u.home)
+			}
+			return list
+		}
+	}
+	jeton := func(args ...string) change {
+		return func(t *testing.T, w *world, u *user) []string {
+			if out, err := u.command(args...).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			return nil
+		}
+	}
+	configure := func(old, new string) change {
+		return func(t *testing.T, w *world, u *user) []string {
+			if !strings.Contains(profiles, old) {
+				t.Fatal(old)
+			}
+			u.configure(t, w, strings.Replace(profiles, old, new, 1))
+			return nil
+		}
+	}
+	config := []string{".config", "jeton", "config.yaml"}
+	for name, change := range map[string]change{
+		"nothing":                func(*testing.T, *world, *user) []string { return nil },
+		"another project":        configure("$WEB", "$OPS"),
+		"a literal secret":       configure(`{file: "$HOME/secret"}`, "CANARY-wrong"),
+		"the format":             configure("project_id: $WEB", "project_id: $WEB, format: header"),
+		"the profile is gone":    configure("prod: {", "product: {"),
+		"a broken configuration": configure("plugin: keystone", "plugin: keystonee"),
+		"a config of others":     mode(0o666, config...),
+		"a directory of others":  mode(0o777, ".config", "jeton"),
+		"config is gone":         remove(config...),
+		"the secret's file":      write("secret", "CANARY-wrong\n"),
+		"the secret is gone":     remove("secret"),
+		"a secret that is open":  mode(0o644, "secret"),
+		"the authorities":        write("ca", "another\n"),
+		"a caller's version":     setenv(`KUBERNETES_EXEC_INFO={"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","spec":{}}`),
+		"a caller's nonsense":    setenv("KUBERNETES_EXEC_INFO={"),
+		"another config":         setenv("JETON_CONFIG=@/other.yaml"),
+		"another directory":      setenv("XDG_CONFIG_HOME=@/nowhere"),
+		"another cache":          setenv("JETON_CACHE_DIR=@/cache"),
+		"another state":          setenv("XDG_STATE_HOME=@/state"),
+		"a relative cache":       setenv("XDG_CACHE_HOME=cache"),
+		"asked by its secret":    setenv("JETON_WITHIN=prod"),
+		"rejected":               jeton("reject", "prod"),
+		"logged out":             jeton("logout", "--all"),
+		"refreshed":              jeton("get", "prod", "--refresh", "-f", "token"),
+		"collected":              jeton("gc"),
+		"the cache is open":      mode(0o755, ".cache", "jeton"),
+		"the entry is open":      mode(0o644, ".cache", "jeton", "[0-9a-f]*[0-9a-f]"),
+		"the answer is open":     mode(0o644, ".cache", "jeton", "hit", "*"),
+		"the cache is gone":      remove(".cache"),
+		"the pepper is gone":     remove(".local", "state", "jeton", "pepper"),
+		"the state is gone":      remove(".local"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			u := newUser(t, w, "")
+			w.vars["HOME"] = u.home
+			write("secret", "CANARY-alice-pw\n")(t, w, u)
+			write("ca", "-----BEGIN CERTIFICATE-----\n")(t, w, u)
+			u.configure(t, w, strings.Replace(profiles, `cacert: "$HOME/ca", `, "", 1)) // whose content is read for https only
+			if strings.Contains(name, "authorities") {
+				u.configure(t, w, profiles)
+				caPEM, _, _ := (*authority)(nil).sign(t, x509.Certificate{})
+				write("ca", string(caPEM))(t, w, u)
+			}
+			for _, args := range [][]string{{"get", "prod"}, {"get", "prod", "-f", "kubernetes"}} {
+				u.warmUp(t, nil, args...)
+			}
+			env := change(t, w, u)
+			for n, args := range [][]string{{"get", "prod"}, {"get", "prod", "-f", "kubernetes"}} {
+				got, packages := u.run(t, env, args...)
+				want, _ := u.run(t, env, append([]string{"--verbose=false"}, args...)...) // which is never warm
+				if strings.Contains(got.stderr, "lately") || got.stdout != want.stdout || got.code != want.code || remembered.ReplaceAllString(got.stderr, "") != remembered.ReplaceAllString(want.stderr, "") {
+					t.Errorf("%s: %+v, and the ordinary path %+v", args, got, want)
+				}
+				if warm := len(packages) <= most; n == 0 && warm != (name == "nothing") { // what was wrong can be put right by the first
+					t.Errorf("%s: a warm answer: %v", args, warm)
+				}
+			}
+		})
+	}
+}
+
+// remembered is what a failure says the second time.
+var remembered = regexp.MustCompile(`(?m)( \(?remembered for \d+ s more; --refresh asks again at once\)?|^hint:.*\n)`)
+
+// Another user is another matter.
+func TestWarmOtherUser(t *testing.T) {
+	onlyLinux(t)
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be somebody else")
+	}
+	w := newWorld(t)
+	u := newUser(t, w, prodAndS3)
+	u.warmUp(t, nil, "get", "prod")
+	if err := exec.Command("chmod", "-R", "a+rX", u.home, filepath.Dir(u.jeton)).Run(); err != nil {
+		t.Fatal(err)
+	}
+	for dir := u.home; dir != "/"; dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	defer os.Chmod(os.TempDir(), 0o1777)
+	cmd := u.command("get", "prod")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "gAAAA") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// An answer that was damaged is none.
+func TestWarmDamaged(t *testing.T) {
+	onlyLinux(t)
+	t.Parallel()
+	w := newWorld(t)
+	u := newUser(t, w, prodAndS3)
+	want := u.warmUp(t, nil, "get", "prod")
+	files, err := filepath.Glob(filepath.Join(u.home, ".cache", "jeton", hit.Dir, "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := [][]byte{nil, whole[:1], whole[:len(whole)/2], whole[:len(whole)-1], append(slices.Clone(whole), 'x')}
+	for at := 0; at < len(whole); at += 1 + len(whole)/40 {
+		b := slices.Clone(whole)
+		b[at] ^= 4
+		damaged = append(damaged, b)
+	}
+	for _, b := range damaged {
+		if err := os.WriteFile(files[0], b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := u.run(t, nil, "get", "prod"); got != want {
+			t.Errorf("%q: %+v", b, got)
+		}
+	}
+}
