@@ -94,6 +94,7 @@ func set(t *testing.T, v reflect.Value, file string) {
 
 // An edited profile never gets the token of the former one.
 func TestEditedProfile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	base := []string{"plugin: keystone", "auth_url: $KEYSTONE", "username: alice", "user_domain_id: default", "password: CANARY-alice-pw", "project_id: $WEB"}
 	u := newUser(t, w, "")

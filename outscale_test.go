@@ -56,6 +56,7 @@ func TestOutscaleStorm(t *testing.T) {
 // of jeton's is left but those in use, none of others is touched, and there is
 // always room for another.
 func TestOutscaleKilled(t *testing.T) {
+	t.Parallel()
 	rounds := 60
 	if os.Getenv("JETON_TEST_CLOUD") != "" {
 		rounds = 500
@@ -176,6 +177,7 @@ func outscaleKilled(t *testing.T, rounds int, tagless bool) {
 // Two logins of one account, at the same time and in turns: neither leaves a key
 // behind.
 func TestOutscaleTwoLogins(t *testing.T) {
+	t.Parallel()
 	w := newOutscaleWorld(t)
 	u := newUser(t, w.world, outscaleProfile+`
   login: {plugin: outscale, endpoint: "http://$KEYSTONE_HOST/api/v1", login: root@example.com, password: CANARY-osc-password/+}
@@ -206,6 +208,7 @@ func TestOutscaleTwoLogins(t *testing.T) {
 // A key whose answer was lost is found by whoever logs in to the account next, by
 // another login too, and told of as long as nobody does.
 func TestOutscaleLostAnswer(t *testing.T) {
+	t.Parallel()
 	w := newOutscaleWorld(t)
 	u := newUser(t, w.world, outscaleProfile)
 	w.front.SetFault(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -232,6 +235,7 @@ func TestOutscaleLostAnswer(t *testing.T) {
 
 // A key that cannot be kept is not handed out, as each call would make another.
 func TestOutscaleFullDisk(t *testing.T) {
+	t.Parallel()
 	w := newOutscaleWorld(t)
 	u := newUser(t, w.world, outscaleProfile)
 	for n := range 12 {
@@ -253,6 +257,7 @@ func TestOutscaleFullDisk(t *testing.T) {
 // Where the account's API access rules ask for a client certificate, the profile's
 // is shown.
 func TestOutscaleCertificate(t *testing.T) {
+	t.Parallel()
 	account := newOutscale()
 	account.RequireCertificate = true
 	caPEM, _, ca := (*authority)(nil).sign(t, x509.Certificate{})

@@ -408,6 +408,7 @@ func noBrokenEntries(t *testing.T, dir string) {
 
 // Imports at the same time wait for each other, and all of them count.
 func TestParallelImports(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	u := newUser(t, w, "")
 	var wg sync.WaitGroup
