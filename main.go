@@ -85,10 +85,11 @@ type app struct {
 	read           map[string]bool // the variables that were read
 	warned         bool            // the user was told something
 
-	file  *plugin.File
-	cache *cache.Cache
-	state *cache.Dir // nil if there is none
-	why   error      // why there is none
+	file    *plugin.File
+	cache   *cache.Cache
+	clients plugin.Clients
+	state   *cache.Dir // nil if there is none
+	why     error      // why there is none
 }
 
 func main() {
@@ -430,7 +431,7 @@ func (a *app) policy(p *plugin.Profile, n need) cache.Policy {
 // source returns the source of p's credentials, connected to that of the
 // profile below it.
 func (a *app) source(p *plugin.Profile, n need) plugin.Source {
-	env := plugin.Env{Getenv: a.getenv, Log: a.log, Warn: a.warn, Ask: a.ask, Refresh: !n.since.IsZero(), Ledger: a.ledger(p)}
+	env := plugin.Env{Clients: &a.clients, Getenv: a.getenv, Log: a.log, Warn: a.warn, Ask: a.ask, Refresh: !n.since.IsZero(), Ledger: a.ledger(p)}
 	if p.Base != nil {
 		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
 			n := n

@@ -21,8 +21,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jeton-cli/jeton/testdata/embedded"
 )
 
 // An authority signs certificates.
@@ -169,6 +172,59 @@ func TestTransport(t *testing.T) {
 }
 
 // kubectl reaches a server that wants a client certificate with the one that
+// While the identity provider is asked, the connection to Keystone is made; and all
+// requests to it go over that one.
+func TestConnectAhead(t *testing.T) {
+	t.Parallel()
+	caPEM, _, ca := (*authority)(nil).sign(t, x509.Certificate{})
+	certPEM, keyPEM, _ := ca.sign(t, x509.Certificate{IPAddresses: []net.IP{net.ParseIP("127.0.0.1")}})
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := &embedded.Provider{ClientID: "c", ClientSecret: "s", Username: "alice"}
+	k := &embedded.Keystone{Provider: provider}
+	web := k.Project("web")
+	k.User("alice", "unused", "", web)
+	start := func(handler http.Handler, state func(net.Conn, http.ConnState)) string {
+		server := httptest.NewUnstartedServer(handler)
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+		server.Config.ConnState = state
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	connected := make(chan struct{})
+	var connections atomic.Int32
+	keystone := start(k, func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew && connections.Add(1) == 1 {
+			close(connected)
+		}
+	})
+	idp := start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-connected:
+		case <-time.After(10 * time.Second):
+			t.Error("nobody has connected to Keystone meanwhile")
+		}
+		provider.ServeHTTP(w, r)
+	}), nil)
+	u := newUser(t, &world{}, "")
+	file := filepath.Join(u.home, "ca.pem")
+	if err := os.WriteFile(file, caPEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u.configure(t, &world{vars: map[string]string{"CA": file, "KEYSTONE": keystone, "IDP": idp, "WEB": web}}, `
+  fed: {plugin: keystone, auth_type: v3oidcclientcredentials, auth_url: $KEYSTONE, identity_provider: ovhcloud-emea, protocol: openid, access_token_endpoint: $IDP/oauth2/token, client_id: c, client_secret: s, project_id: $WEB, cacert: $CA}
+`)
+	if out, err := u.command("get", "fed").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections to Keystone", n)
+	}
+}
+
 // jeton hands out, and one that is about to expire is renewed first.
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()

@@ -51,6 +51,9 @@ type transport struct {
 	once   sync.Once // a warm answer needs no certificates
 	base   *http.Transport
 	err    error
+	roots  func() *x509.CertPool // the system's
+	early  early
+	behind sync.Once // a proxy
 }
 
 type onceKey struct{}
@@ -66,6 +69,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.once.Do(t.open)
 	if t.err != nil {
 		return nil, t.err
+	}
+	if proxy, err := t.base.Proxy(r); proxy != nil && err == nil {
+		t.behind.Do(func() { // net/http itself speaks TLS through a proxy
+			if t.base.TLSClientConfig.RootCAs == nil {
+				t.base.TLSClientConfig.RootCAs = t.roots()
+			}
+		})
 	}
 	resp, err := t.try(r)
 	if !passing(resp, err) || r.Context().Value(onceKey{}) != nil || r.Body != nil && r.GetBody == nil {
@@ -137,10 +147,12 @@ func passing(resp *http.Response, err error) bool {
 
 func (t *transport) open() {
 	c := t.common
+	t.roots = sync.OnceValue(systemRoots)
 	t.base = &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    5 * time.Second,
+		DialContext:            (&net.Dialer{Timeout: dialLimit}).DialContext,
+		DialTLSContext:         t.dialTLS,
+		TLSHandshakeTimeout:    dialLimit,
 		ResponseHeaderTimeout:  10 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
 		DisableCompression:     true, // a small body must not become a large one
@@ -150,7 +162,7 @@ func (t *transport) open() {
 	switch c.Proxy {
 	case "":
 	case "none":
-		t.base.Proxy = nil
+		t.base.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 	default:
 		u, err := url.Parse(c.Proxy)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -189,6 +189,7 @@ var ErrNobody = errors.New("there is no terminal")
 type Env struct {
 	Profile string
 	HTTP    *http.Client // with all limits built in
+	Clients *Clients     // what HTTP is taken from
 	Getenv  func(string) string
 	// Log tells the user of a step, under --verbose. It is never given a secret.
 	Log func(format string, args ...any)

@@ -148,7 +148,7 @@ func (p *Profile) references(name func(SecretRef) string) (names []string) {
 // itself decides.
 func (p *Profile) Source(env Env) Source {
 	env.Profile = p.Name
-	env.HTTP = newHTTPClient(&p.Common, env.Log)
+	env.HTTP = env.Clients.of(p.Common, env.Log)
 	return p.Options.Source(&env)
 }
 

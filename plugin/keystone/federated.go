@@ -154,6 +154,7 @@ func fetchFederated(ctx context.Context, s *source, prev *plugin.Credential) (*p
 		}
 		return c, err
 	}
+	plugin.Connect(s.env.HTTP, s.options.AuthURL)
 	token, err := s.providerToken(ctx)
 	if err != nil {
 		return nil, err
@@ -168,6 +169,7 @@ func (s *source) accessToken(ctx context.Context, renew bool) (*plugin.Credentia
 		token, err := s.options.AccessToken.ResolveAs(ctx, "access_token", s.env)
 		return &plugin.Credential{Token: token}, err
 	}
+	plugin.Connect(s.env.HTTP, s.options.AuthURL)
 	c, err := s.env.From(ctx, renew)
 	if err != nil {
 		return nil, err

@@ -205,6 +205,7 @@ func (s *source) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Cr
 // profile below supplies. If the password was refused, and there is a newer one,
 // that is shown too: that the former was kept is our affair.
 func (s *source) fetchBelow(ctx context.Context, m *method) (*plugin.Credential, error) {
+	plugin.Connect(s.env.HTTP, s.options.AuthURL)
 	below, err := s.env.From(ctx, false)
 	if err != nil {
 		return nil, err

@@ -118,6 +118,9 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	if d := s.options.Duration; d != 0 {
 		form.Set("DurationSeconds", strconv.Itoa(int(d.Seconds())))
 	}
+	if s.env.From != nil {
+		plugin.Connect(s.env.HTTP, s.options.Endpoint)
+	}
 	if s.options.Action == sessionToken {
 		key, err := s.env.From(ctx, false)
 		if err != nil {
