@@ -57,17 +57,38 @@ const budget = 20 * time.Second
 type cli struct {
 	Config  string `help:"Configuration file, instead of $JETON_CONFIG or config.yaml in the configuration directory." placeholder:"FILE"`
 	Verbose bool   `help:"Tell on stderr what is asked of whom."`
+}
 
-	Get     getCmd     `cmd:"" help:"Print a credential."`
-	Exec    execCmd    `cmd:"" help:"Run a command with a credential in its environment."`
-	Logout  logoutCmd  `cmd:"" help:"Revoke a credential and forget it."`
-	Reject  rejectCmd  `cmd:"" help:"Drop a credential that was refused, so that the next call fetches a new one."`
-	Status  statusCmd  `cmd:"" help:"Show the profiles and what is kept for them."`
-	Inspect inspectCmd `cmd:"" help:"Show who a credential is, and what its issuer offers."`
-	Import  importCmd  `cmd:"" help:"Make profiles of what other tools are configured with."`
-	Secret  secretCmd  `cmd:"" help:"Keep a secret in the system's keyring."`
-	GC      gcCmd      `cmd:"" name:"gc" help:"Remove what has expired, and keys that nobody wants."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+// A verb is a command of jeton. Its grammar is built only for a command line that
+// has it: to look through all of them would take longer than most commands do.
+type verb struct {
+	name, help string
+	grammar    func() any
+}
+
+var verbs = []verb{
+	{"get", "Print a credential.", func() any { return &getCmd{} }},
+	{"exec", "Run a command with a credential in its environment.", func() any { return &execCmd{} }},
+	{"logout", "Revoke a credential and forget it.", func() any { return &logoutCmd{} }},
+	{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", func() any { return &rejectCmd{} }},
+	{"status", "Show the profiles and what is kept for them.", func() any { return &statusCmd{} }},
+	{"inspect", "Show who a credential is, and what its issuer offers.", func() any { return &inspectCmd{} }},
+	{"import", "Make profiles of what other tools are configured with.", func() any { return &importCmd{} }},
+	{"secret", "Keep a secret in the system's keyring.", func() any { return &secretCmd{} }},
+	{"gc", "Remove what has expired, and keys that nobody wants.", func() any { return &gcCmd{} }},
+	{"version", "Print the version.", func() any { return &versionCmd{} }},
+}
+
+// grammar returns the commands as kong wants them, those in args whole.
+func grammar(args []string) (options []kong.Option) {
+	for _, c := range verbs {
+		var g any = &struct{}{}
+		if slices.Contains(args, c.name) {
+			g = c.grammar()
+		}
+		options = append(options, kong.DynamicCommand(c.name, c.help, "", g))
+	}
+	return options
 }
 
 const description = `Jeton fetches cloud credentials, keeps them safely, and prints them the way aws, kubectl, openstack and others want them.
@@ -117,16 +138,8 @@ func (a *app) run(args []string) (code plugin.Code) {
 				WithHint("please report this, with the command that you ran"))
 		}
 	}()
-	exited := -1
-	parser, err := kong.New(&a.cli,
-		kong.Name("jeton"), kong.Description(description),
-		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
-		kong.Writers(a.stdout, a.stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	)
-	if err != nil {
-		return a.fail("", err)
+	if document := a.leftBehind(); document != nil {
+		return a.failAll(a.print(document))
 	}
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, a.command = args[:i], args[i+1:]
@@ -138,6 +151,17 @@ func (a *app) run(args []string) (code plugin.Code) {
 		args[0] = "version"
 	case args[0] == "help":
 		args = append(args[1:], "--help")
+	}
+	exited := -1
+	parser, err := kong.New(&a.cli, append(grammar(args),
+		kong.Name("jeton"), kong.Description(description),
+		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
+		kong.Writers(a.stdout, a.stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)...)
+	if err != nil {
+		return a.fail("", err)
 	}
 	k, err := parser.Parse(args)
 	if exited >= 0 {

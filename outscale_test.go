@@ -57,7 +57,7 @@ func TestOutscaleStorm(t *testing.T) {
 // always room for another.
 func TestOutscaleKilled(t *testing.T) {
 	t.Parallel()
-	rounds := 60
+	rounds := 30
 	if os.Getenv("JETON_TEST_CLOUD") != "" {
 		rounds = 500
 	}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -39,11 +38,8 @@ func TestReadmeTables(t *testing.T) {
 	for _, k := range formats.Kinds {
 		tables["formats"] = append(tables["formats"], fmt.Sprintf("| `%s` | %s |", k.Name, k.Serves))
 	}
-	grammar := reflect.TypeFor[cli]()
-	for n := range grammar.NumField() {
-		if f := grammar.Field(n); f.Tag.Get("cmd") != "" || strings.Contains(string(f.Tag), `cmd:""`) {
-			tables["commands"] = append(tables["commands"], fmt.Sprintf("| `jeton %s` | %s |", strings.ToLower(f.Name), f.Tag.Get("help")))
-		}
+	for _, v := range verbs {
+		tables["commands"] = append(tables["commands"], fmt.Sprintf("| `jeton %s` | %s |", v.name, v.help))
 	}
 	for name, want := range tables {
 		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by readme_test.go -->\n")

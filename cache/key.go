@@ -35,8 +35,13 @@ const pepperName = "pepper"
 
 const pepperSize = 32
 
-// PepperPath returns where the pepper in d is.
-func (d *Dir) PepperPath() string { return filepath.Join(d.path, pepperName) }
+// PepperPath returns where the pepper in the directory is.
+func PepperPath(dir string) string { return filepath.Join(dir, pepperName) }
+
+// SecretMAC returns a hash of secrets that tells nothing to who has no pepper.
+func SecretMAC(pepper []byte) func(secret string) string {
+	return func(secret string) string { return hex.EncodeToString(mac(pepper, "jeton secret 1", []byte(secret))) }
+}
 
 // Pepper returns the pepper kept in d, and makes it the first time.
 func Pepper(ctx context.Context, d *Dir) ([]byte, error) {

@@ -22,9 +22,13 @@ type Warm struct {
 	Key  string   // of the cache entry: by it the file is found when that goes
 	Args []string // of the command line, without the program
 	Env  []string // the names of the variables that were read
-	// Files are those whose content counts, and Dirs those of which only the
-	// owner and the mode do.
-	Files, Dirs []string
+	// Secret are the names of variables that may hold secrets, and MAC a keyed hash
+	// of a value. An answer with any is left to [Look].
+	Secret []string
+	MAC    func(value string) string
+	// Files are those whose content counts, Dirs those of which only the owner and
+	// the mode do, and Absent those that there are not.
+	Files, Dirs, Absent []string
 	// From NotBefore, and until before Until, the cache would have given no
 	// other answer. In nanoseconds since 1970.
 	NotBefore, Until int64
@@ -83,6 +87,14 @@ func (w *Warm) Encode(started int64) []byte {
 		b = append(append(append(append(append(b, "e "...), name...), '='), value...), '\n')
 		ok = ok && clean(name) && clean(value)
 	}
+	for _, name := range w.Secret {
+		b = append(append(append(append(append(b, "m "...), name...), '='), w.MAC(getenv(name))...), '\n')
+		ok = ok && clean(name)
+	}
+	for _, path := range w.Absent {
+		b = append(append(append(b, "n "...), path...), '\n')
+		ok = ok && clean(path) && absent(path)
+	}
 	for _, path := range append([]string{exe}, w.Files...) {
 		id, changed := fileID(path)
 		b = append(append(append(append(append(b, "f "...), id...), ' '), path...), '\n')
@@ -108,8 +120,9 @@ func IsOf(b []byte, key string) bool {
 }
 
 // document returns what is to be printed if b is a file that Encode has made for
-// this command line, and nothing has changed since.
-func document(b []byte, args []string, now int64) []byte {
+// this command line, and nothing has changed since. Without a mac, no answer with
+// a secret is.
+func document(b []byte, args []string, now int64, mac func(value string) string) []byte {
 	start := len(magic) + 16 + 1
 	if len(b) < start || string(b[:len(magic)]) != magic || string(b[len(magic):start-1]) != string(appendHex(scratch[:0], hash(b[start:]))) {
 		return nil
@@ -151,6 +164,11 @@ func document(b []byte, args []string, now int64) []byte {
 		case 'e':
 			name, value := cut(text, '=')
 			same = getenv(name) == value
+		case 'm':
+			name, sum := cut(text, '=')
+			same = mac != nil && mac(getenv(name)) == sum
+		case 'n':
+			same = absent(string(text))
 		case 'f':
 			path := lastField(text, fileFields)
 			id, _ := fileID(path)

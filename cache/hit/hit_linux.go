@@ -7,21 +7,7 @@ func init() { answer() }
 // answer prints the document that was left behind for this command line and ends
 // the process, or returns.
 func answer() {
-	args := arguments()
-	if len(args) < 2 || args[0] != "get" {
-		return
-	}
-	dir := directory()
-	if dir == "" {
-		return
-	}
-	// As main does: nobody is to read this process's memory.
-	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 0, 0)
-	var now syscall.Timeval
-	if syscall.Gettimeofday(&now) != nil {
-		return
-	}
-	b := document(read(dir+"/"+Dir+"/"+Name(args)), args, now.Nano())
+	b := Look(arguments(), nil)
 	for written := 0; written < len(b); {
 		n, err := syscall.Write(1, b[written:])
 		switch {
@@ -38,6 +24,24 @@ func answer() {
 	if len(b) > 0 {
 		syscall.Exit(0)
 	}
+}
+
+// Look returns the document that was left behind for the command line, if nothing
+// has changed since. Without a mac, no answer that depends on a secret in the
+// environment is looked at: to hash that takes packages of its own, so that main
+// does it.
+func Look(args []string, mac func(value string) string) []byte {
+	dir := directory()
+	if len(args) < 2 || args[0] != "get" || dir == "" {
+		return nil
+	}
+	// As main does: nobody is to read this process's memory.
+	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 0, 0)
+	var now syscall.Timeval
+	if syscall.Gettimeofday(&now) != nil {
+		return nil
+	}
+	return document(read(dir+"/"+Dir+"/"+Name(args)), args, now.Nano(), mac)
 }
 
 // arguments returns those of the command line, without the program. Package os,
@@ -113,6 +117,11 @@ func dirID(path string) []byte {
 		return nil
 	}
 	return fields(int64(s.Dev), int64(s.Ino), int64(s.Mode), int64(s.Uid))
+}
+
+func absent(path string) bool {
+	var s syscall.Stat_t
+	return syscall.Stat(path, &s) == syscall.ENOENT
 }
 
 func fields(list ...int64) []byte {

@@ -6,5 +6,9 @@ package hit
 
 const fileFields, dirFields = 5, 4
 
+// Look finds nothing.
+func Look([]string, func(string) string) []byte { return nil }
+
+func absent(string) bool            { return false }
 func fileID(string) ([]byte, int64) { return nil, 0 }
 func dirID(string) []byte           { return nil }

@@ -32,26 +32,26 @@ func TestDocument(t *testing.T) {
 		t.Fatalf("%q", b)
 	}
 	for _, now := range []int64{-5, 0, 1<<40 - 1} {
-		if got := document(b, args, now); string(got) != "the\n\ndocument\n" {
+		if got := document(b, args, now, nil); string(got) != "the\n\ndocument\n" {
 			t.Errorf("at %d: %q", now, got)
 		}
 	}
 	for _, now := range []int64{-6, 1 << 40, 1 << 62} {
-		if got := document(b, args, now); got != nil {
+		if got := document(b, args, now, nil); got != nil {
 			t.Errorf("at %d: %q", now, got)
 		}
 	}
 	for _, other := range [][]string{{"get"}, {"get", "a profile"}, {"get", "a profile", "", ""}, {"get", "another", ""}} {
-		if got := document(b, other, 0); got != nil {
+		if got := document(b, other, 0, nil); got != nil {
 			t.Errorf("%q: %q", other, got)
 		}
 	}
 	t.Setenv("JETON_TEST_UNSET", "x")
-	if got := document(b, args, 0); got != nil {
+	if got := document(b, args, 0, nil); got != nil {
 		t.Errorf("another environment: %q", got)
 	}
 	t.Setenv("JETON_TEST_UNSET", "")
-	if got := document(b, args, 0); got == nil {
+	if got := document(b, args, 0, nil); got == nil {
 		t.Error("the former environment is another one")
 	}
 	if w.Encode(info.ModTime().UnixNano()) != nil {
@@ -68,10 +68,32 @@ func TestDocument(t *testing.T) {
 			t.Errorf("%+v is recorded", other)
 		}
 	}
+	w.Secret, w.MAC = []string{"JETON_TEST_WARM"}, func(value string) string { return "hash of " + value }
+	w.Env, w.Absent = nil, []string{filepath.Join(dir, "absent")}
+	b = w.Encode(later)
+	if got := document(b, args, 0, nil); got != nil {
+		t.Errorf("a secret that was not looked at: %q", got)
+	}
+	if got := document(b, args, 0, w.MAC); got == nil {
+		t.Error("the secret is another one")
+	}
+	t.Setenv("JETON_TEST_WARM", "another")
+	if got := document(b, args, 0, w.MAC); got != nil {
+		t.Errorf("another secret: %q", got)
+	}
+	t.Setenv("JETON_TEST_WARM", "a value")
+	if err := os.WriteFile(w.Absent[0], nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := document(b, args, 0, w.MAC); got != nil || w.Encode(later) != nil {
+		t.Errorf("a file that was absent: %q", got)
+	}
+	w.Absent = nil
+	b = w.Encode(later)
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	if got := document(b, args, 0); got != nil {
+	if got := document(b, args, 0, w.MAC); got != nil {
 		t.Errorf("a directory of another mode: %q", got)
 	}
 }
@@ -83,7 +105,7 @@ func FuzzDocument(f *testing.F) {
 	f.Add("k 0\nt -1 \ne =\nf 1 2 3 4 5 /\nd 1\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		b := append(appendHex([]byte(magic), hash([]byte(text))), '\n')
-		got := document(append(b, text...), []string{"get", "x"}, 5)
+		got := document(append(b, text...), []string{"get", "x"}, 5, nil)
 		if got != nil && !strings.Contains(text, "a get\na x\n") && !strings.Contains(text, "a get\n") {
 			t.Errorf("%q prints %q", text, got)
 		}
