@@ -35,7 +35,7 @@ lint: ## check the code, and build it for every system
 
 bench: build ## measure jeton beside a program that prints a file
 	mkdir -p .test/bench
-	$(GO) build -trimpath -ldflags '-s -w' -o .test/bench/ . ./testdata/bench/cat ./testdata/bench/rss
+	$(GO) build -trimpath -ldflags '-s -w' -o .test/bench/ . ./testdata/bench/hello ./testdata/bench/rss
 	go run ./testdata/bench $(CURDIR)/.test/bench
 
 clean: ## remove what was built

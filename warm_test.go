@@ -244,6 +244,23 @@ func TestWarmLikeOrdinary(t *testing.T) {
 // remembered is what a failure says the second time.
 var remembered = regexp.MustCompile(`(?m)( \(?remembered for \d+ s more; --refresh asks again at once\)?|^hint:.*\n)`)
 
+// What everybody downloads, and every start pays for, stays small.
+func TestSize(t *testing.T) {
+	if os.Getenv("JETON_TEST_CLOUD") == "" {
+		t.Skip("it is built in make test")
+	}
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "jeton")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() > 11_000_000 {
+		t.Errorf("%v bytes, %v", info.Size(), err)
+	}
+}
+
 // Another user is another matter.
 func TestWarmOtherUser(t *testing.T) {
 	onlyLinux(t)

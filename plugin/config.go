@@ -28,8 +28,9 @@ type File struct {
 	exposed error // why a literal secret in the file would be, or nil
 }
 
-// maxConfig is the largest configuration file in bytes, 1 MiB.
-const maxConfig = 1 << 20
+// maxConfig is the largest configuration file in bytes, 8 MiB: tens of thousands of
+// profiles.
+const maxConfig = 8 << 20
 
 // ReadFile reads the configuration file at path strictly: what it does not
 // know is an error that names line and column. A file that does not exist is

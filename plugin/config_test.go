@@ -108,7 +108,7 @@ func TestTextIsTakenAsWritten(t *testing.T) {
 // A file that is too large, no text, or nested beyond reason is refused.
 func TestConfigBeyondReason(t *testing.T) {
 	for name, content := range map[string]string{
-		"is larger than 1024 KiB": strings.Repeat("# x\n", 1<<18+1),
+		"is larger than 8192 KiB": strings.Repeat("# x\n", 1<<21+1),
 		"is not UTF-8 text":       "profiles: {a: \xff}",
 		"is not valid YAML":       strings.Repeat("[", 20000),
 	} {

@@ -237,10 +237,14 @@ func appendInt(b []byte, n int64) []byte {
 	if n < 0 {
 		b, n = append(b, '-'), -n
 	}
-	if n >= 10 {
-		b = appendInt(b, n/10)
+	digits := int64(1)
+	for n/digits >= 10 {
+		digits *= 10
 	}
-	return append(b, byte('0'+n%10))
+	for ; digits > 0; digits /= 10 { // a recursion would make the stack grow
+		b = append(b, byte('0'+n/digits%10))
+	}
+	return b
 }
 
 func parseInt(b []byte) (n int64) {

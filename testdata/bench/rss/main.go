@@ -1,6 +1,6 @@
-// Command rss runs a program and prints its peak memory in KiB on standard
-// error. A process begins with the peak of the one that forked it, so that
-// only a small parent can tell.
+// Command rss runs a program and prints its page faults and its peak memory in KiB
+// on standard error. A process begins with the peak of the one that forked it, so
+// that only a small parent can tell.
 package main
 
 import (
@@ -10,7 +10,11 @@ import (
 )
 
 func main() {
-	pid, err := syscall.ForkExec(os.Args[1], os.Args[1:], &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		os.Exit(1)
+	}
+	pid, err := syscall.ForkExec(os.Args[1], os.Args[1:], &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, null.Fd(), 2}})
 	if err != nil {
 		os.Exit(1)
 	}
@@ -19,5 +23,5 @@ func main() {
 	if _, err := syscall.Wait4(pid, &status, 0, &usage); err != nil || status.ExitStatus() != 0 {
 		os.Exit(1)
 	}
-	os.Stderr.WriteString(strconv.FormatInt(usage.Maxrss, 10))
+	os.Stderr.WriteString(strconv.FormatInt(usage.Minflt, 10) + " " + strconv.FormatInt(usage.Maxrss, 10) + "\n")
 }
