@@ -62,7 +62,6 @@ func (u *user) warmUp(t testing.TB, env []string, args ...string) result {
 // A warm answer takes no package that jeton could do without, no lock, and writes
 // nothing.
 func TestWarmStart(t *testing.T) {
-	onlyLinux(t)
 	t.Parallel()
 	w := newWorld(t)
 	u := newUser(t, w, prodAndS3)
@@ -88,12 +87,6 @@ func TestWarmStart(t *testing.T) {
 	}
 }
 
-func onlyLinux(t testing.TB) {
-	if _, err := os.Stat("/proc/self/cmdline"); err != nil {
-		t.Skip("warm answers before the start are Linux's")
-	}
-}
-
 // files tells of all files of u, when they were changed, and how.
 func (u *user) files(t testing.TB) string {
 	var b strings.Builder
@@ -116,7 +109,6 @@ func (u *user) files(t testing.TB) string {
 // Whatever changes behind a warm answer, jeton says what it would have said
 // without it.
 func TestWarmLikeOrdinary(t *testing.T) {
-	onlyLinux(t)
 	t.Parallel()
 	type change func(t *testing.T, w *world, u *user) []string // which returns more environment
 	const profiles = `
@@ -263,7 +255,6 @@ func TestSize(t *testing.T) {
 
 // Another user is another matter.
 func TestWarmOtherUser(t *testing.T) {
-	onlyLinux(t)
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be somebody else")
@@ -287,7 +278,6 @@ func TestWarmOtherUser(t *testing.T) {
 
 // An answer that was damaged is none.
 func TestWarmDamaged(t *testing.T) {
-	onlyLinux(t)
 	t.Parallel()
 	w := newWorld(t)
 	u := newUser(t, w, prodAndS3)
@@ -320,7 +310,6 @@ func TestWarmDamaged(t *testing.T) {
 // of that, which tells nothing without the pepper; another secret is another
 // matter.
 func TestWarmSecrets(t *testing.T) {
-	onlyLinux(t)
 	t.Parallel()
 	w := newWorld(t)
 	for name, profile := range map[string]string{
