@@ -299,6 +299,9 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			for _, name := range clients {
 				e.Setenv(strings.ToUpper(strings.ReplaceAll(name, "-", "_")), client(name))
 			}
+			if jeton, err := exec.LookPath("jeton"); err == nil { // this program under that name
+				e.Setenv("JETON", jeton)
+			}
 			session, err := filepath.Abs("testdata/keyring-session")
 			e.Setenv("SESSION", session)
 			if err != nil {

@@ -79,7 +79,7 @@ func TestReadmeCommands(t *testing.T) {
 		"Default", w.vars["DOMAIN_NAME"], "[pass, show, keystone/alice]", "[echo, CANARY-alice-pw]",
 		"pass show keystone/alice", "echo CANARY-alice-pw",
 		// What this cloud and this cluster do not have, their likes.
-		"openstack server list", "openstack token issue", "kubectl get pods", "kubectl auth whoami",
+		"openstack server list", "openstack token issue", "get pods", "auth whoami",
 	)
 	profiles := regexp.MustCompile("(?s)```yaml\nprofiles:\n(.*?)```").FindStringSubmatch(text)
 	u.configure(t, w, hosts.Replace(profiles[1]))
@@ -87,8 +87,8 @@ func TestReadmeCommands(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(kubeconfig), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cluster := "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: \"" + w.vars["KUBERNETES"] +
-		"\", insecure-skip-tls-verify: true}}]\ncontexts: [{name: c, context: {cluster: c, user: nobody}}]\n"
+	cluster := "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: \"" + w.vars["KUBERNETES"] +
+		"\", insecure-skip-tls-verify: true}}]\ncontexts: [{name: my-cluster, context: {cluster: c, user: nobody}}]\n"
 	if err := os.WriteFile(kubeconfig, []byte(cluster), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestReadmeCommands(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(u.home, "clouds.yaml"), []byte(cloud), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run("aws configure set s3.addressing_style path") // Swift has no names of its own here
+	run("aws configure set --profile s3 s3.addressing_style path") // Swift has no names of its own here
 	lines := 0
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(text, -1) {
 		for _, line := range strings.Split(strings.TrimSpace(block[1]), "\n") {
@@ -132,18 +132,20 @@ func TestReadmeCommands(t *testing.T) {
 	if lines < 10 {
 		t.Errorf("only %d commands were found", lines)
 	}
-	// The snippets of configuration are those that the commands above write.
-	for _, snippet := range []string{"      command: jeton\n      args: [get, prod]\n", "credential_process = jeton get s3 -f aws\n"} {
-		if !strings.Contains(text, snippet) {
-			t.Errorf("the README lacks %q", snippet)
+	// The snippets of configuration are those that the commands above write, but for
+	// where the program is.
+	written := strings.ReplaceAll(run("cat ~/.kube/config ~/.aws/config"), u.jeton, "/usr/local/bin/jeton")
+	written = strings.ReplaceAll(written, "- name: nobody\n", "- name: jeton-prod\n")
+	for _, snippet := range regexp.MustCompile("(?s)```(?:yaml\nusers:|ini)\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(written, snippet[1]) {
+			t.Errorf("the commands have not written\n%s\nbut\n%s", snippet[1], written)
 		}
 	}
+	run("jeton setup kubernetes prod --context my-cluster --remove")
+	run("jeton setup aws s3 --remove")
 	run("jeton logout --all")
-	written := run("cat ~/.kube/config ~/.aws/config")
-	for _, setting := range []string{"command: jeton", "- get\n", "- prod\n", "interactiveMode: IfAvailable", "client.authentication.k8s.io/v1\n", "credential_process = jeton get s3 -f aws"} {
-		if !strings.Contains(written, setting) {
-			t.Errorf("the commands have not written %q, but\n%s", setting, written)
-		}
+	if now, err := os.ReadFile(kubeconfig); err != nil || string(now) != cluster {
+		t.Errorf("%v: the kubeconfig is %s, and was %s", err, now, cluster)
 	}
 }
 

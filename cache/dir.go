@@ -36,7 +36,8 @@ type Dir struct {
 // What there is in the state directory beside the pepper and the ledger.
 const (
 	SecretsName = "secrets" // a directory of secrets that were imported
-	ConfigLock  = "config"  // the lock of who edits the configuration file
+	ConfigLock  = "config"  // the lock of who edits configuration files
+	SetupPrefix = "setup-"  // before what is kept to undo a setup
 )
 
 const (

@@ -43,7 +43,7 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 func foreign(name string) bool {
 	value, _, _ := strings.Cut(name, ".")
 	return !isKeyName(value) && value != hit.Dir && value != pepperName && value != SecretsName && value != ConfigLock &&
-		!strings.HasPrefix(value, ledgerPrefix) && !strings.HasPrefix(value, scratchPrefix)
+		!strings.HasPrefix(value, SetupPrefix) && !strings.HasPrefix(value, ledgerPrefix) && !strings.HasPrefix(value, scratchPrefix)
 }
 
 func checkFile(info fs.FileInfo) error {

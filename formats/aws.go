@@ -1,7 +1,10 @@
 package formats
 
 import (
+	"bytes"
 	"io"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -36,4 +39,139 @@ func (f *aws) Encode(w io.Writer, c *plugin.Credential) error {
 		SessionToken    string `json:",omitempty"`
 		Expiration      string `json:",omitempty"` // without it the caller never asks again
 	}{1, c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(), rfc3339(c.Expires)})
+}
+
+// awsFile returns the file in which AWS's tools look for profiles.
+//
+// https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
+func awsFile(c *Caller) string { return c.path("AWS_CONFIG_FILE", ".aws", "config") }
+
+// SetupAWS returns what has AWS's tools run c.Argv for the profile c.As, and what
+// the user should know of it.
+func SetupAWS(c *Caller) (*Edit, []string, error) {
+	if c.Profile != nil && !strings.Contains(c.Profile.Issuer.Gives, "access key") && c.Profile.Issuer.Gives != "any" {
+		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s", c.Profile.Issuer.Name, c.Profile.Issuer.Gives).
+			WithHint("make one of it: a profile with plugin: keystone-ec2 or sts, and from: %s", c.Profile.Name)
+	}
+	name := "profile " + c.As
+	if c.As == "default" {
+		name = c.As
+	}
+	if plugin.CheckName(c.As) != nil {
+		return nil, nil, plugin.Errorf(plugin.Usage, "--as %s cannot be the name of an AWS profile", plugin.Shorten(c.As))
+	}
+	settings := [][2]string{{"credential_process", quoteArgv(c.Argv)}}
+	if c.Profile != nil {
+		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
+			region, endpoint := s3.ObjectStore()
+			settings = append(settings, [2]string{"region", region}, [2]string{"endpoint_url", endpoint})
+		}
+	}
+	e := &Edit{Path: awsFile(c), Regions: []Region{{
+		Name: awsPrefix + "[" + name + "]",
+		Find: findSection(name),
+		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
+			if !ok {
+				lead, old = behind(text, true), []byte("["+name+"]"+newline(text))
+			}
+			return lead, awsSettings(old, settings, newline(text)), nil
+		},
+	}}}
+	return e, awsNotes(c, name), nil
+}
+
+func findSection(name string) func(text []byte) (int, int, bool, error) {
+	return func(text []byte) (int, int, bool, error) {
+		start, end, ok := awsSection(text, name)
+		return start, end, ok, nil
+	}
+}
+
+// awsHeader is the line that begins a section.
+var awsHeader = regexp.MustCompile(`(?m)^[ \t]*\[([^\]\n]*)\].*$`)
+
+// awsSection returns where the section is, without what is empty or a comment
+// behind it, or where a new one goes.
+func awsSection(text []byte, name string) (start, end int, ok bool) {
+	headers := awsHeader.FindAllSubmatchIndex(text, -1)
+	for i, h := range headers {
+		if strings.Join(strings.Fields(string(text[h[2]:h[3]])), " ") != name {
+			continue
+		}
+		end = len(text)
+		if i+1 < len(headers) {
+			end = headers[i+1][0]
+		}
+		for end > h[1] {
+			last := bytes.LastIndexByte(text[:end-1], '\n') + 1
+			line := bytes.TrimSpace(text[last:end])
+			if last <= h[0] || len(line) > 0 && line[0] != '#' && line[0] != ';' {
+				break
+			}
+			end = last
+		}
+		return h[0], end, true
+	}
+	return len(text), len(text), false
+}
+
+// awsSettings returns the section with the settings: each in the place of the former
+// one, or below the header, and those without a value as they are.
+func awsSettings(section []byte, settings [][2]string, end string) []byte {
+	var lines []string
+	for line := range strings.Lines(string(section)) {
+		lines = append(lines, line)
+	}
+	if n := len(lines); !strings.HasSuffix(lines[n-1], "\n") {
+		lines[n-1] += end
+	}
+	for i := len(settings) - 1; i >= 0; i-- {
+		name, value := settings[i][0], settings[i][1]
+		if value == "" {
+			continue
+		}
+		wanted, found := name+" = "+value+end, false
+		for n, line := range lines[1:] {
+			key, old, ok := strings.Cut(line, "=")
+			if ok && key == strings.TrimLeft(key, " \t") && strings.TrimSpace(key) == name { // an indented line is of another setting
+				if found = true; strings.TrimSpace(old) != value {
+					lines[n+1] = wanted
+				}
+			}
+		}
+		if !found {
+			lines = append(lines[:1], append([]string{wanted}, lines[1:]...)...)
+		}
+	}
+	return []byte(strings.Join(lines, ""))
+}
+
+// awsNotes tells of what would be found before what setup has written.
+func awsNotes(c *Caller, name string) (notes []string) {
+	path := c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
+	if text, err := c.ReadFile(path); err == nil {
+		if start, end, ok := awsSection(text, strings.TrimPrefix(name, "profile ")); ok && bytes.Contains(text[start:end], []byte("aws_access_key_id")) {
+			notes = append(notes, path+" has keys for ["+c.As+"], which AWS's tools take first: take them out")
+		}
+	}
+	for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		if value := c.Getenv(variable); value != "" && value != c.As {
+			notes = append(notes, variable+" is set, and goes before this profile")
+		}
+	}
+	return notes
+}
+
+// quoteArgv is a command line as botocore and a shell split it alike.
+func quoteArgv(argv []string) string {
+	var words []string
+	for _, word := range argv {
+		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,=", r))
+		}) {
+			word = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(word) + `"`
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
 }

@@ -304,6 +304,13 @@ type Options interface {
 	Source(env *Env) Source
 }
 
+// ObjectStore are [Options] of keys for S3, which know where that is.
+type ObjectStore interface {
+	// ObjectStore returns AWS's notion of a region and the address; either can be
+	// empty.
+	ObjectStore() (region, endpoint string)
+}
+
 // Layered are [Options] of which a profile makes its credential in two steps,
 // the first of which others can share: an unscoped token, of which each project
 // gets one.

@@ -51,6 +51,9 @@ func (o *EC2Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
+// ObjectStore returns where the keys are good.
+func (o *EC2Options) ObjectStore() (region, endpoint string) { return o.Region, o.Endpoint }
+
 // Source returns the source of access keys.
 func (o *EC2Options) Source(env *plugin.Env) plugin.Source { return &ec2{o, env} }
 

@@ -170,6 +170,9 @@ func checkLogin(accessKey string, secretKey plugin.SecretRef, login string, pass
 	return nil
 }
 
+// ObjectStore returns where the keys are good, if they are.
+func (o *Options) ObjectStore() (region, endpoint string) { return o.Region, o.objectStore }
+
 // Source returns the source of access keys.
 func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
 

@@ -61,6 +61,9 @@ func (o *S3Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
+// ObjectStore returns where the keys are good.
+func (o *S3Options) ObjectStore() (region, endpoint string) { return o.Region, o.Endpoint }
+
 // Source returns the source of access keys.
 func (o *S3Options) Source(env *plugin.Env) plugin.Source { return &s3{o, env} }
 

@@ -104,6 +104,15 @@ func (o *Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
+// ObjectStore returns where the keys are good: for AWS itself its tools know, and
+// others have one address for both services.
+func (o *Options) ObjectStore() (region, endpoint string) {
+	if strings.Contains(o.Endpoint, ".amazonaws.com") {
+		return o.Region, ""
+	}
+	return o.Region, o.Endpoint
+}
+
 // Source returns the source of keys.
 func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
 

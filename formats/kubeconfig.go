@@ -1,0 +1,330 @@
+package formats
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// kubeconfigs returns the files that kubectl merges, the first of which wins.
+//
+// https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+func kubeconfigs(c *Caller) (paths []string) {
+	for _, path := range filepath.SplitList(c.Getenv("KUBECONFIG")) {
+		if path != "" {
+			paths = append(paths, path)
+		}
+	}
+	if paths == nil {
+		paths = []string{filepath.Join(c.Home, ".kube", "config")}
+	}
+	return paths
+}
+
+// A kubeconfig is one of the files.
+type kubeconfig struct {
+	path string
+	text []byte
+	*lined
+}
+
+func readKubeconfigs(c *Caller) (files []kubeconfig, err error) {
+	for _, path := range kubeconfigs(c) {
+		text, err := c.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		d, err := parseLines(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		files = append(files, kubeconfig{path, text, d})
+	}
+	return files, nil
+}
+
+// named returns the file that has an entry of the list with the name, and the
+// entry, or nil.
+func named(files []kubeconfig, list, name string) (*kubeconfig, *yaml.Node) {
+	for i := range files {
+		_, value := get(files[i].root, list)
+		if value == nil {
+			continue
+		}
+		for _, element := range value.Content {
+			if _, n := get(element, "name"); n != nil && n.Value == name {
+				return &files[i], element
+			}
+		}
+	}
+	return nil, nil
+}
+
+// contextUser returns the user in an entry of contexts, or nil.
+func contextUser(entry *yaml.Node) *yaml.Node {
+	_, context := get(entry, "context")
+	_, user := get(context, "user")
+	return user
+}
+
+// SetupKubernetes returns what has Kubernetes' clients run c.Argv for the context or
+// the user of that name, and what the user should know of it.
+func SetupKubernetes(c *Caller) ([]*Edit, []string, error) {
+	if c.Profile != nil && c.Profile.Issuer.Gives == "access key" {
+		return nil, nil, plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an access key", c.Profile.Issuer.Name)
+	}
+	files, err := readKubeconfigs(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	user, holder := c.User, &files[0]
+	var edits []*Edit
+	if c.Context != "" {
+		file, entry := named(files, "contexts", c.Context)
+		if file == nil {
+			return nil, nil, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(c.Context), kubeconfigPaths(files)).
+				WithHint("kubectl config get-contexts lists them")
+		}
+		holder = file
+		scalar := contextUser(entry)
+		if scalar == nil {
+			return nil, nil, plugin.Errorf(plugin.Config, "context %s names no user", plugin.Shorten(c.Context)).
+				WithHint("kubectl config set-context %s --user=NAME, and try again", c.Context)
+		}
+		user = scalar.Value
+		if f, there := named(files, "users", user); f != nil && !ours(there, c.Argv) {
+			user = c.As
+			edits = append(edits, &Edit{Path: file.path, Regions: []Region{contextRegion(c.Context, user)}})
+		}
+	}
+	file, there := named(files, "users", user)
+	if file != nil {
+		if holder = file; !ours(there, c.Argv) {
+			return nil, nil, plugin.Errorf(plugin.Config, "%s: user %s is already there (line %d), and logs in otherwise", file.path, plugin.Shorten(user), there.Line).
+				WithHint("take another name: --user, or a context: --context")
+		}
+	}
+	regions := []Region{head("users"), userRegion(user, c)}
+	if len(edits) == 1 && edits[0].Path == holder.path {
+		edits[0].Regions = append(edits[0].Regions, regions...)
+	} else {
+		edits = append(edits, &Edit{Path: holder.path, Regions: regions})
+	}
+	for _, e := range edits {
+		e.Verify = sameBeside
+	}
+	return edits, kubernetesNotes(c), nil
+}
+
+func kubeconfigPaths(files []kubeconfig) string {
+	var paths []string
+	for _, f := range files {
+		paths = append(paths, f.path)
+	}
+	return strings.Join(paths, ", ")
+}
+
+// ours reports whether an entry of users runs the command line, be it with a program
+// that has moved since.
+func ours(entry *yaml.Node, argv []string) bool {
+	command, args := execOf(entry)
+	return filepath.Base(command) == filepath.Base(argv[0]) && slices.Equal(args, argv[1:])
+}
+
+func execOf(entry *yaml.Node) (command string, args []string) {
+	var e struct {
+		User struct {
+			Exec struct {
+				Command string
+				Args    []string
+			}
+		}
+	}
+	entry.Decode(&e)
+	return e.User.Exec.Command, e.User.Exec.Args
+}
+
+// contextRegion is the name of the user in a context.
+func contextRegion(context, user string) Region {
+	return Region{
+		Name: contextPrefix + context,
+		Find: findContextUser(context),
+		Make: func([]byte, []byte, bool) (lead, region []byte, err error) { return nil, []byte(scalarOf(user)), nil },
+	}
+}
+
+func findContextUser(context string) func(text []byte) (int, int, bool, error) {
+	return func(text []byte) (int, int, bool, error) {
+		d, err := parseLines(text)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		_, entry := named([]kubeconfig{{text: text, lined: d}}, "contexts", context)
+		scalar := contextUser(entry)
+		if scalar == nil || scalar.Kind != yaml.ScalarNode {
+			return 0, 0, false, plugin.Errorf(plugin.Config, "there is no context %s with a user any more", plugin.Shorten(context))
+		}
+		start := d.lines[scalar.Line-1] + scalar.Column - 1
+		end := start + len(scalar.Value)
+		switch scalar.Style {
+		case yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle:
+			end += 2
+		}
+		var same string
+		if end > len(text) || yaml.Unmarshal(text[start:end], &same) != nil || same != scalar.Value {
+			return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: the user is not written plainly", scalar.Line)
+		}
+		return start, end, true, nil
+	}
+}
+
+// scalarOf is a name as YAML has it: plain if that is what it would be read as.
+func scalarOf(name string) string {
+	var plain any
+	if yaml.Unmarshal([]byte(name), &plain) == nil && plain == any(name) && !strings.ContainsAny(name, "#:,[]{}\n") {
+		return name
+	}
+	return yamlString(name)
+}
+
+// What the names of regions begin with.
+const (
+	userPrefix    = "user "
+	contextPrefix = "the user of context "
+	headPrefix    = "the line of "
+	awsPrefix     = "section "
+)
+
+// find returns how the region of that name is found.
+func find(name string) func(text []byte) (int, int, bool, error) {
+	rest := func(prefix string) (string, bool) { return strings.CutPrefix(name, prefix) }
+	if context, ok := rest(contextPrefix); ok {
+		return findContextUser(context)
+	}
+	if list, ok := rest(headPrefix); ok {
+		return head(list).Find
+	}
+	if user, ok := rest(userPrefix); ok {
+		return findUser(user)
+	}
+	if section, ok := rest(awsPrefix); ok {
+		return findSection(strings.Trim(section, "[]"))
+	}
+	return nil
+}
+
+func findUser(user string) func(text []byte) (int, int, bool, error) {
+	return func(text []byte) (int, int, bool, error) {
+		d, err := parseLines(text)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		return d.item("users", user)
+	}
+}
+
+// userRegion is the entry of a user.
+func userRegion(user string, c *Caller) Region {
+	return Region{
+		Name: userPrefix + user,
+		Find: findUser(user),
+		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
+			d, err := parseLines(text)
+			if err != nil {
+				return nil, nil, err
+			}
+			if _, entry := named([]kubeconfig{{text: text, lined: d}}, "users", user); ok {
+				if command, _ := execOf(entry); command == c.Argv[0] {
+					return nil, old, nil
+				}
+			}
+			var b strings.Builder
+			fmt.Fprintf(&b, "- name: %s\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: %s\n      args:\n", scalarOf(user), scalarOf(c.Argv[0]))
+			for _, arg := range c.Argv[1:] {
+				fmt.Fprintf(&b, "      - %s\n", scalarOf(arg))
+			}
+			b.WriteString("      interactiveMode: IfAvailable\n      installHint: install jeton, or run jeton setup kubernetes again if it has moved\n")
+			start, _, _, err := d.item("users", user)
+			return behind(text[:start], false), indented(b.String(), d.indent("users"), text), err
+		},
+	}
+}
+
+// sameBeside returns an error if anything but users, and the users of contexts, has
+// changed, or a user that was there.
+func sameBeside(before, after []byte) error {
+	type config struct {
+		Users    []map[string]any `yaml:"users"`
+		Contexts []struct {
+			Name    string
+			Context map[string]any
+		} `yaml:"contexts"`
+		Rest map[string]any `yaml:",inline"`
+	}
+	var b, a config
+	if yaml.Unmarshal(before, &b) != nil || yaml.Unmarshal(after, &a) != nil {
+		return errLayout()
+	}
+	for _, c := range []*config{&b, &a} {
+		for i := range c.Contexts {
+			delete(c.Contexts[i].Context, "user")
+		}
+	}
+	for i := range min(len(a.Users), len(b.Users)) { // one of which may be ours, and new
+		if len(a.Users) > len(b.Users) && !reflect.DeepEqual(a.Users[i], b.Users[i]) {
+			return errLayout()
+		}
+	}
+	if len(a.Users) < len(b.Users) || !reflect.DeepEqual(a.Contexts, b.Contexts) || !reflect.DeepEqual(a.Rest, b.Rest) {
+		return errLayout()
+	}
+	return nil
+}
+
+// kubernetesNotes tells what else it takes for an API server to let the profile in.
+func kubernetesNotes(c *Caller) (notes []string) {
+	if c.Profile == nil {
+		return nil
+	}
+	switch c.Profile.Issuer.Name {
+	case "keystone":
+		notes = append(notes, "the API server has to ask Keystone about its token: a webhook such as k8s-keystone-auth (OVHcloud's and Outscale's managed clusters take a client certificate instead: plugins ovhcloud-kube and outscale-kube)")
+	case "oidc":
+		notes = append(notes, "the API server has to be configured for the token's issuer and audience (--oidc-issuer-url, or an AuthenticationConfiguration)")
+	case "ovhcloud":
+		notes = append(notes, "OVHcloud's managed clusters do not take the token of its API: plugin ovhcloud-kube, with from: "+c.Profile.Name+", gets their client certificate")
+	}
+	if list, ok := kubercList(c); ok && !bytes.Contains(list, []byte(c.Argv[0])) {
+		notes = append(notes, filepath.Join(c.Home, ".kube", "kuberc")+" lists the programs that kubectl may run (credentialPluginAllowlist), and "+c.Argv[0]+" is not among them: add\n- command: "+c.Argv[0])
+	}
+	return notes
+}
+
+// kubercList returns the list of the programs that kubectl may run, if there is one
+// in force.
+//
+// https://kubernetes.io/docs/reference/kubectl/kuberc/
+func kubercList(c *Caller) ([]byte, bool) {
+	path := c.path("KUBERC", ".kube", "kuberc")
+	text, err := c.ReadFile(path)
+	if err != nil {
+		return nil, false
+	}
+	var k struct {
+		Policy string `yaml:"credentialPluginPolicy"`
+		List   []any  `yaml:"credentialPluginAllowlist"`
+	}
+	if yaml.Unmarshal(text, &k) != nil || k.Policy != "Allowlist" {
+		return nil, false
+	}
+	list, err := json.Marshal(k.List)
+	return list, err == nil
+}

@@ -1,0 +1,322 @@
+package formats
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// An Edit is what setup changes in one file of a caller.
+type Edit struct {
+	Path string
+	// Regions find the places in the file, each by what it is about and not by
+	// where it is, so that they are found again when the file has changed.
+	Regions []Region
+	// Verify returns an error if after does not mean what was wanted, or something
+	// else than before beside it.
+	Verify func(before, after []byte) error
+}
+
+// A Region is one place in a file.
+type Region struct {
+	Name string // for the user, such as "profile prod"
+	// Find returns the bytes from start to end that are the region, or none and
+	// where a new one goes.
+	Find func(text []byte) (start, end int, ok bool, err error)
+	// Make returns what the region has to be, given what it is; and, for a new one,
+	// what has to stand before it.
+	Make func(text, old []byte, ok bool) (lead, region []byte, err error)
+}
+
+// A Change is what setup has done to a region, by which it can be undone.
+type Change struct {
+	Region string `json:"region"`
+	Was    []byte `json:"was,omitempty"` // what it was, if it was there
+	Lead   []byte `json:"lead,omitempty"`
+	Is     []byte `json:"is"`
+	New    bool   `json:"new"` // it was not there
+}
+
+// Apply returns text with the edit, and the changes; none if there is nothing to
+// do.
+func (e *Edit) Apply(text []byte) (after []byte, changes []Change, err error) {
+	after = text
+	for _, r := range e.Regions {
+		start, end, ok, err := r.Find(after)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", e.Path, err)
+		}
+		old := after[start:end]
+		lead, region, err := r.Make(after, old, ok)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", e.Path, err)
+		}
+		if ok && bytes.Equal(old, region) {
+			continue
+		}
+		c := Change{Region: r.Name, Is: region, New: !ok}
+		if ok {
+			c.Was = bytes.Clone(old)
+		} else {
+			c.Lead = lead
+		}
+		changes = append(changes, c)
+		after = bytes.Join([][]byte{after[:start], c.Lead, region, after[end:]}, nil)
+	}
+	for _, r := range e.Regions {
+		if _, _, ok, err := r.Find(after); !ok || err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", e.Path, errLayout())
+		}
+	}
+	if e.Verify != nil && len(changes) > 0 {
+		if err := e.Verify(text, after); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", e.Path, err)
+		}
+	}
+	return after, changes, nil
+}
+
+func errLayout() error {
+	return plugin.Errorf(plugin.Config, "it is laid out so that it cannot be edited by lines").
+		WithHint("write it as kubectl does, in lines, and try again")
+}
+
+// Undo returns text, of the file at path, as it was before the changes: byte for
+// byte, or not at all if somebody else has changed one of these places since.
+func Undo(path string, text []byte, changes []Change) ([]byte, error) {
+	for _, c := range slices.Backward(changes) {
+		start, end, ok, err := find(c.Region)(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if list, is := strings.CutPrefix(c.Region, headPrefix); is && !empty(text, list) {
+			continue // others have come below it
+		}
+		switch {
+		case ok && bytes.Equal(text[start:end], c.Is) && bytes.HasSuffix(text[:start], c.Lead):
+			text = bytes.Join([][]byte{text[:start-len(c.Lead)], c.Was, text[end:]}, nil)
+		case !ok && c.New, ok && !c.New && bytes.Equal(text[start:end], c.Was):
+			// It was never written, or taken out by hand.
+		default:
+			return nil, plugin.Errorf(plugin.Config, "%s: %s is no longer as jeton has written it, and is left alone", path, c.Region).
+				WithHint("take out by hand what you do not want")
+		}
+	}
+	return text, nil
+}
+
+// A Caller is what setup knows of who runs it.
+type Caller struct {
+	Profile  *plugin.Profile
+	Getenv   func(string) string
+	Home     string
+	Argv     []string // that prints the credential: the program's absolute path, and what follows
+	As       string   // name of the entry, if it is not the profile's
+	Context  string   // of kubernetes
+	User     string   // of kubernetes
+	ReadFile func(path string) ([]byte, error)
+}
+
+// path returns the file that the variable names, or the usual one below home.
+func (c *Caller) path(variable string, usual ...string) string {
+	if path := c.Getenv(variable); path != "" {
+		return plugin.ExpandHome(path)
+	}
+	return filepath.Join(append([]string{c.Home}, usual...)...)
+}
+
+// newline returns the line end of a file.
+func newline(text []byte) string {
+	if line, _, ok := bytes.Cut(text, []byte("\n")); ok && bytes.HasSuffix(line, []byte("\r")) {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// behind returns what has to stand between text and something new at its end.
+func behind(text []byte, blank bool) []byte {
+	end := newline(text)
+	switch {
+	case len(text) == 0:
+		return nil
+	case !bytes.HasSuffix(text, []byte("\n")):
+		if blank {
+			return []byte(end + end)
+		}
+		return []byte(end)
+	case blank && !bytes.HasSuffix(text, []byte(end+end)):
+		return []byte(end)
+	}
+	return nil
+}
+
+// A lined is a YAML file by its lines.
+type lined struct {
+	text  []byte
+	lines []int // where each begins; one more for the end
+	root  *yaml.Node
+}
+
+func parseLines(text []byte) (*lined, error) {
+	d := &lined{text: text}
+	for at := 0; at < len(text); {
+		d.lines = append(d.lines, at)
+		i := bytes.IndexByte(text[at:], '\n')
+		if i < 0 {
+			break
+		}
+		at += i + 1
+	}
+	d.lines = append(d.lines, len(text))
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, plugin.YAMLError(err)
+	}
+	if doc.Kind == 0 || doc.Content[0].Tag == "!!null" {
+		return d, nil
+	}
+	d.root = doc.Content[0]
+	if d.root.Kind != yaml.MappingNode || d.root.Style&yaml.FlowStyle != 0 {
+		return nil, errLayout()
+	}
+	return d, nil
+}
+
+// get returns the key and the value of that name in the mapping, or nil.
+func get(m *yaml.Node, name string) (key, value *yaml.Node) {
+	if m == nil || m.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == name {
+			return m.Content[i], m.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+// section returns the lines, from 0, of what the key at the top has in it, without
+// what is empty or a comment behind it.
+func (d *lined) section(key *yaml.Node) (first, end int) {
+	end = len(d.lines) - 1
+	for i := 0; i < len(d.root.Content); i += 2 {
+		if k := d.root.Content[i]; k.Line > key.Line && k.Line-1 < end {
+			end = k.Line - 1
+		}
+	}
+	return key.Line, d.content(key.Line, end)
+}
+
+// content returns end without the lines before it that are empty or comments.
+func (d *lined) content(first, end int) int {
+	for end > first {
+		line := bytes.TrimSpace(d.text[d.lines[end-1]:d.lines[end]])
+		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) && !bytes.Equal(line, []byte("...")) {
+			break
+		}
+		end--
+	}
+	return end
+}
+
+// item returns where the element with that name of the list below key is, or where
+// a new one goes.
+func (d *lined) item(list, name string) (start, end int, ok bool, err error) {
+	if d.root == nil {
+		return len(d.text), len(d.text), false, nil
+	}
+	key, value := get(d.root, list)
+	if key == nil {
+		return len(d.text), len(d.text), false, nil
+	}
+	if value.Kind != yaml.SequenceNode || len(value.Content) == 0 {
+		return d.lines[key.Line], d.lines[key.Line], false, nil
+	}
+	if value.Style&yaml.FlowStyle != 0 {
+		return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: %s is not written in lines, an entry each", key.Line, list)
+	}
+	_, last := d.section(key)
+	for i, element := range value.Content {
+		line := element.Line - 1
+		if !bytes.HasPrefix(bytes.TrimLeft(d.text[d.lines[line]:d.lines[line+1]], " "), []byte("-")) {
+			return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: an entry of %s does not begin on the line of its dash", element.Line, list)
+		}
+		next := last
+		if i+1 < len(value.Content) {
+			next = value.Content[i+1].Line - 1
+		}
+		if _, n := get(element, "name"); n != nil && n.Value == name {
+			return d.lines[line], d.lines[d.content(line, next)], true, nil
+		}
+	}
+	return d.lines[last], d.lines[last], false, nil
+}
+
+// head is the region of the line "list:", which has to be there, with nothing
+// behind it, before there can be an entry below it.
+func head(list string) Region {
+	return Region{
+		Name: headPrefix + list,
+		Find: func(text []byte) (int, int, bool, error) {
+			d, err := parseLines(text)
+			if err != nil {
+				return 0, 0, false, err
+			}
+			key, _ := get(d.root, list)
+			if key == nil {
+				return len(text), len(text), false, nil
+			}
+			return d.lines[key.Line-1], d.lines[key.Line], true, nil
+		},
+		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
+			d, err := parseLines(text)
+			if err != nil {
+				return nil, nil, err
+			}
+			if _, value := get(d.root, list); ok && (len(value.Content) > 0 || value.Value != "" && value.Tag != "!!null") {
+				return nil, old, nil
+			}
+			if ok && bytes.Equal(bytes.TrimSpace(old), []byte(list+":")) {
+				return nil, old, nil
+			}
+			return behind(text, false), []byte(list + ":" + newline(text)), nil
+		},
+	}
+}
+
+// empty reports whether there is nothing in the list.
+func empty(text []byte, list string) bool {
+	d, err := parseLines(text)
+	if err != nil {
+		return false
+	}
+	_, value := get(d.root, list)
+	return value == nil || len(value.Content) == 0
+}
+
+// indent returns by how much the elements of the list are.
+func (d *lined) indent(list string) string {
+	_, value := get(d.root, list)
+	if value == nil || value.Kind != yaml.SequenceNode || len(value.Content) == 0 {
+		return ""
+	}
+	line := value.Content[0].Line - 1
+	text := d.text[d.lines[line]:d.lines[line+1]]
+	return string(text[:len(text)-len(bytes.TrimLeft(text, " "))])
+}
+
+// indented returns the block of lines with the indent before each, in the line ends
+// of text.
+func indented(block, indent string, text []byte) []byte {
+	var b bytes.Buffer
+	for line := range strings.Lines(block) {
+		b.WriteString(indent + strings.TrimSuffix(line, "\n") + newline(text))
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,362 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+type setupCmd struct {
+	AWS        setupAWSCmd        `cmd:"" name:"aws" help:"Have aws, and what is made with its SDKs, ask jeton for a profile's keys."`
+	Kubernetes setupKubernetesCmd `cmd:"" help:"Have kubectl and its like ask jeton for a profile's credential."`
+}
+
+func (*setupCmd) Help() string {
+	return "Changes the caller's own configuration file, and nothing in it but what it takes: the rest stays byte for byte as it is. --remove puts back what was there before, or refuses if that place has been changed since."
+}
+
+// setupFlags are those of every caller.
+type setupFlags struct {
+	DryRun bool `help:"Show what would be changed, and change nothing."`
+	Remove bool `help:"Put back what was there before."`
+}
+
+type setupAWSCmd struct {
+	Profile string `arg:"" help:"Profile; one that gives access keys."`
+	As      string `help:"Name of the AWS profile, such as default, instead of the profile's own." placeholder:"NAME"`
+	setupFlags
+}
+
+func (*setupAWSCmd) Help() string {
+	return `Edits ~/.aws/config, or $AWS_CONFIG_FILE.
+
+Examples:
+  jeton setup aws s3                   then: aws --profile s3 s3 ls
+  jeton setup aws s3 --as default      then: aws s3 ls`
+}
+
+func (s *setupAWSCmd) Run(ctx context.Context, a *app) error {
+	c := &formats.Caller{As: s.As, Getenv: a.getenv}
+	return a.setup(ctx, "aws", s.Profile, c, s.setupFlags, []string{"-f", "aws"}, func() ([]*formats.Edit, []string, error) {
+		e, notes, err := formats.SetupAWS(c)
+		return []*formats.Edit{e}, notes, err
+	}, func() string {
+		if c.As == "default" {
+			return "aws sts get-caller-identity, or aws s3 ls"
+		}
+		return "aws --profile " + c.As + " s3 ls"
+	})
+}
+
+type setupKubernetesCmd struct {
+	Profile string `arg:"" help:"Profile; one that gives tokens or client certificates."`
+	Context string `help:"The context that is to log in so." placeholder:"NAME" xor:"who"`
+	User    string `help:"The user to make, for contexts that name it." placeholder:"NAME" xor:"who"`
+	setupFlags
+}
+
+func (*setupKubernetesCmd) Help() string {
+	return `Edits the kubeconfig that has the context: one of $KUBECONFIG, or ~/.kube/config. If the context's user is not there it is made; else a user jeton-PROFILE is, and the context points to that.
+
+Example:
+  jeton setup kubernetes prod --context my-cluster`
+}
+
+func (s *setupKubernetesCmd) Run(ctx context.Context, a *app) error {
+	if (s.Context == "") == (s.User == "") {
+		return plugin.Errorf(plugin.Usage, "one of --context and --user is needed").WithHint("kubectl config get-contexts lists the contexts")
+	}
+	c := &formats.Caller{As: "jeton-" + s.Profile, Context: s.Context, User: s.User, Getenv: a.getenv}
+	return a.setup(ctx, "kubernetes", s.Profile, c, s.setupFlags, []string{"-f", "kubernetes"}, func() ([]*formats.Edit, []string, error) {
+		return formats.SetupKubernetes(c)
+	}, func() string {
+		if c.Context != "" {
+			return "kubectl --context " + c.Context + " auth whoami"
+		}
+		return "kubectl config set-context CONTEXT --user=" + c.User
+	})
+}
+
+// A setUp is what was done for a caller, by which it can be undone.
+type setUp struct {
+	Caller  string      `json:"caller"`
+	Profile string      `json:"profile"`
+	Entry   string      `json:"entry"` // what the caller calls it
+	Files   []setUpFile `json:"files"`
+}
+
+type setUpFile struct {
+	Path    string           `json:"path"`
+	Existed bool             `json:"existed"`
+	Changes []formats.Change `json:"changes"`
+}
+
+// setup carries out, shows or undoes the edits for a caller.
+func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Caller, flags setupFlags, args []string, edits func() ([]*formats.Edit, []string, error), next func() string) error {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return plugin.Errorf(plugin.Config, "HOME is not set")
+	}
+	c.Home, c.ReadFile = home, readCallers
+	if c.As == "" {
+		c.As = profile
+	}
+	a.open(ctx, true)
+	if a.state == nil {
+		return plugin.Errorf(plugin.Config, "without a state directory what was replaced could not be put back: %v", a.why)
+	}
+	unlock, err := a.state.Lock(ctx, cache.ConfigLock)
+	if err != nil {
+		return plugin.Errorf(plugin.Later, "another jeton is editing configuration files")
+	}
+	defer unlock()
+	id := strings.Join([]string{caller, profile, c.As, c.Context, c.User, a.getenv("AWS_CONFIG_FILE"), a.getenv("KUBECONFIG")}, "\x00")
+	record := fmt.Sprintf("%s%x", cache.SetupPrefix, sha256.Sum256([]byte(id)))[:len(cache.SetupPrefix)+32]
+	former, err := a.formerSetUp(ctx, record)
+	if err != nil {
+		return err
+	}
+	if flags.Remove {
+		return a.undoSetUp(ctx, former, record, caller, profile, flags.DryRun)
+	}
+	p, err := a.profile(profile)
+	if err != nil {
+		return err
+	}
+	if roaming(p) {
+		return plugin.Errorf(plugin.Config, "%s stands for whatever is in the environment, which its callers do not share", profile).
+			WithHint("make a profile of it: jeton import env NAME")
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return plugin.Errorf(plugin.Config, "where jeton itself is cannot be told: %v", err)
+	}
+	c.Profile, c.Argv = p, append([]string{program, "get", profile}, args...)
+	if a.cli.Config != "" || a.getenv("JETON_CONFIG") != "" { // which the callers do not know of
+		c.Argv = append(c.Argv, "--config", p.Config)
+	}
+	list, notes, err := edits()
+	if err != nil {
+		return err
+	}
+	now := setUp{Caller: caller, Profile: profile, Entry: c.As + c.Context + c.User}
+	var out bytes.Buffer
+	for _, e := range list {
+		before, err := readCallers(e.Path)
+		if err != nil {
+			return err
+		}
+		after, changes, err := e.Apply(before)
+		if err != nil {
+			return err
+		}
+		_, missing := os.Stat(e.Path)
+		now.Files = append(now.Files, setUpFile{e.Path, missing == nil, changes})
+		if flags.DryRun {
+			out.Write(diff(e.Path, before, after))
+		}
+	}
+	if flags.DryRun {
+		return a.print(out.Bytes())
+	}
+	if err := a.recordSetUp(ctx, record, former, now); err != nil {
+		return err
+	}
+	for n, e := range list {
+		changed, err := cache.Edit(e.Path, func(text []byte) ([]byte, error) {
+			after, changes, err := e.Apply(text)
+			if err == nil && !equalChanges(changes, now.Files[n].Changes) {
+				err = errors.New(e.Path + ": somebody else has changed it meanwhile")
+			}
+			return after, err
+		})
+		if err != nil {
+			return plugin.Errorf(plugin.Output, "%v", err)
+		}
+		done := "is set up already"
+		if changed {
+			done = "written"
+		}
+		fmt.Fprintf(&out, "%s: %s\n", e.Path, done)
+	}
+	for _, note := range notes {
+		fmt.Fprintf(&out, "note: %s\n", note)
+	}
+	fmt.Fprintf(&out, "try: %s\n", next())
+	return a.print(out.Bytes())
+}
+
+// readCallers returns a file of a caller; one that is not there is empty.
+func readCallers(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "%v", err)
+	}
+	return text, nil
+}
+
+func equalChanges(a, b []formats.Change) bool {
+	return slices.EqualFunc(a, b, func(a, b formats.Change) bool {
+		return a.Region == b.Region && bytes.Equal(a.Was, b.Was) && bytes.Equal(a.Is, b.Is) && bytes.Equal(a.Lead, b.Lead) && a.New == b.New
+	})
+}
+
+func (a *app) formerSetUp(ctx context.Context, record string) (*setUp, error) {
+	b, err := a.state.Get(ctx, record)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	s := &setUp{}
+	if err == nil {
+		err = json.Unmarshal(b, s)
+	}
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "%s/%s, by which a setup can be undone, cannot be read: %v", a.state.Path(), record, err)
+	}
+	return s, nil
+}
+
+// recordSetUp keeps what is about to be done, beside what was done before.
+func (a *app) recordSetUp(ctx context.Context, record string, former *setUp, now setUp) error {
+	now.Files = slices.Clone(now.Files) // the caller goes by its own
+	if former != nil {
+		for _, f := range former.Files {
+			i := slices.IndexFunc(now.Files, func(n setUpFile) bool { return n.Path == f.Path })
+			if i < 0 {
+				now.Files = append(now.Files, f)
+				continue
+			}
+			now.Files[i].Existed, now.Files[i].Changes = f.Existed, slices.Clone(now.Files[i].Changes)
+			for n, c := range f.Changes {
+				j := slices.IndexFunc(now.Files[i].Changes, func(n formats.Change) bool { return n.Region == c.Region })
+				if j >= 0 { // what was there at the very first counts
+					c.Is = now.Files[i].Changes[j].Is
+					now.Files[i].Changes = slices.Delete(now.Files[i].Changes, j, j+1)
+				}
+				now.Files[i].Changes = slices.Insert(now.Files[i].Changes, n, c)
+			}
+		}
+	}
+	if !slices.ContainsFunc(now.Files, func(f setUpFile) bool { return len(f.Changes) > 0 }) {
+		return nil
+	}
+	b, err := json.MarshalIndent(now, "", " ")
+	if err == nil {
+		err = a.state.Put(ctx, record, b)
+	}
+	if err != nil {
+		return plugin.Errorf(plugin.Output, "what is replaced cannot be kept, so that nothing is: %v", err)
+	}
+	return nil
+}
+
+// undoSetUp puts back what was there, or shows it.
+func (a *app) undoSetUp(ctx context.Context, s *setUp, record, caller, profile string, dry bool) error {
+	if s == nil {
+		return plugin.Errorf(plugin.Config, "jeton has not set up %s for %s under this name", caller, plugin.Shorten(profile)).
+			WithHint("say it as you did then: --as, --context and --user, and the same files")
+	}
+	undone := map[string][]byte{}
+	for _, f := range s.Files {
+		text, err := readCallers(f.Path)
+		if err == nil {
+			undone[f.Path], err = formats.Undo(f.Path, text, f.Changes)
+		}
+		if err != nil {
+			return err // all files or none
+		}
+	}
+	var out bytes.Buffer
+	for _, f := range s.Files {
+		text, err := readCallers(f.Path)
+		if err != nil {
+			return err
+		}
+		if dry {
+			out.Write(diff(f.Path, text, undone[f.Path]))
+			continue
+		}
+		if !f.Existed && len(undone[f.Path]) == 0 {
+			if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return plugin.Errorf(plugin.Output, "%v", err)
+			}
+			fmt.Fprintf(&out, "%s: removed, as it was not there before\n", f.Path)
+			continue
+		}
+		_, err = cache.Edit(f.Path, func(now []byte) ([]byte, error) {
+			if !bytes.Equal(now, text) {
+				return nil, errors.New(f.Path + ": somebody else has changed it meanwhile")
+			}
+			return undone[f.Path], nil
+		})
+		if err != nil {
+			return plugin.Errorf(plugin.Output, "%v", err)
+		}
+		fmt.Fprintf(&out, "%s: as it was before\n", f.Path)
+	}
+	if !dry {
+		if err := a.state.Delete(ctx, record); err != nil {
+			return plugin.Errorf(plugin.Output, "%v", err)
+		}
+	}
+	return a.print(out.Bytes())
+}
+
+// diff shows by lines what distinguishes two versions of a file.
+func diff(path string, before, after []byte) []byte {
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "--- %s\n+++ %s\n", path, filepath.Clean(path))
+	old, now := strings.SplitAfter(string(before), "\n"), strings.SplitAfter(string(after), "\n")
+	line := func(sign, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "%s%s\n", sign, strings.TrimRight(text, "\r\n"))
+		}
+	}
+	i, j := 0, 0
+	for i < len(old) || j < len(now) {
+		if i < len(old) && j < len(now) && old[i] == now[j] {
+			i, j = i+1, j+1
+			continue
+		}
+		// The nearest place from which both go on alike.
+		di, dj := len(old)-i, len(now)-j
+		for sum := 1; sum < di+dj; sum++ {
+			for k := max(0, sum-(len(now)-j)+1); k <= sum && i+k < len(old); k++ {
+				if l := sum - k; j+l < len(now) && old[i+k] == now[j+l] && strings.TrimSpace(old[i+k]) != "" {
+					di, dj = k, l
+				}
+			}
+		}
+		fmt.Fprintf(&b, "@@ line %d @@\n", i+1)
+		if i > 0 {
+			line(" ", old[i-1])
+		}
+		for ; di > 0; di-- {
+			line("-", old[i])
+			i++
+		}
+		for ; dj > 0; dj-- {
+			line("+", now[j])
+			j++
+		}
+	}
+	return b.Bytes()
+}
