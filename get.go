@@ -12,7 +12,7 @@ import (
 type getCmd struct {
 	Profile string        `arg:"" optional:"" help:"Profile. Without it: $JETON_PROFILE, else the identity in the environment, else the profile called default."`
 	Format  string        `short:"f" help:"Format: ${formats}. Without it: kubernetes if kubectl is calling, else the profile's own, else json." placeholder:"FORMAT"`
-	For     string        `help:"Client that reads the openstack format: openstackclient." placeholder:"CLIENT"`
+	For     string        `help:"Client that reads the openstack format: openstackclient (the default), terraform or gophercloud." placeholder:"CLIENT"`
 	As      string        `help:"Name of the cloud in the openstack format, instead of the profile's." placeholder:"NAME"`
 	Shell   string        `help:"Shell that reads the env format: sh, fish or powershell." placeholder:"SHELL"`
 	MinTTL  time.Duration `name:"min-ttl" help:"Life that the credential must have left, such as 2h." placeholder:"D"`

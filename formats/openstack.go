@@ -18,10 +18,21 @@ import (
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 type openStack struct{ options Options }
 
+// The clients that read it, each in its own way.
+const (
+	openStackClient = "openstackclient" // and all that is made with openstacksdk
+	gophercloud     = "gophercloud"
+	terraform       = "terraform" // and OpenTofu and Packer
+)
+
 func newOpenStack(o Options) (Format, error) {
-	if o.Client != "" && o.Client != "openstackclient" {
+	clients := []string{openStackClient, terraform, gophercloud}
+	if o.Client == "" {
+		o.Client = openStackClient
+	}
+	if !slices.Contains(clients, o.Client) {
 		return nil, plugin.Errorf(plugin.Usage, "--for %s is not known", plugin.Shorten(o.Client)).
-			WithHint("there is: openstackclient")
+			WithHint("there are: %s", strings.Join(clients, ", "))
 	}
 	return &openStack{o}, nil
 }
@@ -35,14 +46,17 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 	if err := needKeystone(f.options, "openstack", c); err != nil {
 		return err
 	}
-	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" {
-		return plugin.Errorf(plugin.Config, "openstackclient exchanges the token of a clouds.yaml for another, and Keystone "+
-			"refuses that of one that stems from %s", delegations[kind]).
-			WithHint("jeton exec %s -- openstack … works, as do the formats kubernetes and header", f.options.Profile)
-	}
 	name := f.options.Name
 	if name == "" {
 		name = f.options.Profile
+	}
+	if f.options.Client != openStackClient {
+		return f.asItIs(w, name, c)
+	}
+	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" {
+		return plugin.Errorf(plugin.Config, "openstackclient exchanges the token of a clouds.yaml for another, and Keystone "+
+			"refuses that of one that stems from %s", delegations[kind]).
+			WithHint("jeton exec %s -- openstack … works, as do --for terraform and --for gophercloud", f.options.Profile)
 	}
 	_, authType := identityAPI(c)
 	_, err := w.Write(cloud(name, c, authType, [][2]string{
@@ -54,6 +68,22 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 		{"domain_id", c.Attrs[plugin.AttrDomainID]},
 		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
 	}, nil))
+	return err
+}
+
+// asItIs writes the cloud for gophercloud, which uses a token as it is if it is told
+// no scope: without making another one, and also if Keystone would not let it.
+func (f *openStack) asItIs(w io.Writer, name string, c *plugin.Credential) error {
+	version, authType := identityAPI(c)
+	if version == "2" {
+		return plugin.Errorf(plugin.Config, "gophercloud cannot use a token of Keystone's API v2.0 as it is").
+			WithHint("if the cloud has v3 too, its auth_url ends in /v3")
+	}
+	document := cloud(name, c, authType, [][2]string{{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"token", c.Token.Reveal()}}, nil)
+	if f.options.Client == terraform {
+		document = append([]byte("# Terraform's provider takes this with OS_ALLOW_REAUTH=false, or allow_reauth = false in its block.\n"), document...)
+	}
+	_, err := w.Write(document)
 	return err
 }
 
