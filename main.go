@@ -77,6 +77,8 @@ var verbs = []verb{
 	{"setup", "Have aws or kubectl ask jeton.", func() any { return &setupCmd{} }},
 	{"secret", "Keep a secret in the system's keyring.", func() any { return &secretCmd{} }},
 	{"gc", "Remove what has expired, and keys that nobody wants.", func() any { return &gcCmd{} }},
+	{"completion", "Print what has a shell complete jeton's words.", func() any { return &completionCmd{} }},
+	{"man", "Print the manual page.", func() any { return &manCmd{} }},
 	{"version", "Print the version.", func() any { return &versionCmd{} }},
 }
 
@@ -106,6 +108,7 @@ type app struct {
 	command        []string        // of exec: what stands behind "--"
 	read           map[string]bool // the variables that were read
 	warned         bool            // the user was told something
+	exited         bool            // by kong: --help was printed
 
 	file    *plugin.File
 	cache   *cache.Cache
@@ -142,6 +145,9 @@ func (a *app) run(args []string) (code plugin.Code) {
 	if document := a.leftBehind(); document != nil {
 		return a.failAll(a.print(document))
 	}
+	if len(args) > 0 && args[0] == completeCommand {
+		return a.failAll(a.complete(args[1:]))
+	}
 	if i := slices.Index(args, "--"); i >= 0 {
 		args, a.command = args[:i], args[i+1:]
 	}
@@ -153,20 +159,13 @@ func (a *app) run(args []string) (code plugin.Code) {
 	case args[0] == "help":
 		args = append(args[1:], "--help")
 	}
-	exited := -1
-	parser, err := kong.New(&a.cli, append(grammar(args),
-		kong.Name("jeton"), kong.Description(description),
-		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
-		kong.Writers(a.stdout, a.stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	)...)
+	parser, err := a.parser(args)
 	if err != nil {
 		return a.fail("", err)
 	}
 	k, err := parser.Parse(args)
-	if exited >= 0 {
-		return plugin.Code(exited) // --help was asked for, and is printed
+	if a.exited {
+		return 0 // --help was asked for, and is printed
 	}
 	if err != nil {
 		hint := "jeton"
@@ -184,6 +183,18 @@ func (a *app) run(args []string) (code plugin.Code) {
 	defer cancel()
 	k.BindTo(ctx, (*context.Context)(nil))
 	return a.failAll(k.Run(a))
+}
+
+// parser returns what reads a command line: the commands in names whole, and the
+// others by name.
+func (a *app) parser(names []string) (*kong.Kong, error) {
+	return kong.New(&a.cli, append(grammar(names),
+		kong.Name("jeton"), kong.Description(description),
+		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
+		kong.Writers(a.stdout, a.stderr),
+		kong.Exit(func(int) { a.exited = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)...)
 }
 
 // failAll prints err, or each of the errors that it joins, and returns the

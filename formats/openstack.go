@@ -25,14 +25,16 @@ const (
 	terraform       = "terraform" // and OpenTofu and Packer
 )
 
+// OpenStackClients are all of them, the default first.
+var OpenStackClients = []string{openStackClient, terraform, gophercloud}
+
 func newOpenStack(o Options) (Format, error) {
-	clients := []string{openStackClient, terraform, gophercloud}
 	if o.Client == "" {
 		o.Client = openStackClient
 	}
-	if !slices.Contains(clients, o.Client) {
+	if !slices.Contains(OpenStackClients, o.Client) {
 		return nil, plugin.Errorf(plugin.Usage, "--for %s is not known", plugin.Shorten(o.Client)).
-			WithHint("there are: %s", strings.Join(clients, ", "))
+			WithHint("there are: %s", strings.Join(OpenStackClients, ", "))
 	}
 	return &openStack{o}, nil
 }
