@@ -45,23 +45,12 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	format := g.format(a, p)
-	for _, flag := range []struct{ name, value, format string }{{"--shell", g.Shell, "env"}, {"--for", g.For, "openstack"}, {"--as", g.As, "openstack"}} {
-		if flag.value != "" && format != flag.format {
-			return plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, flag.format, plugin.Shorten(format))
-		}
-	}
-	f, err := formats.New(format, formats.Options{
-		Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
-	})
+	f, err := g.format(a, p)
 	if err != nil {
-		return about(p, err)
+		return err
 	}
 	a.open(ctx, !g.NoCache)
-	n := need{minTTL: formats.MinTTL(f), atLeast: g.MinTTL}
-	if g.Refresh {
-		n.since = a.started
-	}
+	n := g.need(a, f)
 	c, err := a.fetch(ctx, p, n)
 	if err != nil {
 		return about(p, err)
@@ -77,19 +66,37 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 	if err := a.print(document.Bytes()); err != nil {
 		return about(p, err)
 	}
-	a.leaveBehind(ctx, p, n, document.Bytes())
+	a.leaveBehind(ctx, g, p, document.Bytes())
 	return nil
 }
 
-// format returns the name of the format to print.
-func (g *getCmd) format(a *app, p *plugin.Profile) string {
+// need is what the command line and its format ask of a credential.
+func (g *getCmd) need(a *app, f formats.Format) need {
+	n := need{minTTL: formats.MinTTL(f), atLeast: g.MinTTL}
+	if g.Refresh {
+		n.since = a.started
+	}
+	return n
+}
+
+// format returns what writes the document.
+func (g *getCmd) format(a *app, p *plugin.Profile) (formats.Format, error) {
+	format := "json"
 	switch {
 	case g.Format != "":
-		return g.Format
+		format = g.Format
 	case a.getenv("KUBERNETES_EXEC_INFO") != "":
-		return "kubernetes"
+		format = "kubernetes"
 	case p.Common.Format != "":
-		return p.Common.Format
+		format = p.Common.Format
 	}
-	return "json"
+	for _, flag := range []struct{ name, value, format string }{{"--shell", g.Shell, "env"}, {"--for", g.For, "openstack"}, {"--as", g.As, "openstack"}} {
+		if flag.value != "" && format != flag.format {
+			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, flag.format, plugin.Shorten(format))
+		}
+	}
+	f, err := formats.New(format, formats.Options{
+		Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
+	})
+	return f, about(p, err)
 }

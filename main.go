@@ -143,7 +143,13 @@ func (a *app) run(args []string) (code plugin.Code) {
 		}
 	}()
 	if document := a.leftBehind(); document != nil {
-		return a.failAll(a.print(document))
+		n, err := a.stdout.Write(document)
+		switch {
+		case err == nil:
+			return 0
+		case n > 0:
+			return a.failAll(errOutput())
+		} // or the ordinary path will meet the same, and tell whom it is about
 	}
 	if len(args) > 0 && args[0] == completeCommand {
 		return a.failAll(a.complete(args[1:]))
@@ -260,9 +266,13 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // print writes a whole document to standard output, at once.
 func (a *app) print(b []byte) error {
 	if _, err := a.stdout.Write(b); err != nil {
-		return plugin.Errorf(plugin.Output, "standard output cannot be written")
+		return errOutput()
 	}
 	return nil
+}
+
+func errOutput() error {
+	return plugin.Errorf(plugin.Output, "standard output cannot be written")
 }
 
 func (a *app) warn(format string, args ...any) {

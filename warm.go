@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +24,8 @@ var plain = []string{"CREDENTIALS_DIRECTORY", "KUBERNETES_EXEC_INFO"}
 var indirect = []string{"OS_CLOUD", "OSC_PROFILE"}
 
 // leftBehind returns the document that was left behind for the command line, if
-// it depends on secrets in the environment: package hit has answered if not.
+// it depends on secrets in the environment or standard output would not take it at
+// once: package hit has answered if not.
 func (a *app) leftBehind() []byte {
 	dir, err := a.directory("XDG_STATE_HOME", xdg.StateHome)
 	if err != nil {
@@ -43,7 +46,7 @@ func (a *app) leftBehind() []byte {
 
 // leaveBehind has this command line answered with the document from now on, before
 // jeton really begins, if all that the document depends on can be told.
-func (a *app) leaveBehind(ctx context.Context, p *plugin.Profile, n need, document []byte) {
+func (a *app) leaveBehind(ctx context.Context, g *getCmd, p *plugin.Profile, document []byte) {
 	switch {
 	case a.state == nil, a.warned, a.cli.Verbose, a.args[0] != "get",
 		a.cli.Config != "" && !filepath.IsAbs(a.cli.Config): // which another directory would change
@@ -74,10 +77,52 @@ func (a *app) leaveBehind(ctx context.Context, p *plugin.Profile, n need, docume
 	for _, path := range w.Files {
 		w.Dirs = append(w.Dirs, filepath.Dir(path))
 	}
+	if dir := filepath.Dir(a.file.Path); a.file.Exists || exists(dir) {
+		w.Dirs = append(w.Dirs, dir)
+	} else {
+		w.Absent = append(w.Absent, dir)
+	}
 	slices.Sort(w.Dirs)
 	w.Dirs = slices.Compact(w.Dirs)
-	key, err := a.cache.Key(p, a.getenv)
-	if err == nil {
-		a.cache.Warm(ctx, key, a.policy(p, n), w, a.started)
+	first, err := a.reading(g, p)
+	if err != nil {
+		return
 	}
+	names := len(a.read)
+	a.cache.Warm(ctx, w, a.started, first, func() (cache.Reading, error) {
+		f, err := plugin.ReadFile(a.file.Path, a.file.Exists, issuers, a.getenv)
+		if err != nil {
+			return cache.Reading{}, err
+		}
+		again, err := f.Profile(p.Name)
+		if err != nil {
+			return cache.Reading{}, err
+		}
+		second, err := a.reading(g, again)
+		if err == nil && (!slices.Equal(again.Files(), p.Files()) || len(a.read) != names) {
+			err = errors.New("the profile has changed meanwhile")
+		}
+		return second, err
+	})
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// reading is what comes of p, as it was read, for a command line.
+func (a *app) reading(g *getCmd, p *plugin.Profile) (r cache.Reading, err error) {
+	f, err := g.format(a, p)
+	if err != nil {
+		return r, err
+	}
+	r.Policy = a.policy(p, g.need(a, f))
+	r.Document = func(c *plugin.Credential) ([]byte, error) {
+		var b bytes.Buffer
+		err := f.Encode(&b, c)
+		return b.Bytes(), err
+	}
+	r.Key, err = a.cache.Key(p, a.getenv)
+	return r, err
 }

@@ -217,8 +217,8 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	if cred == prev {
 		return cred, nil // there was nothing better, and it grows no younger
 	}
-	c.cool(ctx, key.Name)
 	err = c.put(ctx, key, "", newEntry(p, key, cred, now))
+	c.cool(ctx, key.Name)
 	if p.Kept != nil {
 		if err := p.Kept(ctx, cred, err); err != nil {
 			return nil, err
@@ -418,7 +418,6 @@ func (c *Cache) holds(ctx context.Context, id string) bool {
 
 // Clear forgets everything.
 func (c *Cache) Clear(ctx context.Context) error {
-	c.cool(ctx, "")
 	kept, err := c.Kept(ctx)
 	for _, k := range kept {
 		_, e := c.Drop(ctx, k.Name)
@@ -432,6 +431,9 @@ func (c *Cache) Clear(ctx context.Context) error {
 			}
 		}
 		err = errors.Join(err, e)
+	}
+	if e := c.cool(ctx, ""); e != nil {
+		err = errors.Join(err, plugin.Errorf(plugin.Config, "cannot remove what is kept: %v", e))
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 // foreign reports whether a file of that name is not one that jeton writes.
 func foreign(name string) bool {
 	value, _, _ := strings.Cut(name, ".")
-	return !isKeyName(value) && value != hit.Dir && value != pepperName && value != SecretsName && value != ConfigLock &&
+	return !isKeyName(value) && !hit.IsName(value) && value != hit.Dir && value != pepperName && value != SecretsName && value != ConfigLock &&
 		!strings.HasPrefix(value, SetupPrefix) && !strings.HasPrefix(value, ledgerPrefix) && !strings.HasPrefix(value, scratchPrefix)
 }
 

@@ -3,27 +3,47 @@ package cache
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache/hit"
+	"github.com/jeton-cli/jeton/plugin"
 )
 
+// A Reading is what comes of reading all that a document depends on.
+type Reading struct {
+	Key      Key
+	Policy   Policy
+	Document func(*plugin.Credential) ([]byte, error)
+}
+
 // Warm leaves w behind for package hit, which answers the same command line with
-// it from now on, as long as nothing changes that it depends on. It is the
-// document made of what is kept under key, by a process that began at started.
-// Nothing that goes wrong here is of any importance.
-func (c *Cache) Warm(ctx context.Context, key Key, p Policy, w hit.Warm, started time.Time) {
+// it from now on, as long as nothing changes that it depends on. It was printed by a
+// process that began at started, after the first reading; again reads everything once
+// more: what is left behind has to be that which was read, and not what has come into
+// its place since. A failure costs nothing but time.
+func (c *Cache) Warm(ctx context.Context, w hit.Warm, started time.Time, first Reading, again func() (Reading, error)) {
 	d, ok := c.Store.(*Dir)
-	e := c.load(ctx, key)
-	if !ok || p.judge(e, time.Now()) != good || p.AtLeast > 0 || !p.Since.IsZero() {
+	if !ok || first.Policy.AtLeast > 0 || !first.Policy.Since.IsZero() {
 		return
 	}
-	w.Key = key.Name
-	w.Files = append(w.Files, filepath.Join(d.path, key.Name))
+	w.Key = first.Key.Name
+	w.Files = append(w.Files, filepath.Join(d.path, w.Key))
 	w.Dirs = append(w.Dirs, d.path)
-	w.NotBefore, w.Until = e.Created.Add(-clockSlack).UnixNano(), p.goodUntil(e).UnixNano()
-	b := w.Encode(started.UnixNano())
+	encode := func(r Reading) []byte {
+		e := c.load(ctx, r.Key)
+		if r.Key.Name != w.Key || r.Policy.judge(e, time.Now()) != good {
+			return nil
+		}
+		if document, err := r.Document(e.credential()); err != nil || !bytes.Equal(document, w.Document) {
+			return nil
+		}
+		w.NotBefore, w.Until = e.Created.Add(-clockSlack).UnixNano(), r.Policy.goodUntil(e).UnixNano()
+		return w.Encode(started.UnixNano())
+	}
+	b := encode(first)
 	if b == nil {
 		return
 	}
@@ -32,8 +52,17 @@ func (c *Cache) Warm(ctx context.Context, key Key, p Policy, w hit.Warm, started
 		return
 	}
 	name := hit.Name(w.Args)
-	if former, err := warm.Get(ctx, name); err != nil || !bytes.Equal(former, b) {
-		warm.Put(ctx, name, b)
+	if former, err := warm.Get(ctx, name); err == nil && bytes.Equal(former, b) {
+		return
+	}
+	second, err := again()
+	if err != nil || !bytes.Equal(encode(second), b) {
+		return
+	}
+	warm.Put(ctx, name, b)
+	// Who has dropped the credential meanwhile may have looked for this before it was there.
+	if !bytes.Equal(w.Encode(started.UnixNano()), b) {
+		warm.Delete(ctx, name)
 	}
 }
 
@@ -74,33 +103,33 @@ func (c *Cache) warm() (*Dir, error) {
 	return d, err
 }
 
-// cool removes what Warm has left behind of a key, or with "" of all.
-func (c *Cache) cool(ctx context.Context, key string) {
+// cool removes what Warm has left behind of a key, or with "" of all. Whatever it was
+// made of has to be gone or replaced by then, or it may come again.
+func (c *Cache) cool(ctx context.Context, key string) error {
 	d, ok := c.Store.(*Dir)
 	if !ok {
-		return
+		return nil
 	}
 	if _, err := d.root.Lstat(hit.Dir); err != nil {
-		return // as mostly, there is nothing
+		return nil // as mostly, there is nothing
 	}
 	warm, err := c.warm()
 	if err != nil {
-		return
+		return err
 	}
 	files, err := warm.list()
-	if err != nil {
-		return
-	}
 	for _, f := range files {
 		name := f.value + f.suffix
-		if b, err := warm.Get(ctx, name); key == "" || err != nil || hit.IsOf(b, key) {
-			warm.Delete(ctx, name)
+		if b, e := warm.Get(ctx, name); key == "" || e != nil || hit.IsOf(b, key) {
+			if e := warm.Delete(ctx, name); !errors.Is(e, fs.ErrNotExist) {
+				err = errors.Join(err, e)
+			}
 		}
 	}
+	return err
 }
 
 // remove deletes the entry called name, and what was made of it.
 func (c *Cache) remove(ctx context.Context, name string) error {
-	c.cool(ctx, name)
-	return c.Store.Delete(ctx, name)
+	return errors.Join(c.Store.Delete(ctx, name), c.cool(ctx, name))
 }

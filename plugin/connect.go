@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -68,9 +70,13 @@ type early struct {
 }
 
 type dialled struct {
-	conn net.Conn
-	err  error
+	conn net.Conn // nil if it failed
+	at   time.Time
 }
+
+// stale is the age at which a server may have given up on a connection that was
+// begun early.
+const stale = 3 * time.Second
 
 func (e *early) begin(addr string, dial func(context.Context, string) (net.Conn, error)) {
 	e.mu.Lock()
@@ -87,37 +93,50 @@ func (e *early) begin(addr string, dial func(context.Context, string) (net.Conn,
 		ctx, cancel := context.WithTimeout(context.Background(), 2*dialLimit)
 		defer cancel()
 		conn, err := dial(ctx, addr)
-		done <- dialled{conn, err}
+		if err != nil {
+			conn = nil // whoever takes it tries for itself
+		}
+		done <- dialled{conn, time.Now()}
 	}()
 }
 
-// take returns the connection to addr that was begun, if there is one.
-func (e *early) take(ctx context.Context, addr string) (net.Conn, error, bool) {
+// take returns the connection to addr that was begun, or nil if there is none that
+// will do.
+func (e *early) take(ctx context.Context, addr string) net.Conn {
 	e.mu.Lock()
 	done := e.begun[addr]
 	delete(e.begun, addr)
 	e.mu.Unlock()
 	if done == nil {
-		return nil, nil, false
+		return nil
 	}
 	select {
 	case d := <-done:
-		return d.conn, d.err, true
+		if d.conn != nil && time.Since(d.at) >= stale {
+			d.conn.Close()
+			return nil
+		}
+		return d.conn
 	case <-ctx.Done():
-		return nil, ctx.Err(), true
+		go func() {
+			if d := <-done; d.conn != nil {
+				d.conn.Close()
+			}
+		}()
+		return nil
 	}
 }
 
 // dialTLS returns a connection for one request, or several.
 func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
-	if conn, err, ok := t.early.take(ctx, addr); ok {
-		return conn, err
+	if conn := t.early.take(ctx, addr); conn != nil {
+		return conn, nil
 	}
 	return t.dial(ctx, addr)
 }
 
 func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
-	config := t.base.TLSClientConfig.Clone()
+	config := t.tls.Clone()
 	if config.RootCAs == nil {
 		go t.roots() // while the name is resolved
 	}
@@ -125,7 +144,9 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.NextProtos = []string{"h2", "http/1.1"}
+	if config.NextProtos = []string{"h2", "http/1.1"}; strings.Contains(os.Getenv("GODEBUG"), "http2client=0") {
+		config.NextProtos = config.NextProtos[1:] // net/http goes by the same
+	}
 	config.ServerName, _, _ = net.SplitHostPort(addr)
 	if config.RootCAs == nil {
 		config.RootCAs = t.roots()
@@ -152,9 +173,10 @@ var bundles = []string{
 }
 
 // systemRoots returns the system's authorities, or nil for what crypto/x509 finds,
-// which goes by SSL_CERT_FILE and SSL_CERT_DIR.
+// which goes by SSL_CERT_FILE and SSL_CERT_DIR, and on macOS and Windows by what the
+// system itself trusts.
 func systemRoots() *x509.CertPool {
-	if os.Getenv("SSL_CERT_FILE") != "" || os.Getenv("SSL_CERT_DIR") != "" {
+	if runtime.GOOS != "linux" || os.Getenv("SSL_CERT_FILE") != "" || os.Getenv("SSL_CERT_DIR") != "" {
 		return nil
 	}
 	for _, path := range bundles {

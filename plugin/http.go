@@ -50,10 +50,11 @@ type transport struct {
 	log    func(string, ...any)
 	once   sync.Once // a warm answer needs no certificates
 	base   *http.Transport
+	behind func() *http.Transport // for what goes through a proxy
+	tls    *tls.Config            // of connections without one
 	err    error
 	roots  func() *x509.CertPool // the system's
 	early  early
-	behind sync.Once // a proxy
 }
 
 type onceKey struct{}
@@ -69,13 +70,6 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.once.Do(t.open)
 	if t.err != nil {
 		return nil, t.err
-	}
-	if proxy, err := t.base.Proxy(r); proxy != nil && err == nil {
-		t.behind.Do(func() { // net/http itself speaks TLS through a proxy
-			if t.base.TLSClientConfig.RootCAs == nil {
-				t.base.TLSClientConfig.RootCAs = t.roots()
-			}
-		})
 	}
 	resp, err := t.try(r)
 	if !passing(resp, err) || r.Context().Value(onceKey{}) != nil || r.Body != nil && r.GetBody == nil {
@@ -102,7 +96,11 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // broken connection and not a puzzle for a parser.
 func (t *transport) try(r *http.Request) (*http.Response, error) {
 	start := time.Now()
-	resp, err := t.base.RoundTrip(r)
+	base := t.base
+	if proxy, err := base.Proxy(r); proxy != nil && err == nil {
+		base = t.behind()
+	}
+	resp, err := base.RoundTrip(r)
 	took := time.Since(start).Round(time.Millisecond)
 	if err != nil {
 		t.log("%s %s://%s%s: %s (%s)", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, connectionTrouble(err), took)
@@ -201,6 +199,14 @@ func (t *transport) open() {
 		}
 		t.base.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
+	t.tls = t.base.TLSClientConfig.Clone() // net/http changes its own
+	t.behind = sync.OnceValue(func() *http.Transport {
+		behind := t.base.Clone() // net/http itself speaks TLS through a proxy
+		if behind.TLSClientConfig.RootCAs == nil {
+			behind.TLSClientConfig.RootCAs = t.roots()
+		}
+		return behind
+	})
 }
 
 // ParseURL returns the URL that an option names, or an error if it cannot be

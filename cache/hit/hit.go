@@ -9,10 +9,12 @@
 // before os; TestWarmStart guards that order. It is the only place in jeton that relies
 // on it.
 //
-// It can say nothing that the ordinary path would not. That path leaves a [Warm]
+// It is to say nothing that the ordinary path would not. That path leaves a [Warm]
 // behind: the document that it has printed, and all that the document depended on.
 // If every one of these is what it was, the document is printed again and the
-// process ends. On any doubt init returns, and the ordinary path decides.
+// process ends. On any doubt init returns, and the ordinary path decides. What it
+// relies on is that a file whose times, size, owner and mode are the same has the same
+// content, and is as readable as it was.
 package hit
 
 import "syscall"
@@ -44,8 +46,10 @@ const (
 	exe     = "/proc/self/exe" // another jeton may print something else
 
 	// settled is the age in nanoseconds at which a file can no longer change
-	// without its times changing too: they are kept in ticks of the kernel's.
-	settled = 20e6
+	// without its times changing too: they are kept in ticks of the kernel's. Some
+	// file systems know only seconds, or every other one.
+	settled        = 20e6
+	settledSeconds = 2e9
 )
 
 // The first use of the heap would cost more than all that is done here.
@@ -54,20 +58,34 @@ var (
 	scratch [256]byte     // for what is compared, one thing at a time
 )
 
-// Name returns the name of the file for a command line. Kubernetes' clients tell
-// more of what they want in a variable.
+// Name returns the name of the file for a command line and the variables that say
+// more of what is wanted.
 func Name(args []string) string {
 	sum := hash(nil)
 	for _, arg := range args {
-		sum = more(sum, []byte(arg))
-		sum = more(sum, []byte{0})
+		sum = more(more(sum, []byte(arg)), []byte{0})
 	}
-	return string(appendHex(scratch[:0], more(sum, []byte(getenv("KUBERNETES_EXEC_INFO")))))
+	for _, name := range [...]string{"KUBERNETES_EXEC_INFO", "JETON_PROFILE", "JETON_CONFIG"} {
+		sum = more(more(sum, []byte(getenv(name))), []byte{0})
+	}
+	return string(appendHex(scratch[:0], sum))
+}
+
+// IsName reports whether name is like one that Name returns.
+func IsName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(name) == 16
 }
 
 // Encode returns w as a file, or nil if it cannot be one: a file is missing, or was
-// changed since before started, a time in nanoseconds since 1970, so that what was
-// read of it may not be what there is now.
+// changed so shortly before started, a time in nanoseconds since 1970, that it can
+// change again and not show it, or may be read by a group only, of which the process
+// need not be the next time. Who has read the files between two calls that return
+// the same has read what the result stands for.
 func (w *Warm) Encode(started int64) []byte {
 	b := append([]byte("k "), w.Key...)
 	b = append(b, "\nu "...)
@@ -96,9 +114,13 @@ func (w *Warm) Encode(started int64) []byte {
 		ok = ok && clean(path) && absent(path)
 	}
 	for _, path := range append([]string{exe}, w.Files...) {
-		id, changed := fileID(path)
+		id, changed, readable := fileID(path)
 		b = append(append(append(append(append(b, "f "...), id...), ' '), path...), '\n')
-		ok = ok && id != nil && clean(path) && changed < started-settled
+		wait := int64(settled)
+		if changed%1e9 == 0 {
+			wait = settledSeconds
+		}
+		ok = ok && id != nil && readable && clean(path) && changed < started-wait
 	}
 	for _, path := range w.Dirs {
 		id := dirID(path)
@@ -171,7 +193,7 @@ func document(b []byte, args []string, now int64, mac func(value string) string)
 			same = absent(string(text))
 		case 'f':
 			path := lastField(text, fileFields)
-			id, _ := fileID(path)
+			id, _, _ := fileID(path)
 			same = id != nil && string(id) == string(text[:max(0, len(text)-len(path)-1)])
 		case 'd':
 			path := lastField(text, dirFields)

@@ -8,12 +8,18 @@ func init() { answer() }
 // the process, or returns.
 func answer() {
 	b := Look(arguments(), nil)
+	if len(b) == 0 {
+		return
+	}
+	if flags, _, err := syscall.RawSyscall(syscall.SYS_FCNTL, 1, syscall.F_GETFL, 0); err != 0 || flags&syscall.O_NONBLOCK != 0 {
+		return // it would take package os to wait for such a reader
+	}
 	for written := 0; written < len(b); {
 		n, err := syscall.Write(1, b[written:])
 		switch {
 		case err == syscall.EINTR:
 		case err != nil && written == 0:
-			return // the ordinary path meets the same, and tells it
+			return // the ordinary path will meet the same, and tell it
 		case err != nil:
 			syscall.Write(2, []byte("jeton: standard output cannot be written\n"))
 			syscall.Exit(74)
@@ -21,9 +27,7 @@ func answer() {
 			written += n
 		}
 	}
-	if len(b) > 0 {
-		syscall.Exit(0)
-	}
+	syscall.Exit(0)
 }
 
 // Look returns the document that was left behind for the command line, if nothing
@@ -32,7 +36,7 @@ func answer() {
 // does it.
 func Look(args []string, mac func(value string) string) []byte {
 	dir := directory()
-	if len(args) < 2 || args[0] != "get" || dir == "" {
+	if len(args) == 0 || args[0] != "get" || dir == "" {
 		return nil
 	}
 	// As main does: nobody is to read this process's memory.
@@ -98,15 +102,17 @@ const (
 	dirFields  = 4
 )
 
-// fileID returns what changes when a file does, or its owner or mode, and the time
-// in nanoseconds since 1970 at which that was last.
-func fileID(path string) (id []byte, changed int64) {
+// fileID returns what changes when a file does, or its owner or mode, the time in
+// nanoseconds since 1970 at which that was last, and whether it takes no membership
+// of a group to read it.
+func fileID(path string) (id []byte, changed int64, readable bool) {
 	var s syscall.Stat_t
 	if syscall.Stat(path, &s) != nil {
-		return nil, 0
+		return nil, 0, false
 	}
 	changed = s.Ctim.Nano()
-	return fields(int64(s.Dev), int64(s.Ino), s.Size, s.Mtim.Nano(), changed), changed
+	readable = int(s.Uid) == syscall.Geteuid() || s.Mode&0o004 != 0
+	return fields(int64(s.Dev), int64(s.Ino), s.Size, s.Mtim.Nano(), changed), changed, readable
 }
 
 // dirID returns what changes when another directory is in a directory's place, or

@@ -9,6 +9,6 @@ const fileFields, dirFields = 5, 4
 // Look finds nothing.
 func Look([]string, func(string) string) []byte { return nil }
 
-func absent(string) bool            { return false }
-func fileID(string) ([]byte, int64) { return nil, 0 }
-func dirID(string) []byte           { return nil }
+func absent(string) bool                  { return false }
+func fileID(string) ([]byte, int64, bool) { return nil, 0, false }
+func dirID(string) []byte                 { return nil }
