@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -65,11 +66,13 @@ func TestWarmStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	u := newUser(t, w, prodAndS3)
-	for _, args := range [][]string{{"get", "prod", "-f", "kubernetes"}, {"get", "s3", "-f", "aws"}, {"get", "prod"}} {
-		want := u.warmUp(t, nil, args...)
+	for _, args := range [][]string{{"get", "prod", "-f", "kubernetes"}, {"get", "s3", "-f", "aws"}, {"get", "prod"}, {"get"}} {
+		env := []string{"JETON_PROFILE=prod"}
+		want := u.warmUp(t, env, args...)
+		u.warmUp(t, []string{"JETON_PROFILE=s3"}, args...)
 		before := u.files(t)
 		w.front.Forget()
-		got, packages := u.run(t, nil, args...)
+		got, packages := u.run(t, env, args...)
 		if got != want {
 			t.Errorf("%s: %+v, not %+v", args, got, want)
 		}
@@ -201,9 +204,13 @@ func TestWarmLikeOrdinary(t *testing.T) {
 		"the cache is open":      mode(0o755, ".cache", "jeton"),
 		"the entry is open":      mode(0o644, ".cache", "jeton", "[0-9a-f]*[0-9a-f]"),
 		"the answer is open":     mode(0o644, ".cache", "jeton", "hit", "*"),
-		"the cache is gone":      remove(".cache"),
-		"the pepper is gone":     remove(".local", "state", "jeton", "pepper"),
-		"the state is gone":      remove(".local"),
+		"answers are open, and it is rejected": func(t *testing.T, w *world, u *user) []string {
+			mode(0o755, ".cache", "jeton", "hit")(t, w, u)
+			return jeton("reject", "prod")(t, w, u)
+		},
+		"the cache is gone":  remove(".cache"),
+		"the pepper is gone": remove(".local", "state", "jeton", "pepper"),
+		"the state is gone":  remove(".local"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -221,6 +228,9 @@ func TestWarmLikeOrdinary(t *testing.T) {
 			args := []string{"get", "prod"}
 			u.warmUp(t, nil, args...)
 			env := change(t, w, u)
+			if left, _ := filepath.Glob(in(u, ".cache", "jeton", "hit", "*")); strings.Contains(name, "rejected") && len(left) > 0 {
+				t.Errorf("left behind is %v", left)
+			}
 			got, packages := u.run(t, env, args...)
 			want, _ := u.run(t, env, append([]string{"--verbose=false"}, args...)...) // which is never warm
 			if got.stdout != want.stdout || got.code != want.code || remembered.ReplaceAllString(got.stderr, "") != remembered.ReplaceAllString(want.stderr, "") {
@@ -261,8 +271,16 @@ func TestWarmOtherUser(t *testing.T) {
 	}
 	w := newWorld(t)
 	u := newUser(t, w, prodAndS3)
+	program, err := os.ReadFile(u.jeton)
+	u.jeton = filepath.Join(u.home, "jeton") // that of all the tests stays as it is
+	if err == nil {
+		err = os.WriteFile(u.jeton, program, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	u.warmUp(t, nil, "get", "prod")
-	if err := exec.Command("chmod", "-R", "a+rX", u.home, filepath.Dir(u.jeton)).Run(); err != nil {
+	if err := exec.Command("chmod", "-R", "a+rX", u.home).Run(); err != nil {
 		t.Fatal(err)
 	}
 	for dir := u.home; dir != "/"; dir = filepath.Dir(dir) {
@@ -273,6 +291,49 @@ func TestWarmOtherUser(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "gAAAA") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A reader who is slow, and not waited for by the system, gets all of it; and who
+// cannot have it is told as ever.
+func TestWarmOutput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u := newUser(t, w, "")
+	token := strings.Repeat("CANARY-0123456789", 2000) // above what its pipe holds
+	u.configure(t, w, `  big: {plugin: command, argv: [printf, '{"token":"`+token+`"}'], format: token}`)
+	u.warmUp(t, nil, "get", "big")
+	r, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, out.Fd(), syscall.F_SETPIPE_SZ, 4096); errno != 0 {
+		t.Fatal(errno)
+	}
+	if err := syscall.SetNonblock(int(out.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	cmd := u.command("get", "big")
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	b, err := io.ReadAll(r)
+	if e := cmd.Wait(); e != nil || err != nil || strings.TrimSpace(string(b)) != token {
+		t.Errorf("%v, %v: %d bytes of %d", e, err, len(b), len(token))
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	cmd = u.command("get", "big")
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = full, &stderr
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 74 || stderr.String() != "jeton: big: standard output cannot be written\n" {
+		t.Errorf("%v: %s", err, stderr.String())
 	}
 }
 
@@ -354,6 +415,24 @@ func TestWarmSecrets(t *testing.T) {
 			t.Errorf("%s: another secret: %+v", name, got)
 		}
 		if profile == "" {
+			dir := filepath.Join(u.home, ".config", "jeton")
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if got, _ := u.run(t, env("CANARY-alice-pw"), args...); got != want {
+					t.Errorf("%s: with a directory: %+v", name, got)
+				}
+			}
+			if err := os.Chmod(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := u.run(t, env("CANARY-alice-pw"), args...); got.code != 78 {
+				t.Errorf("%s: with a directory of others: %+v", name, got)
+			}
+			if err := os.Chmod(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
 			u.configure(t, w, "  broken")
 			if got, _ := u.run(t, env("CANARY-alice-pw"), args...); got.code != 78 {
 				t.Errorf("%s: with a configuration: %+v", name, got)

@@ -1,6 +1,7 @@
 package hit
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -95,6 +96,17 @@ func TestDocument(t *testing.T) {
 	}
 	if got := document(b, args, 0, w.MAC); got != nil {
 		t.Errorf("a directory of another mode: %q", got)
+	}
+	if os.Geteuid() != 0 {
+		return // nobody else can give a file away
+	}
+	for mode, want := range map[os.FileMode]bool{0o644: true, 0o640: false} {
+		if err := errors.Join(os.Chown(file, 1, 1), os.Chmod(file, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Encode(time.Now().Add(time.Minute).UnixNano()) != nil; got != want {
+			t.Errorf("somebody else's file of mode %o: %v", mode, got)
+		}
 	}
 }
 

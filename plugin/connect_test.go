@@ -1,0 +1,140 @@
+package plugin
+
+import (
+	"context"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A connection that was begun early never makes a request fail: if it could not be
+// had, or has grown old, the request makes its own. And it is begun while others are
+// asked, of which -race makes sure.
+func TestConnect(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Proto)
+	}))
+	server.EnableHTTP2 = true
+	address := server.Listener.Addr().String()
+	server.Listener.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	get := func(client *http.Client, url string) string {
+		t.Helper()
+		resp, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+
+	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer other.Close()
+	pair := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Certificate().Raw})
+	if err := os.WriteFile(ca, pair, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := newHTTPClient(&Common{CAFile: Path(ca), Proxy: "none"}, t.Logf)
+	Connect(client, "https://"+address) // where nobody is yet
+	get(client, other.URL)
+	early := &client.Transport.(*transport).early
+	early.mu.Lock()
+	done := early.begun[address]
+	early.mu.Unlock()
+	failed := <-done
+	done <- failed
+
+	var err error
+	if server.Listener, err = net.Listen("tcp", address); err != nil {
+		t.Fatal(err)
+	}
+	server.StartTLS()
+	defer server.Close()
+	if failed.conn != nil {
+		t.Error("a connection to nobody")
+	}
+	if proto := get(client, server.URL); proto != "HTTP/2.0" {
+		t.Error(proto)
+	}
+
+	Connect(client, server.URL)
+	var wg sync.WaitGroup
+	for _, url := range []string{other.URL, server.URL} {
+		wg.Go(func() { get(client, url) })
+	}
+	wg.Wait()
+}
+
+// closing tells whether it was closed.
+type closing struct {
+	net.Conn
+	closed bool
+}
+
+func (c *closing) Close() error { c.closed = true; return nil }
+
+// Servers give up on those who connect and ask for nothing.
+func TestConnectStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for age, stale := range map[time.Duration]bool{0: false, 2 * time.Second: false, 5 * time.Second: true} {
+			var e early
+			conn := &closing{}
+			e.begin("a:443", func(context.Context, string) (net.Conn, error) { return conn, nil })
+			time.Sleep(age)
+			synctest.Wait()
+			if got := e.take(t.Context(), "a:443"); (got == nil) != stale || conn.closed != stale {
+				t.Errorf("%s: %v, closed: %v", age, got, conn.closed)
+			}
+			if e.take(t.Context(), "a:443") != nil {
+				t.Error("a connection is taken twice")
+			}
+		}
+		var e early
+		conn := &closing{}
+		e.begin("a:443", func(context.Context, string) (net.Conn, error) { time.Sleep(time.Second); return conn, nil })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if got := e.take(ctx, "a:443"); got != nil {
+			t.Error(got)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if !conn.closed {
+			t.Error("a connection that nobody wants stays open")
+		}
+	})
+}
+
+// What GODEBUG takes from net/http is not offered to a server.
+func TestConnectWithoutHTTP2(t *testing.T) {
+	t.Setenv("GODEBUG", strings.TrimPrefix(os.Getenv("GODEBUG")+",http2client=0", ","))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := newHTTPClient(&Common{CAFile: Path(ca), Proxy: "none"}, t.Logf).Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.Proto != "HTTP/1.1" {
+		t.Error(resp.Proto)
+	}
+}
