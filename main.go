@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -106,7 +107,7 @@ type app struct {
 	cli            cli
 	args           []string        // of the command line
 	command        []string        // of exec: what stands behind "--"
-	read           map[string]bool // the variables that were read
+	read           func() []string // returns the variables that were read
 	warned         bool            // the user was told something
 	exited         bool            // by kong: --help was printed
 
@@ -121,13 +122,19 @@ func main() {
 	started := time.Now()
 	debug.SetTraceback("none") // arguments of functions can be secrets
 	protect()
-	a := &app{stdout: os.Stdout, stderr: os.Stderr, started: started, read: map[string]bool{}}
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, started: started}
 	var mu sync.Mutex
+	read := map[string]bool{}
 	a.getenv = func(name string) string {
 		mu.Lock()
 		defer mu.Unlock()
-		a.read[name] = true
+		read[name] = true
 		return os.Getenv(name)
+	}
+	a.read = func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Sorted(maps.Keys(read))
 	}
 	os.Exit(int(a.run(os.Args[1:])))
 }

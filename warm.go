@@ -54,7 +54,8 @@ func (a *app) leaveBehind(ctx context.Context, g *getCmd, p *plugin.Profile, doc
 	}
 	// What the libraries read of the environment is not in a.read.
 	w := hit.Warm{Args: a.args, Document: document, Env: []string{"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}}
-	for name := range a.read {
+	names := a.read()
+	for _, name := range names {
 		switch own := strings.HasPrefix(name, "JETON_") || strings.HasPrefix(name, "XDG_") || slices.Contains(plain, name); {
 		case os.Getenv(name) != "" && slices.Contains(indirect, name):
 			return
@@ -88,7 +89,6 @@ func (a *app) leaveBehind(ctx context.Context, g *getCmd, p *plugin.Profile, doc
 	if err != nil {
 		return
 	}
-	names := len(a.read)
 	a.cache.Warm(ctx, w, a.started, first, func() (cache.Reading, error) {
 		f, err := plugin.ReadFile(a.file.Path, a.file.Exists, issuers, a.getenv)
 		if err != nil {
@@ -99,7 +99,7 @@ func (a *app) leaveBehind(ctx context.Context, g *getCmd, p *plugin.Profile, doc
 			return cache.Reading{}, err
 		}
 		second, err := a.reading(g, again)
-		if err == nil && (!slices.Equal(again.Files(), p.Files()) || len(a.read) != names) {
+		if err == nil && (!slices.Equal(again.Files(), p.Files()) || len(a.read()) != len(names)) {
 			err = errors.New("the profile has changed meanwhile")
 		}
 		return second, err

@@ -271,12 +271,9 @@ func TestWarmOtherUser(t *testing.T) {
 	}
 	w := newWorld(t)
 	u := newUser(t, w, prodAndS3)
-	program, err := os.ReadFile(u.jeton)
-	u.jeton = filepath.Join(u.home, "jeton") // that of all the tests stays as it is
-	if err == nil {
-		err = os.WriteFile(u.jeton, program, 0o755)
-	}
-	if err != nil {
+	shared := u.jeton // stays as it is
+	u.jeton = filepath.Join(u.home, "jeton")
+	if err := exec.Command("cp", shared, u.jeton).Run(); err != nil {
 		t.Fatal(err)
 	}
 	u.warmUp(t, nil, "get", "prod")
