@@ -1,16 +1,19 @@
 # The two commands for a newcomer are `make demo` and `make test`.
 
 GO = CGO_ENABLED=0 go
+# jeton speaks HTTP/1.1 only, and so need not bring net/http's HTTP/2.
+RELEASE = -tags nethttpomithttp2 -trimpath -ldflags '-s -w'
+OUT = jeton
 PARTS = ./... ./testdata/embedded ./testdata/demo ./testdata/bench/...
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 .PHONY: build install demo test test-servers lint bench clean
 build: ## build ./jeton
-	$(GO) build -trimpath -ldflags '-s -w' -o jeton .
+	$(GO) build $(RELEASE) -o $(OUT) .
 
 install: ## install jeton where go puts programs
-	$(GO) install -trimpath -ldflags '-s -w' .
+	$(GO) install $(RELEASE) .
 
 demo: build ## show jeton at work, on an embedded Keystone
 	go run ./testdata/demo $(CURDIR)/jeton
@@ -35,7 +38,7 @@ lint: ## check the code, and build it for every system
 
 bench: build ## measure jeton beside a program that prints a file
 	mkdir -p .test/bench
-	$(GO) build -trimpath -ldflags '-s -w' -o .test/bench/ . ./testdata/bench/hello ./testdata/bench/rss
+	$(GO) build $(RELEASE) -o .test/bench/ . ./testdata/bench/hello ./testdata/bench/rss
 	go run ./testdata/bench $(CURDIR)/.test/bench
 
 clean: ## remove what was built

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 )
@@ -144,9 +143,7 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if config.NextProtos = []string{"h2", "http/1.1"}; strings.Contains(os.Getenv("GODEBUG"), "http2client=0") {
-		config.NextProtos = config.NextProtos[1:] // net/http goes by the same
-	}
+	config.NextProtos = []string{"http/1.1"}
 	config.ServerName, _, _ = net.SplitHostPort(addr)
 	if config.RootCAs == nil {
 		config.RootCAs = t.roots()

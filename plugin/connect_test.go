@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -66,7 +65,7 @@ func TestConnect(t *testing.T) {
 	if failed.conn != nil {
 		t.Error("a connection to nobody")
 	}
-	if proto := get(client, server.URL); proto != "HTTP/2.0" {
+	if proto := get(client, server.URL); proto != "HTTP/1.1" {
 		t.Error(proto)
 	}
 
@@ -116,25 +115,4 @@ func TestConnectStale(t *testing.T) {
 			t.Error("a connection that nobody wants stays open")
 		}
 	})
-}
-
-// What GODEBUG takes from net/http is not offered to a server.
-func TestConnectWithoutHTTP2(t *testing.T) {
-	t.Setenv("GODEBUG", strings.TrimPrefix(os.Getenv("GODEBUG")+",http2client=0", ","))
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	resp, err := newHTTPClient(&Common{CAFile: Path(ca), Proxy: "none"}, t.Logf).Get(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.Proto != "HTTP/1.1" {
-		t.Error(resp.Proto)
-	}
 }

@@ -45,6 +45,13 @@ func newHTTPClient(c *Common, log func(string, ...any)) *http.Client {
 	}
 }
 
+// onlyHTTP1 leaves HTTP/2 out: a connection serves one or two requests, one after the
+// other, for which it has nothing but more to set up.
+var onlyHTTP1 = func() (p http.Protocols) {
+	p.SetHTTP1(true)
+	return p
+}()
+
 type transport struct {
 	common *Common
 	log    func(string, ...any)
@@ -154,7 +161,7 @@ func (t *transport) open() {
 		ResponseHeaderTimeout:  10 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
 		DisableCompression:     true, // a small body must not become a large one
-		ForceAttemptHTTP2:      true,
+		Protocols:              &onlyHTTP1,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 	switch c.Proxy {
