@@ -28,7 +28,7 @@ func TestCompletion(t *testing.T) {
 			"get prod -f k":                 {"kubernetes"},
 			"get -f aws s":                  {"s3"},
 			"get prod --for ter":            {"terraform"},
-			"setup ":                        {"aws", "kubernetes"},
+			"setup ":                        {"aws", "kubernetes", "openstack"},
 			"setup aws --as default s":      {"s3"},
 			"import clouds --sec":           {"--secret"},
 			"completion f":                  {"fish"},

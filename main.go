@@ -75,7 +75,7 @@ var verbs = []verb{
 	{"status", "Show the profiles and what is kept for them.", func() any { return &statusCmd{} }},
 	{"inspect", "Show who a credential is, and what its issuer offers.", func() any { return &inspectCmd{} }},
 	{"import", "Make profiles of what other tools are configured with.", func() any { return &importCmd{} }},
-	{"setup", "Have aws or kubectl ask jeton.", func() any { return &setupCmd{} }},
+	{"setup", "Set up aws, kubectl or openstack for a profile.", func() any { return &setupCmd{} }},
 	{"secret", "Keep a secret in the system's keyring.", func() any { return &secretCmd{} }},
 	{"gc", "Remove what has expired, and keys that nobody wants.", func() any { return &gcCmd{} }},
 	{"completion", "Print what has a shell complete jeton's words.", func() any { return &completionCmd{} }},

@@ -21,6 +21,7 @@ import (
 type setupCmd struct {
 	AWS        setupAWSCmd        `cmd:"" name:"aws" help:"Have aws, and what is made with its SDKs, ask jeton for a profile's keys."`
 	Kubernetes setupKubernetesCmd `cmd:"" help:"Have kubectl and its like ask jeton for a profile's credential."`
+	OpenStack  setupOpenStackCmd  `cmd:"" name:"openstack" help:"Write a profile's token where openstack looks for it."`
 }
 
 func (*setupCmd) Help() string {
@@ -89,6 +90,38 @@ func (s *setupKubernetesCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
+type setupOpenStackCmd struct {
+	Profile string `arg:"" help:"Profile; one that gives Keystone tokens."`
+	As      string `help:"Name of the cloud, instead of the profile's." placeholder:"NAME"`
+	setupFlags
+}
+
+func (*setupOpenStackCmd) Help() string {
+	return `Edits clouds.yaml, below ~/.config/openstack or where $OS_CLIENT_CONFIG_FILE says, and puts the token into secure.yaml. openstack cannot ask for the next one: run this again when the token has expired, or use jeton exec, which always has a good one.
+
+Example:
+  jeton setup openstack prod           then: openstack --os-cloud prod server list`
+}
+
+func (s *setupOpenStackCmd) Run(ctx context.Context, a *app) error {
+	c := &formats.Caller{As: s.As, Getenv: a.getenv}
+	return a.setup(ctx, "openstack", s.Profile, c, s.setupFlags, nil, func() ([]*formats.Edit, []string, error) {
+		if gives := c.Profile.Issuer.Gives; gives == "access key" { // which a fetch might make
+			return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s", c.Profile.Issuer.Name, gives)
+		}
+		f, err := formats.New("openstack", formats.Options{Profile: s.Profile})
+		if err != nil {
+			return nil, nil, err
+		}
+		cred, err := a.fetch(ctx, c.Profile, need{minTTL: formats.MinTTL(f)})
+		if err != nil {
+			return nil, nil, about(c.Profile, err)
+		}
+		edits, notes, err := formats.SetupOpenStack(c, cred)
+		return edits, notes, about(c.Profile, err)
+	}, func() string { return "openstack --os-cloud " + c.As + " token issue" })
+}
+
 // A setUp is what was done for a caller, by which it can be undone.
 type setUp struct {
 	Caller  string      `json:"caller"`
@@ -100,6 +133,7 @@ type setUp struct {
 type setUpFile struct {
 	Path    string           `json:"path"`
 	Existed bool             `json:"existed"`
+	Private bool             `json:"private,omitempty"`
 	Changes []formats.Change `json:"changes"`
 }
 
@@ -122,7 +156,7 @@ func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Call
 		return plugin.Errorf(plugin.Later, "another jeton is editing configuration files")
 	}
 	defer unlock()
-	id := strings.Join([]string{caller, profile, c.As, c.Context, c.User, a.getenv("AWS_CONFIG_FILE"), a.getenv("KUBECONFIG")}, "\x00")
+	id := strings.Join([]string{caller, profile, c.As, c.Context, c.User, a.getenv("AWS_CONFIG_FILE"), a.getenv("KUBECONFIG"), a.getenv("OS_CLIENT_CONFIG_FILE")}, "\x00")
 	record := fmt.Sprintf("%s%x", cache.SetupPrefix, sha256.Sum256([]byte(id)))[:len(cache.SetupPrefix)+32]
 	former, err := a.formerSetUp(ctx, record)
 	if err != nil {
@@ -162,10 +196,15 @@ func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Call
 		if err != nil {
 			return err
 		}
-		_, missing := os.Stat(e.Path)
-		now.Files = append(now.Files, setUpFile{e.Path, missing == nil, changes})
+		info, missing := os.Stat(e.Path)
+		if missing == nil && e.Private && info.Mode().Perm()&0o077 != 0 {
+			return plugin.Errorf(plugin.Config, "%s: others can read it (mode %04o), and a token is to go there", e.Path, info.Mode().Perm()).
+				WithHint("chmod 600 %s", e.Path)
+		}
+		file := setUpFile{Path: e.Path, Existed: missing == nil, Private: e.Private, Changes: changes}
+		now.Files = append(now.Files, file)
 		if flags.DryRun {
-			out.Write(diff(e.Path, before, after))
+			out.Write(file.diff(before, after))
 		}
 	}
 	if flags.DryRun {
@@ -288,7 +327,7 @@ func (a *app) undoSetUp(ctx context.Context, s *setUp, record, caller, profile s
 			return err
 		}
 		if dry {
-			out.Write(diff(f.Path, text, undone[f.Path]))
+			out.Write(f.diff(text, undone[f.Path]))
 			continue
 		}
 		if !f.Existed && len(undone[f.Path]) == 0 {
@@ -317,12 +356,17 @@ func (a *app) undoSetUp(ctx context.Context, s *setUp, record, caller, profile s
 	return a.print(out.Bytes())
 }
 
-// diff shows by lines what distinguishes two versions of a file.
-func diff(path string, before, after []byte) []byte {
+// diff shows by lines what distinguishes two versions of the file.
+func (f setUpFile) diff(before, after []byte) []byte {
 	if bytes.Equal(before, after) {
 		return nil
 	}
+	path := f.Path
 	var b bytes.Buffer
+	if f.Private {
+		fmt.Fprintf(&b, "--- %s\n+++ %s\n(what changes there is secret)\n", path, path)
+		return b.Bytes()
+	}
 	fmt.Fprintf(&b, "--- %s\n+++ %s\n", path, filepath.Clean(path))
 	old, now := strings.SplitAfter(string(before), "\n"), strings.SplitAfter(string(after), "\n")
 	line := func(sign, text string) {

@@ -201,6 +201,7 @@ const (
 	contextPrefix = "the user of context "
 	headPrefix    = "the line of "
 	awsPrefix     = "section "
+	cloudPrefix   = "cloud "
 )
 
 // find returns how the region of that name is found.
@@ -213,7 +214,10 @@ func find(name string) func(text []byte) (int, int, bool, error) {
 		return head(list).Find
 	}
 	if user, ok := rest(userPrefix); ok {
-		return findUser(user)
+		return findItem("users", user)
+	}
+	if cloud, ok := rest(cloudPrefix); ok {
+		return findItem("clouds", cloud)
 	}
 	if section, ok := rest(awsPrefix); ok {
 		return findSection(strings.Trim(section, "[]"))
@@ -221,13 +225,13 @@ func find(name string) func(text []byte) (int, int, bool, error) {
 	return nil
 }
 
-func findUser(user string) func(text []byte) (int, int, bool, error) {
+func findItem(list, name string) func(text []byte) (int, int, bool, error) {
 	return func(text []byte) (int, int, bool, error) {
 		d, err := parseLines(text)
 		if err != nil {
 			return 0, 0, false, err
 		}
-		return d.item("users", user)
+		return d.item(list, name)
 	}
 }
 
@@ -235,7 +239,7 @@ func findUser(user string) func(text []byte) (int, int, bool, error) {
 func userRegion(user string, c *Caller) Region {
 	return Region{
 		Name: userPrefix + user,
-		Find: findUser(user),
+		Find: findItem("users", user),
 		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
 			d, err := parseLines(text)
 			if err != nil {

@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,8 @@ import (
 // An Edit is what setup changes in one file of a caller.
 type Edit struct {
 	Path string
+	// Private files hold secrets, and are not shown.
+	Private bool
 	// Regions find the places in the file, each by what it is about and not by
 	// where it is, so that they are found again when the file has changed.
 	Regions []Region
@@ -26,6 +29,8 @@ type Edit struct {
 // A Region is one place in a file.
 type Region struct {
 	Name string // for the user, such as "profile prod"
+	// Secret ones are jeton's alone, and kept nowhere else.
+	Secret bool
 	// Find returns the bytes from start to end that are the region, or none and
 	// where a new one goes.
 	Find func(text []byte) (start, end int, ok bool, err error)
@@ -39,7 +44,7 @@ type Change struct {
 	Region string `json:"region"`
 	Was    []byte `json:"was,omitempty"` // what it was, if it was there
 	Lead   []byte `json:"lead,omitempty"`
-	Is     []byte `json:"is"`
+	Is     []byte `json:"is"`  // or its digest
 	New    bool   `json:"new"` // it was not there
 }
 
@@ -61,10 +66,16 @@ func (e *Edit) Apply(text []byte) (after []byte, changes []Change, err error) {
 			continue
 		}
 		c := Change{Region: r.Name, Is: region, New: !ok}
-		if ok {
-			c.Was = bytes.Clone(old)
-		} else {
+		switch {
+		case !ok:
 			c.Lead = lead
+		case r.Secret: // it was jeton's own, or Make had refused
+			c.New = true
+		default:
+			c.Was = bytes.Clone(old)
+		}
+		if r.Secret {
+			c.Is = digest(region)
 		}
 		changes = append(changes, c)
 		after = bytes.Join([][]byte{after[:start], c.Lead, region, after[end:]}, nil)
@@ -80,6 +91,18 @@ func (e *Edit) Apply(text []byte) (after []byte, changes []Change, err error) {
 		}
 	}
 	return after, changes, nil
+}
+
+const digestPrefix = "sha256:"
+
+// digest stands for what must not be kept.
+func digest(region []byte) []byte {
+	return fmt.Appendf(nil, "%s%x", digestPrefix, sha256.Sum256(region))
+}
+
+// wrote reports whether the text is what jeton has written.
+func (c Change) wrote(text []byte) bool {
+	return bytes.Equal(text, c.Is) || bytes.HasPrefix(c.Is, []byte(digestPrefix)) && bytes.Equal(digest(text), c.Is)
 }
 
 func errLayout() error {
@@ -99,7 +122,7 @@ func Undo(path string, text []byte, changes []Change) ([]byte, error) {
 			continue // others have come below it
 		}
 		switch {
-		case ok && bytes.Equal(text[start:end], c.Is) && bytes.HasSuffix(text[:start], c.Lead):
+		case ok && c.wrote(text[start:end]) && bytes.HasSuffix(text[:start], c.Lead):
 			text = bytes.Join([][]byte{text[:start-len(c.Lead)], c.Was, text[end:]}, nil)
 		case !ok && c.New, ok && !c.New && bytes.Equal(text[start:end], c.Was):
 			// It was never written, or taken out by hand.
@@ -165,6 +188,10 @@ type lined struct {
 
 func parseLines(text []byte) (*lined, error) {
 	d := &lined{text: text}
+	// The other line breaks of YAML, which nobody writes in earnest.
+	if bytes.ContainsAny(bytes.ReplaceAll(text, []byte("\r\n"), nil), "\r\u0085\u2028\u2029") {
+		return nil, errLayout()
+	}
 	for at := 0; at < len(text); {
 		d.lines = append(d.lines, at)
 		i := bytes.IndexByte(text[at:], '\n')
@@ -225,7 +252,30 @@ func (d *lined) content(first, end int) int {
 	return end
 }
 
-// item returns where the element with that name of the list below key is, or where
+// entriesOf returns the elements of a sequence, or the keys of a mapping.
+func entriesOf(value *yaml.Node) (entries []*yaml.Node) {
+	switch {
+	case value == nil:
+	case value.Kind == yaml.SequenceNode:
+		return value.Content
+	case value.Kind == yaml.MappingNode:
+		for i := 0; i < len(value.Content); i += 2 {
+			entries = append(entries, value.Content[i])
+		}
+	}
+	return entries
+}
+
+// nameOf returns the name of an entry of value, or nil.
+func nameOf(value, entry *yaml.Node) *yaml.Node {
+	if value.Kind == yaml.MappingNode {
+		return entry
+	}
+	_, name := get(entry, "name")
+	return name
+}
+
+// item returns where the entry with that name of the list, or mapping, is, or where
 // a new one goes.
 func (d *lined) item(list, name string) (start, end int, ok bool, err error) {
 	if d.root == nil {
@@ -235,23 +285,25 @@ func (d *lined) item(list, name string) (start, end int, ok bool, err error) {
 	if key == nil {
 		return len(d.text), len(d.text), false, nil
 	}
-	if value.Kind != yaml.SequenceNode || len(value.Content) == 0 {
+	entries := entriesOf(value)
+	if len(entries) == 0 {
 		return d.lines[key.Line], d.lines[key.Line], false, nil
 	}
 	if value.Style&yaml.FlowStyle != 0 {
 		return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: %s is not written in lines, an entry each", key.Line, list)
 	}
 	_, last := d.section(key)
-	for i, element := range value.Content {
+	for i, element := range entries {
 		line := element.Line - 1
-		if !bytes.HasPrefix(bytes.TrimLeft(d.text[d.lines[line]:d.lines[line+1]], " "), []byte("-")) {
-			return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: an entry of %s does not begin on the line of its dash", element.Line, list)
+		before := d.text[d.lines[line]:min(len(d.text), d.lines[line]+element.Column-1)]
+		if dash := bytes.TrimSpace(before); value.Kind == yaml.SequenceNode && string(dash) != "-" || value.Kind == yaml.MappingNode && len(dash) > 0 {
+			return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: an entry of %s does not begin a line", element.Line, list)
 		}
 		next := last
-		if i+1 < len(value.Content) {
-			next = value.Content[i+1].Line - 1
+		if i+1 < len(entries) {
+			next = entries[i+1].Line - 1
 		}
-		if _, n := get(element, "name"); n != nil && n.Value == name {
+		if n := nameOf(value, element); n != nil && n.Value == name {
 			return d.lines[line], d.lines[d.content(line, next)], true, nil
 		}
 	}
@@ -303,10 +355,11 @@ func empty(text []byte, list string) bool {
 // indent returns by how much the elements of the list are.
 func (d *lined) indent(list string) string {
 	_, value := get(d.root, list)
-	if value == nil || value.Kind != yaml.SequenceNode || len(value.Content) == 0 {
+	entries := entriesOf(value)
+	if len(entries) == 0 {
 		return ""
 	}
-	line := value.Content[0].Line - 1
+	line := entries[0].Line - 1
 	text := d.text[d.lines[line]:d.lines[line+1]]
 	return string(text[:len(text)-len(bytes.TrimLeft(text, " "))])
 }

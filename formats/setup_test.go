@@ -3,6 +3,8 @@ package formats
 import (
 	"bytes"
 	"testing"
+
+	"github.com/jeton-cli/jeton/plugin"
 )
 
 // roundTrip applies e to text, twice, and undoes it.
@@ -49,6 +51,7 @@ func FuzzSetupAWS(f *testing.F) {
 func FuzzSetupKubernetes(f *testing.F) {
 	f.Add([]byte("contexts:\n- name: c\n  context: {user: u}\nusers:\n- name: u\n  user: {token: x}\n# end\n"), "c")
 	f.Add([]byte("users: []\ncontexts:\n  - context:\n      user: 'u'\n    name: c\n"), "c")
+	f.Add([]byte("\r#0"), "c")
 	f.Add([]byte("contexts: [{name: c, context: {user: \"a b\"}}]\r\nusers:\r\n"), "c")
 	f.Fuzz(func(t *testing.T, text []byte, context string) {
 		for _, c := range []*Caller{{Context: context}, {User: "robot"}} {
@@ -61,6 +64,32 @@ func FuzzSetupKubernetes(f *testing.F) {
 			for _, e := range edits {
 				roundTrip(t, e, text)
 			}
+		}
+	})
+}
+
+func FuzzSetupOpenStack(f *testing.F) {
+	f.Add([]byte("clouds:\n  other: {auth: {token: x}}\n# end\n"), "prod")
+	f.Add([]byte("# mine\nclouds:\n    a:\n        auth:\n            auth_url: x\n\n    b:\n        auth: {}\ncache:\n  auth: true"), "prod")
+	f.Add([]byte("clouds: {}\r\ncache: {}\r\n"), "prod")
+	f.Add([]byte("clouds: {a: {}}"), "prod")
+	f.Add([]byte("clouds:\n  ? a\n  : {}\n  \"prod\":\n    # by jeton setup openstack p\n    auth: {token: y}\n"), "prod")
+	profile := &plugin.Profile{Name: "p"}
+	cred := &plugin.Credential{Token: plugin.NewSecret("t"), Attrs: map[string]string{plugin.AttrAuthURL: "https://host/v3", plugin.AttrProjectID: "1234", plugin.AttrRegionName: "GRA"}}
+	f.Fuzz(func(t *testing.T, text []byte, name string) {
+		c := &Caller{As: name, Profile: profile, Getenv: nothing, Home: "/home", ReadFile: noFile}
+		edits, _, err := SetupOpenStack(c, cred)
+		if err != nil {
+			return
+		}
+		for _, e := range edits {
+			if bytes.Contains(text, []byte(c.marker())) { // what was ours in a private file is not brought back
+				if _, _, err := e.Apply(text); err != nil {
+					continue
+				}
+				return
+			}
+			roundTrip(t, e, text)
 		}
 	})
 }

@@ -1,0 +1,181 @@
+package formats
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// SetupOpenStack returns what has openstacksdk find the cloud c.As with the token
+// of cred: what is no secret in clouds.yaml, and the token in secure.yaml. And what
+// the user should know of it.
+//
+// https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
+func SetupOpenStack(c *Caller, cred *plugin.Credential) ([]*Edit, []string, error) {
+	f := &openStack{Options{Profile: c.Profile.Name, Name: c.As, Client: openStackClient}}
+	settings, secret, err := f.split(cred)
+	if err != nil {
+		return nil, nil, err
+	}
+	if plugin.CheckName(c.As) != nil {
+		return nil, nil, plugin.Errorf(plugin.Usage, "--as %s cannot be the name of a cloud", plugin.Shorten(c.As))
+	}
+	clouds, err := c.openStackFile("clouds", "OS_CLIENT_CONFIG_FILE")
+	if err != nil {
+		return nil, nil, err
+	}
+	secure, err := c.openStackFile("secure", "OS_CLIENT_SECURE_FILE")
+	if err != nil {
+		return nil, nil, err
+	}
+	edits := []*Edit{
+		{Path: clouds, Regions: []Region{head("clouds"), c.cloudRegion(settings, false)}},
+		{Path: secure, Regions: []Region{head("clouds"), c.cloudRegion(secret, true)}, Private: true},
+	}
+	for _, e := range edits {
+		e.Verify = c.sameBesideCloud
+	}
+	return edits, c.openStackNotes(clouds, cred), nil
+}
+
+// openStackFile returns the file of that name which openstacksdk reads, the first
+// that there is, or would read if it were there.
+func (c *Caller) openStackFile(name, variable string) (string, error) {
+	if path := c.Getenv(variable); path != "" {
+		return filepath.Abs(path)
+	}
+	dirs := []string{filepath.Join(c.Home, ".config", "openstack")}
+	if config := c.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(config) {
+		dirs = append([]string{filepath.Join(config, "openstack")}, dirs...)
+	}
+	for _, dir := range dirs {
+		for _, suffix := range []string{".yaml", ".yml", ".json"} {
+			path := filepath.Join(dir, name+suffix)
+			if text, err := c.ReadFile(path); err != nil || text != nil {
+				return path, err
+			}
+		}
+	}
+	return filepath.Join(dirs[0], name+".yaml"), nil
+}
+
+// marker is the comment by which jeton knows what it has written.
+func (c *Caller) marker() string {
+	return "# by jeton setup openstack " + c.Profile.Name
+}
+
+// cloudRegion is the entry of a cloud, whose lines are indented by two.
+func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
+	find := findItem("clouds", c.As)
+	return Region{
+		Name:   cloudPrefix + c.As,
+		Secret: secret,
+		Find:   find,
+		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
+			d, err := parseLines(text)
+			if err != nil {
+				return nil, nil, err
+			}
+			start, _, _, err := find(text)
+			if err != nil {
+				return nil, nil, err
+			}
+			if ok && !strings.HasPrefix(secondLine(old), c.marker()) {
+				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, and not jeton's", plugin.Shorten(c.As)).
+					WithHint("take another name: --as NAME")
+			}
+			indent := d.indent("clouds")
+			if indent == "" {
+				indent = "  "
+			}
+			var b strings.Builder
+			for line := range strings.Lines(string(lines)) {
+				b.WriteString(strings.TrimPrefix(line, "  "))
+				if b.Len() == len(line)-2 { // the first
+					fmt.Fprintf(&b, "  %s\n", c.marker())
+				}
+			}
+			return behind(text[:start], false), indented(b.String(), indent, text), nil
+		},
+	}
+}
+
+func secondLine(text []byte) string {
+	lines := strings.SplitN(string(text), "\n", 3)
+	if len(lines) < 2 {
+		return ""
+	}
+	return strings.TrimSpace(lines[1])
+}
+
+// sameBesideCloud returns an error if anything but the cloud has changed.
+func (c *Caller) sameBesideCloud(before, after []byte) error {
+	type file struct {
+		Clouds map[string]any `yaml:"clouds"`
+		Rest   map[string]any `yaml:",inline"`
+	}
+	var b, a file
+	if yaml.Unmarshal(before, &b) != nil || yaml.Unmarshal(after, &a) != nil || a.Clouds[c.As] == nil {
+		return errLayout()
+	}
+	delete(b.Clouds, c.As)
+	delete(a.Clouds, c.As)
+	if len(b.Clouds)+len(a.Clouds) > 0 && !reflect.DeepEqual(b.Clouds, a.Clouds) || len(b.Rest)+len(a.Rest) > 0 && !reflect.DeepEqual(b.Rest, a.Rest) {
+		return errLayout()
+	}
+	return nil
+}
+
+// openStackNotes tells of what else openstackclient would look at, and how long the
+// token lives.
+func (c *Caller) openStackNotes(clouds string, cred *plugin.Credential) (notes []string) {
+	if !cred.Expires.IsZero() {
+		notes = append(notes, "the token is valid until "+rfc3339(cred.Expires)+": run this again then, or use jeton exec "+c.Profile.Name+" -- openstack …")
+	}
+	if c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
+		if here, err := filepath.Abs("clouds.yaml"); err == nil && here != clouds {
+			if text, err := c.ReadFile(here); err != nil || text != nil {
+				notes = append(notes, here+" is what openstackclient reads in this directory, and no other")
+			}
+		}
+		if text, err := c.ReadFile(clouds); err == nil && text == nil {
+			if _, err := os.Stat(systemClouds); err == nil {
+				notes = append(notes, clouds+" is new, and read instead of "+systemClouds)
+			}
+		}
+	}
+	for _, variable := range []string{"OS_CLOUD", "OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_TOKEN", "OS_AUTH_TYPE", "OS_PROJECT_ID", "OS_PROJECT_NAME"} {
+		if value := c.Getenv(variable); value != "" && value != c.As {
+			notes = append(notes, variable+" is set, and would be mixed with the cloud: unset it")
+		}
+	}
+	return notes
+}
+
+const systemClouds = "/etc/openstack/clouds.yaml"
+
+// split returns the lines of the cloud, without its secret, and those of the secret.
+func (f *openStack) split(c *plugin.Credential) (settings, secret []byte, err error) {
+	var b bytes.Buffer
+	if err := f.Encode(&b, c); err != nil {
+		return nil, nil, err
+	}
+	_, lines, _ := bytes.Cut(b.Bytes(), []byte("\n")) // that of "clouds:"
+	name, _, _ := bytes.Cut(lines, []byte("\n"))
+	secret = append(append(secret, name...), "\n    auth:\n"...)
+	for line := range bytes.Lines(lines) {
+		if bytes.HasPrefix(line, []byte("      token: ")) {
+			secret = append(secret, line...)
+		} else {
+			settings = append(settings, line...)
+		}
+	}
+	return settings, secret, nil
+}
