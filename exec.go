@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -29,11 +30,12 @@ type execCmd struct {
 func (e *execCmd) Help() string {
 	return `jeton exec [PROFILE] -- COMMAND…
 
-Runs COMMAND in an environment that holds the credential, and nothing of another login. A token there does not renew itself.
+Runs COMMAND in an environment that holds the credential, and nothing of another login. A token there does not renew itself. kubectl and its like get a kubeconfig in which the context logs in by asking jeton, for as long as they run.
 
 Examples:
   jeton exec prod -- openstack server list
   jeton exec s3 -- aws s3 ls
+  jeton exec prod -- kubectl get nodes    with the current context's cluster
   jeton exec -- openstack token issue     with the default profile`
 }
 
@@ -64,6 +66,10 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return about(p, err)
 	}
+	if formats.NeedsKubeconfig(c, filepath.Base(a.command[0])) {
+		err := a.execWithKubeconfig(ctx, p, c, path)
+		return about(p, commandError(a.command[0], err))
+	}
 	set, unset, err := formats.Environment(c, o)
 	if err != nil {
 		return about(p, err)
@@ -88,17 +94,66 @@ func (a *app) execWithCloud(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 	if err != nil {
 		return err
 	}
+	return a.runWithFile(ctx, path, "clouds.yaml", func(file string) ([]byte, []string, error) {
+		document, set := formats.Cloud(c, endpoints, file)
+		return document, environ(set, unset), nil
+	})
+}
+
+// execWithKubeconfig runs the command with a kubeconfig that has it ask jeton, as long
+// as it runs, and stays to remove that.
+func (a *app) execWithKubeconfig(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string) error {
+	f, err := formats.New("kubernetes", formats.Options{Profile: p.Name})
+	if err == nil {
+		err = f.Encode(io.Discard, c) // or the client would tell, in its own words
+	}
+	if err != nil {
+		return err
+	}
+	caller := &formats.Caller{As: "jeton-" + p.Name, Getenv: a.getenv, ReadFile: readCallers}
+	if caller.Home, err = os.UserHomeDir(); err != nil {
+		return plugin.Errorf(plugin.Config, "HOME is not set")
+	}
+	if caller.Argv, err = a.argv(p, "kubernetes"); err != nil {
+		return err
+	}
+	return a.runWithFile(ctx, path, "kubeconfig", func(file string) ([]byte, []string, error) {
+		document, variable, err := formats.Kubeconfig(caller, a.command, file)
+		// What the profile's secrets are in stays: jeton is asked in there again.
+		return document, environ([]formats.Variable{variable}, nil), err
+	})
+}
+
+// runWithFile runs the command at path with a private file of that name, whose content
+// make returns, and the command's environment, and removes the file in the end.
+func (a *app) runWithFile(ctx context.Context, path, name string, make func(file string) (document []byte, env []string, err error)) error {
 	dir, remove, err := a.cache.Scratch(ctx)
 	if err != nil {
-		return plugin.Errorf(plugin.Output, "a clouds.yaml for the command cannot be written: %v", err)
+		return plugin.Errorf(plugin.Output, "a %s for the command cannot be written: %v", name, err)
 	}
 	defer remove()
-	file := filepath.Join(dir, "clouds.yaml")
-	document, set := formats.Cloud(c, endpoints, file)
-	if err := os.WriteFile(file, document, 0o600); err != nil {
-		return plugin.Errorf(plugin.Output, "a clouds.yaml for the command cannot be written: %v", err)
+	file := filepath.Join(dir, name)
+	document, env, err := make(file)
+	if err != nil {
+		return err
 	}
-	return runChild(path, a.command, environ(set, unset))
+	if err := os.WriteFile(file, document, 0o600); err != nil {
+		return plugin.Errorf(plugin.Output, "a %s for the command cannot be written: %v", name, err)
+	}
+	return runChild(path, a.command, env)
+}
+
+// argv returns the command line by which others get p's credential in a format.
+func (a *app) argv(p *plugin.Profile, format string) ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "where jeton itself is cannot be told: %v", err)
+	}
+	argv := []string{program, "get", p.Name, "-f", format}
+	if a.cli.Config != "" || a.getenv("JETON_CONFIG") != "" { // which the others do not know of
+		argv = append(argv, "--config", p.Config)
+	}
+	return argv, nil
 }
 
 // runChild runs a command, passes on the signals that are sent to this

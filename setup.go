@@ -50,7 +50,7 @@ Examples:
 
 func (s *setupAWSCmd) Run(ctx context.Context, a *app) error {
 	c := &formats.Caller{As: s.As, Getenv: a.getenv}
-	return a.setup(ctx, "aws", s.Profile, c, s.setupFlags, []string{"-f", "aws"}, func() ([]*formats.Edit, []string, error) {
+	return a.setup(ctx, "aws", s.Profile, c, s.setupFlags, func() ([]*formats.Edit, []string, error) {
 		e, notes, err := formats.SetupAWS(c)
 		return []*formats.Edit{e}, notes, err
 	}, func() string {
@@ -80,7 +80,7 @@ func (s *setupKubernetesCmd) Run(ctx context.Context, a *app) error {
 		return plugin.Errorf(plugin.Usage, "one of --context and --user is needed").WithHint("kubectl config get-contexts lists the contexts")
 	}
 	c := &formats.Caller{As: "jeton-" + s.Profile, Context: s.Context, User: s.User, Getenv: a.getenv}
-	return a.setup(ctx, "kubernetes", s.Profile, c, s.setupFlags, []string{"-f", "kubernetes"}, func() ([]*formats.Edit, []string, error) {
+	return a.setup(ctx, "kubernetes", s.Profile, c, s.setupFlags, func() ([]*formats.Edit, []string, error) {
 		return formats.SetupKubernetes(c)
 	}, func() string {
 		if c.Context != "" {
@@ -105,7 +105,7 @@ Example:
 
 func (s *setupOpenStackCmd) Run(ctx context.Context, a *app) error {
 	c := &formats.Caller{As: s.As, Getenv: a.getenv}
-	return a.setup(ctx, "openstack", s.Profile, c, s.setupFlags, nil, func() ([]*formats.Edit, []string, error) {
+	return a.setup(ctx, "openstack", s.Profile, c, s.setupFlags, func() ([]*formats.Edit, []string, error) {
 		if gives := c.Profile.Issuer.Gives; gives == "access key" { // which a fetch might make
 			return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s", c.Profile.Issuer.Name, gives)
 		}
@@ -138,7 +138,7 @@ type setUpFile struct {
 }
 
 // setup carries out, shows or undoes the edits for a caller.
-func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Caller, flags setupFlags, args []string, edits func() ([]*formats.Edit, []string, error), next func() string) error {
+func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Caller, flags setupFlags, edits func() ([]*formats.Edit, []string, error), next func() string) error {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return plugin.Errorf(plugin.Config, "HOME is not set")
@@ -173,13 +173,9 @@ func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Call
 		return plugin.Errorf(plugin.Config, "%s stands for whatever is in the environment, which its callers do not share", profile).
 			WithHint("make a profile of it: jeton import env NAME")
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return plugin.Errorf(plugin.Config, "where jeton itself is cannot be told: %v", err)
-	}
-	c.Profile, c.Argv = p, append([]string{program, "get", profile}, args...)
-	if a.cli.Config != "" || a.getenv("JETON_CONFIG") != "" { // which the callers do not know of
-		c.Argv = append(c.Argv, "--config", p.Config)
+	c.Profile = p
+	if c.Argv, err = a.argv(p, caller); err != nil {
+		return err
 	}
 	list, notes, err := edits()
 	if err != nil {

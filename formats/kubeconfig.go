@@ -36,13 +36,13 @@ type kubeconfig struct {
 	*lined
 }
 
-func readKubeconfigs(c *Caller) (files []kubeconfig, err error) {
+func readKubeconfigs(c *Caller, parse func(text []byte) (*lined, error)) (files []kubeconfig, err error) {
 	for _, path := range kubeconfigs(c) {
 		text, err := c.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		d, err := parseLines(text)
+		d, err := parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -81,7 +81,7 @@ func SetupKubernetes(c *Caller) ([]*Edit, []string, error) {
 	if c.Profile != nil && c.Profile.Issuer.Gives == "access key" {
 		return nil, nil, plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an access key", c.Profile.Issuer.Name)
 	}
-	files, err := readKubeconfigs(c)
+	files, err := readKubeconfigs(c, parseLines)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -291,6 +291,81 @@ func sameBeside(before, after []byte) error {
 		return errLayout()
 	}
 	return nil
+}
+
+// kubernetesClients log in as a kubeconfig says.
+var kubernetesClients = []string{"kubectl", "oc", "helm", "helmfile", "k9s", "flux", "stern", "velero"}
+
+// NeedsKubeconfig reports whether the program of that name should get c through a
+// kubeconfig that [Kubeconfig] makes.
+func NeedsKubeconfig(c *plugin.Credential, program string) bool {
+	program = strings.TrimSuffix(program, ".exe")
+	return c.ClientCertificate != "" || slices.Contains(kubernetesClients, program) || strings.HasPrefix(program, "kubectl-")
+}
+
+// Kubeconfig returns a kubeconfig to stand before the user's own, in which the context
+// of a command line, or else the current one, runs c.Argv to log in. The other contexts
+// are as they were: the credential is not for their clusters. path is where the file
+// will be, and the variable has the clients find it.
+func Kubeconfig(c *Caller, command []string, path string) ([]byte, Variable, error) {
+	files, err := readKubeconfigs(c, func(text []byte) (*lined, error) {
+		root, err := parseYAML(text)
+		return &lined{root: root}, err
+	})
+	if err != nil {
+		return nil, Variable{}, err
+	}
+	paths := path
+	for _, f := range files {
+		paths += string(filepath.ListSeparator) + f.path
+	}
+	name := contextOf(command)
+	for _, f := range files {
+		if _, current := get(f.root, "current-context"); name == "" && current != nil {
+			name = current.Value
+		}
+	}
+	if name == "" {
+		return nil, Variable{}, plugin.Errorf(plugin.Config, "no context is the current one in %s", kubeconfigPaths(files)).
+			WithHint("choose the cluster: kubectl config use-context NAME, or --context NAME")
+	}
+	var context map[string]any
+	if _, entry := named(files, "contexts", name); entry != nil {
+		if _, value := get(entry, "context"); value == nil || value.Decode(&context) != nil || context["cluster"] == nil {
+			return nil, Variable{}, plugin.Errorf(plugin.Config, "context %s names no cluster", plugin.Shorten(name))
+		}
+	} else {
+		return nil, Variable{}, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(name), kubeconfigPaths(files)).
+			WithHint("kubectl config get-contexts lists them")
+	}
+	context["user"] = c.As
+	type object = map[string]any
+	document, err := yaml.Marshal(object{
+		"apiVersion": "v1", "kind": "Config", "current-context": name,
+		"contexts": []any{object{"name": name, "context": context}},
+		"users": []any{object{"name": c.As, "user": object{"exec": object{
+			"apiVersion": apiVersions[0], "command": c.Argv[0], "args": c.Argv[1:], "interactiveMode": "IfAvailable",
+		}}}},
+	})
+	return document, Variable{"KUBECONFIG", paths}, err
+}
+
+// contextOf returns the context that a command line names, or "".
+func contextOf(command []string) string {
+	for i, arg := range command {
+		for _, flag := range []string{"--context", "--kube-context"} {
+			if value, ok := strings.CutPrefix(arg, flag+"="); ok {
+				return value
+			}
+			if arg == flag && i+1 < len(command) {
+				return command[i+1]
+			}
+		}
+		if arg == "--" { // what follows is run elsewhere
+			break
+		}
+	}
+	return ""
 }
 
 // kubernetesNotes tells what else it takes for an API server to let the profile in.

@@ -201,18 +201,27 @@ func parseLines(text []byte) (*lined, error) {
 		at += i + 1
 	}
 	d.lines = append(d.lines, len(text))
+	root, err := parseYAML(text)
+	if err != nil {
+		return nil, err
+	}
+	if root != nil && (root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0) {
+		return nil, errLayout()
+	}
+	d.root = root
+	return d, nil
+}
+
+// parseYAML returns the root of a YAML file, or nil if there is nothing in it.
+func parseYAML(text []byte) (*yaml.Node, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, plugin.YAMLError(err)
 	}
 	if doc.Kind == 0 || doc.Content[0].Tag == "!!null" {
-		return d, nil
+		return nil, nil
 	}
-	d.root = doc.Content[0]
-	if d.root.Kind != yaml.MappingNode || d.root.Style&yaml.FlowStyle != 0 {
-		return nil, errLayout()
-	}
-	return d, nil
+	return doc.Content[0], nil
 }
 
 // get returns the key and the value of that name in the mapping, or nil.
