@@ -135,6 +135,7 @@ type setUpFile struct {
 	Existed bool             `json:"existed"`
 	Private bool             `json:"private,omitempty"`
 	Changes []formats.Change `json:"changes"`
+	Uses    []string         `json:"uses"` // the regions that have to be there, whoever has made them
 }
 
 // setup carries out, shows or undoes the edits for a caller.
@@ -198,6 +199,9 @@ func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Call
 				WithHint("chmod 600 %s", e.Path)
 		}
 		file := setUpFile{Path: e.Path, Existed: missing == nil, Private: e.Private, Changes: changes}
+		for _, r := range e.Regions {
+			file.Uses = append(file.Uses, r.Name)
+		}
 		now.Files = append(now.Files, file)
 		if flags.DryRun {
 			out.Write(file.diff(before, after))
@@ -277,20 +281,14 @@ func (a *app) recordSetUp(ctx context.Context, record string, former *setUp, now
 				continue
 			}
 			now.Files[i].Existed, now.Files[i].Changes = f.Existed, slices.Clone(now.Files[i].Changes)
-			for n, c := range f.Changes {
-				j := slices.IndexFunc(now.Files[i].Changes, func(n formats.Change) bool { return n.Region == c.Region })
-				if j >= 0 { // what was there at the very first counts
-					c.Is = now.Files[i].Changes[j].Is
-					now.Files[i].Changes = slices.Delete(now.Files[i].Changes, j, j+1)
-				}
-				now.Files[i].Changes = slices.Insert(now.Files[i].Changes, n, c)
-			}
+			now.Files[i].follow(f.Changes)
 		}
 	}
-	if !slices.ContainsFunc(now.Files, func(f setUpFile) bool { return len(f.Changes) > 0 }) {
-		return nil
-	}
-	b, err := json.MarshalIndent(now, "", " ")
+	return a.saveSetUp(ctx, record, &now)
+}
+
+func (a *app) saveSetUp(ctx context.Context, record string, s *setUp) error {
+	b, err := json.MarshalIndent(s, "", " ")
 	if err == nil {
 		err = a.state.Put(ctx, record, b)
 	}
@@ -300,11 +298,66 @@ func (a *app) recordSetUp(ctx context.Context, record string, former *setUp, now
 	return nil
 }
 
+// follow puts the changes before those of f: what was there at the very first counts.
+func (f *setUpFile) follow(changes []formats.Change) {
+	for n, c := range changes {
+		i := slices.IndexFunc(f.Changes, func(n formats.Change) bool { return n.Region == c.Region })
+		if i >= 0 {
+			c.Is = f.Changes[i].Is
+			f.Changes = slices.Delete(f.Changes, i, i+1)
+		}
+		f.Changes = slices.Insert(f.Changes, n, c)
+	}
+}
+
+// handOver takes out of s, of that record, the changes that other setups need too, and
+// returns those, which have to undo them later.
+func (a *app) handOver(ctx context.Context, record string, s *setUp) (map[string]*setUp, error) {
+	records, err := a.state.Setups()
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "what else was set up cannot be told: %v", err)
+	}
+	heirs := map[string]*setUp{}
+	for _, name := range records {
+		other, err := a.formerSetUp(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for i := range s.Files {
+			f := &s.Files[i]
+			j := -1
+			if other != nil && name != record {
+				j = slices.IndexFunc(other.Files, func(o setUpFile) bool { return o.Path == f.Path })
+			}
+			if j < 0 {
+				continue
+			}
+			o := &other.Files[j]
+			var shared, own []formats.Change
+			for _, c := range f.Changes {
+				if slices.Contains(o.Uses, c.Region) {
+					shared = append(shared, c)
+				} else {
+					own = append(own, c)
+				}
+			}
+			f.Changes, o.Existed = own, o.Existed && f.Existed
+			o.follow(shared)
+			heirs[name] = other
+		}
+	}
+	return heirs, nil
+}
+
 // undoSetUp puts back what was there, or shows it.
 func (a *app) undoSetUp(ctx context.Context, s *setUp, record, caller, profile string, dry bool) error {
 	if s == nil {
 		return plugin.Errorf(plugin.Config, "jeton has not set up %s for %s under this name", caller, plugin.Shorten(profile)).
 			WithHint("say it as you did then: --as, --context and --user, and the same files")
+	}
+	heirs, err := a.handOver(ctx, record, s)
+	if err != nil {
+		return err
 	}
 	undone := map[string][]byte{}
 	for _, f := range s.Files {
@@ -345,6 +398,11 @@ func (a *app) undoSetUp(ctx context.Context, s *setUp, record, caller, profile s
 		fmt.Fprintf(&out, "%s: as it was before\n", f.Path)
 	}
 	if !dry {
+		for name, heir := range heirs {
+			if err := a.saveSetUp(ctx, name, heir); err != nil {
+				return err
+			}
+		}
 		if err := a.state.Delete(ctx, record); err != nil {
 			return plugin.Errorf(plugin.Output, "%v", err)
 		}

@@ -208,6 +208,17 @@ func (d *Dir) release(f *flock.Flock, name string) func() {
 	}
 }
 
+// Setups returns the names of what is kept to undo a setup each.
+func (d *Dir) Setups() (names []string, err error) {
+	files, err := d.list()
+	for _, f := range files {
+		if strings.HasPrefix(f.value, SetupPrefix) && f.suffix == "" {
+			names = append(names, f.value)
+		}
+	}
+	return names, err
+}
+
 // A file in a Dir belongs to a value and is, by its suffix, the value itself
 // or something beside it.
 type file struct {

@@ -1,8 +1,6 @@
 package formats
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -121,7 +119,11 @@ func SetupKubernetes(c *Caller) ([]*Edit, []string, error) {
 	for _, e := range edits {
 		e.Verify = sameBeside
 	}
-	return edits, kubernetesNotes(c), nil
+	permission, err := allow(c)
+	if permission != nil {
+		edits = append(edits, permission)
+	}
+	return edits, kubernetesNotes(c), err
 }
 
 func kubeconfigPaths(files []kubeconfig) string {
@@ -202,6 +204,7 @@ const (
 	headPrefix    = "the line of "
 	awsPrefix     = "section "
 	cloudPrefix   = "cloud "
+	allowPrefix   = "permission for "
 )
 
 // find returns how the region of that name is found.
@@ -215,6 +218,9 @@ func find(name string) func(text []byte) (int, int, bool, error) {
 	}
 	if user, ok := rest(userPrefix); ok {
 		return findItem("users", user)
+	}
+	if program, ok := rest(allowPrefix); ok {
+		return findItem(allowlist, program)
 	}
 	if cloud, ok := rest(cloudPrefix); ok {
 		return findItem("clouds", cloud)
@@ -381,29 +387,55 @@ func kubernetesNotes(c *Caller) (notes []string) {
 	case "ovhcloud":
 		notes = append(notes, "OVHcloud's managed clusters do not take the token of its API: plugin ovhcloud-kube, with from: "+c.Profile.Name+", gets their client certificate")
 	}
-	if list, ok := kubercList(c); ok && !bytes.Contains(list, []byte(c.Argv[0])) {
-		notes = append(notes, filepath.Join(c.Home, ".kube", "kuberc")+" lists the programs that kubectl may run (credentialPluginAllowlist), and "+c.Argv[0]+" is not among them: add\n- command: "+c.Argv[0])
-	}
 	return notes
 }
 
-// kubercList returns the list of the programs that kubectl may run, if there is one
-// in force.
+// allowlist is where kuberc has the programs that kubectl may run to log in.
+const allowlist = "credentialPluginAllowlist"
+
+// allow returns what puts jeton on the list of the programs that kubectl may run, or
+// nil if there is no such list in force.
 //
 // https://kubernetes.io/docs/reference/kubectl/kuberc/
-func kubercList(c *Caller) ([]byte, bool) {
+func allow(c *Caller) (*Edit, error) {
 	path := c.path("KUBERC", ".kube", "kuberc")
 	text, err := c.ReadFile(path)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
-	var k struct {
-		Policy string `yaml:"credentialPluginPolicy"`
-		List   []any  `yaml:"credentialPluginAllowlist"`
+	root, err := parseYAML(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if yaml.Unmarshal(text, &k) != nil || k.Policy != "Allowlist" {
-		return nil, false
+	if _, policy := get(root, "credentialPluginPolicy"); policy == nil || policy.Value != "Allowlist" {
+		return nil, nil
 	}
-	list, err := json.Marshal(k.List)
-	return list, err == nil
+	program := c.Argv[0]
+	return &Edit{Path: path, Verify: sameBesideAllowed, Regions: []Region{head(allowlist), {
+		Name: allowPrefix + program,
+		Find: findItem(allowlist, program),
+		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
+			d, err := parseLines(text)
+			if err != nil || ok {
+				return nil, old, err
+			}
+			start, _, _, err := d.item(allowlist, program)
+			return behind(text[:start], false), indented("- command: "+scalarOf(program)+"\n", d.indent(allowlist), text), err
+		},
+	}}}, nil
+}
+
+// sameBesideAllowed returns an error if anything but the list has changed, or what was
+// on it.
+func sameBesideAllowed(before, after []byte) error {
+	type config struct {
+		Allowed []any          `yaml:"credentialPluginAllowlist"`
+		Rest    map[string]any `yaml:",inline"`
+	}
+	var b, a config
+	if yaml.Unmarshal(before, &b) != nil || yaml.Unmarshal(after, &a) != nil || !reflect.DeepEqual(a.Rest, b.Rest) ||
+		len(a.Allowed) != len(b.Allowed)+1 || len(b.Allowed) > 0 && !reflect.DeepEqual(a.Allowed[:len(b.Allowed)], b.Allowed) {
+		return errLayout()
+	}
+	return nil
 }

@@ -275,12 +275,16 @@ func entriesOf(value *yaml.Node) (entries []*yaml.Node) {
 	return entries
 }
 
-// nameOf returns the name of an entry of value, or nil.
-func nameOf(value, entry *yaml.Node) *yaml.Node {
+// nameOf returns what tells an entry of the list from the others, or nil.
+func nameOf(list string, value, entry *yaml.Node) *yaml.Node {
 	if value.Kind == yaml.MappingNode {
 		return entry
 	}
-	_, name := get(entry, "name")
+	key := "name"
+	if list == allowlist {
+		key = "command"
+	}
+	_, name := get(entry, key)
 	return name
 }
 
@@ -312,7 +316,7 @@ func (d *lined) item(list, name string) (start, end int, ok bool, err error) {
 		if i+1 < len(entries) {
 			next = entries[i+1].Line - 1
 		}
-		if n := nameOf(value, element); n != nil && n.Value == name {
+		if n := nameOf(list, value, element); n != nil && n.Value == name {
 			return d.lines[line], d.lines[d.content(line, next)], true, nil
 		}
 	}

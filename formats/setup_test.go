@@ -52,6 +52,7 @@ func FuzzSetupKubernetes(f *testing.F) {
 	f.Add([]byte("contexts:\n- name: c\n  context: {user: u}\nusers:\n- name: u\n  user: {token: x}\n# end\n"), "c")
 	f.Add([]byte("users: []\ncontexts:\n  - context:\n      user: 'u'\n    name: c\n"), "c")
 	f.Add([]byte("\r#0"), "c")
+	f.Add([]byte("credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n  - command: aws\n# x\nusers:\n- name: y\n"), "c")
 	f.Add([]byte("contexts: [{name: c, context: {user: \"a b\"}}]\r\nusers:\r\n"), "c")
 	f.Fuzz(func(t *testing.T, text []byte, context string) {
 		for _, c := range []*Caller{{Context: context}, {User: "robot"}} {
