@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -69,9 +69,7 @@ func (c *Cache) Kept(ctx context.Context) ([]Kept, error) {
 	for _, k := range byName {
 		kept = append(kept, *k)
 	}
-	slices.SortFunc(kept, func(a, b Kept) int {
-		return strings.Compare(a.Profile+"\x00"+a.Name, b.Profile+"\x00"+b.Name)
-	})
+	sort.Slice(kept, func(i, j int) bool { return kept[i].Profile+"\x00"+kept[i].Name < kept[j].Profile+"\x00"+kept[j].Name })
 	return kept, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -84,7 +84,7 @@ func appendInputs(inputs []Input, getenv func(string) string, blocks ...any) ([]
 			inputs = append(inputs, Input{f.name, v})
 		}
 	}
-	slices.SortFunc(inputs, func(a, b Input) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(inputs, func(i, j int) bool { return inputs[i].Name < inputs[j].Name })
 	return inputs, nil
 }
 
