@@ -74,9 +74,9 @@ var verbs = []verb{
 	{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", func() any { return &rejectCmd{} }},
 	{"status", "Show the profiles and what is kept for them.", func() any { return &statusCmd{} }},
 	{"inspect", "Show who a credential is, and what its issuer offers.", func() any { return &inspectCmd{} }},
-	{"import", "Make profiles of what other tools are configured with.", func() any { return &importCmd{} }},
+	{"import", "Make profiles of what other tools are configured with: openrc, clouds, env, ovh or outscale.", func() any { return &importCmd{} }},
 	{"setup", "Set up aws, kubectl or openstack for a profile.", func() any { return &setupCmd{} }},
-	{"secret", "Keep a secret in the system's keyring.", func() any { return &secretCmd{} }},
+	{"secret", "Keep a secret in the system's keyring: set or rm.", func() any { return &secretCmd{} }},
 	{"gc", "Remove what has expired, and keys that nobody wants.", func() any { return &gcCmd{} }},
 	{"completion", "Print what has a shell complete jeton's words.", func() any { return &completionCmd{} }},
 	{"man", "Print the manual page.", func() any { return &manCmd{} }},
@@ -97,7 +97,24 @@ func grammar(args []string) (options []kong.Option) {
 
 const description = `Jeton fetches cloud credentials, keeps them safely, and prints them the way aws, kubectl, openstack and others want them.
 
-A profile in the configuration file says where a credential comes from. Without one, jeton uses the identity in the environment, as a sourced openrc file leaves it.`
+A profile in the configuration file says where a credential comes from. Without one, jeton uses the identity in the environment, as a sourced openrc file leaves it.
+
+To begin:
+  jeton import env web                         make a profile of a sourced openrc file
+  jeton import clouds                          make profiles of clouds.yaml
+
+To use it:
+  jeton setup kubernetes web --context NAME    from now on, kubectl asks jeton
+  jeton setup aws s3                           and so does aws
+  jeton exec web -- openstack server list      for one command
+  jeton get web -f header                      for scripts
+
+When something is wrong:
+  jeton status                                 what is kept, until when, the last error
+  jeton inspect web                            who that is, and what it may use
+  jeton get web --verbose                      what is asked of whom
+  jeton reject web                             the next call fetches anew
+  jeton logout web                             revoke and forget`
 
 // app is one run of jeton and all that it knows of the world.
 type app struct {
