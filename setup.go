@@ -379,6 +379,10 @@ func (a *app) undoSetUp(ctx context.Context, s *setUp, record, caller, profile s
 			out.Write(f.diff(text, undone[f.Path]))
 			continue
 		}
+		if len(f.Changes) == 0 {
+			fmt.Fprintf(&out, "%s: left as it is\n", f.Path) // for another setup
+			continue
+		}
 		if !f.Existed && len(undone[f.Path]) == 0 {
 			if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return plugin.Errorf(plugin.Output, "%v", err)
