@@ -188,8 +188,6 @@ func (d *Dir) account(ctx context.Context, name string) (*Account, error) {
 }
 
 func (l *Ledger) save(ctx context.Context, a *Account) error {
-	// Or who is killed now leaves a key in use that the next gc deletes.
-	l.gone(ctx, a.due(time.Now()))
 	name := accountName(a.Issuer, a.Subject)
 	if len(a.Keys) == 0 && len(a.Intents) == 0 && len(a.Strays) == 0 {
 		if err := l.Dir.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -540,20 +538,16 @@ func (m Minted) dated(c *plugin.Credential, maxAge time.Duration) *plugin.Creden
 	return c
 }
 
-// due returns the ids of the keys that are to be deleted now.
-func (a *Account) due(now time.Time) (ids []string) {
+// collect deletes at the issuer the keys that are due, and returns their ids.
+// Nobody is handed one of them in between.
+func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now time.Time) (ids []string, failures error) {
 	for _, m := range a.Keys {
 		if m.Due(now) {
 			ids = append(ids, m.ID)
 		}
 	}
-	return ids
-}
-
-// collect deletes at the issuer the keys that are due, and returns their ids.
-// Nobody is handed one of them in between.
-func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now time.Time) (ids []string, failures error) {
-	l.gone(ctx, a.due(now))
+	l.gone(ctx, ids)
+	ids = nil
 	a.Keys = slices.DeleteFunc(a.Keys, func(m Minted) bool {
 		if !m.Due(now) || ctx.Err() != nil {
 			return false

@@ -583,48 +583,6 @@ func TestLateKey(t *testing.T) {
 
 // A profile that was edited to another project leaves no key behind, unless it
 // stands for whatever is in the environment.
-// What is due is handed out no more, whoever is killed between the ledger and the cache.
-func TestDueIsForgotten(t *testing.T) {
-	for name, step := range map[string]func(l *Ledger, i *issuer) error{
-		"replaced": func(l *Ledger, i *issuer) error { // and killed before the new one is kept
-			_, err := l.Mint(t.Context(), testAccount, i, true)
-			return err
-		},
-		"rejected": func(l *Ledger, _ *issuer) error { return l.Unwant(t.Context(), "") },
-		"logged out": func(l *Ledger, i *issuer) error {
-			i.err = errors.New("unreachable")
-			_, err := l.Collect(t.Context(), testAccount, i, true)
-			if err == nil {
-				return errors.New("nothing was to be deleted")
-			}
-			return nil
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c, _ := newCache(openTest(t))
-			i, l := newIssuer(), newLedger(t, nil, "p")
-			l.Cache = c
-			src := sourceFunc(func(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
-				c, err := l.Mint(ctx, testAccount, i, false)
-				if err == nil {
-					c.SecretKey = plugin.NewSecret("secret")
-				}
-				return c, err
-			})
-			key := Key{Name: "0123456789abcdef0123456789abcdef", seal: sealFor(c.Pepper, "0123456789abcdef0123456789abcdef")}
-			if _, err := c.Fetch(t.Context(), key, src, Policy{Profile: "p"}); err != nil || c.AccessKey(t.Context(), key) != "key-1" {
-				t.Fatal(err, c.AccessKey(t.Context(), key))
-			}
-			if err := step(l, i); err != nil {
-				t.Fatal(err)
-			}
-			if id := c.AccessKey(t.Context(), key); id != "" {
-				t.Errorf("%s is still handed out", id)
-			}
-		})
-	}
-}
-
 func TestMoved(t *testing.T) {
 	for _, roaming := range []bool{false, true} {
 		i := newIssuer()
