@@ -52,8 +52,10 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return plugin.Errorf(notFound, "command %q: not found or not executable", plugin.Shorten(a.command[0]))
 	}
-	if gives := p.Issuer.Gives; gives == "access key" && formats.NeedsKubeconfig(&plugin.Credential{}, filepath.Base(a.command[0])) {
-		return about(p, plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an %s", p.Issuer.Name, gives))
+	if formats.NeedsKubeconfig(&plugin.Credential{}, filepath.Base(a.command[0])) {
+		if err := formats.CheckKubernetes(p.Issuer); err != nil {
+			return about(p, err)
+		}
 	}
 	o := formats.Options{Profile: p.Name}
 	f, err := formats.New("env", o)

@@ -73,11 +73,22 @@ func contextUser(entry *yaml.Node) *yaml.Node {
 	return user
 }
 
+// CheckKubernetes returns an error if Kubernetes can take nothing that the issuer
+// gives: before it is asked, which might make a key.
+func CheckKubernetes(i *plugin.Issuer) error {
+	if i.Gives != "access key" {
+		return nil
+	}
+	return plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an access key", i.Name)
+}
+
 // SetupKubernetes returns what has Kubernetes' clients run c.Argv for the context or
 // the user of that name, and what the user should know of it.
 func SetupKubernetes(c *Caller) ([]*Edit, []string, error) {
-	if c.Profile != nil && c.Profile.Issuer.Gives == "access key" {
-		return nil, nil, plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an access key", c.Profile.Issuer.Name)
+	if c.Profile != nil {
+		if err := CheckKubernetes(c.Profile.Issuer); err != nil {
+			return nil, nil, err
+		}
 	}
 	files, err := readKubeconfigs(c, parseLines)
 	if err != nil {
