@@ -134,6 +134,50 @@ func Undo(path string, text []byte, changes []Change) ([]byte, error) {
 	return text, nil
 }
 
+// What the names of regions begin with.
+const (
+	userPrefix    = "user "
+	contextPrefix = "the user of context "
+	headPrefix    = "the line of "
+	awsPrefix     = "section "
+	cloudPrefix   = "cloud "
+	allowPrefix   = "permission for "
+)
+
+// find returns how the region of that name is found.
+func find(name string) func(text []byte) (int, int, bool, error) {
+	rest := func(prefix string) (string, bool) { return strings.CutPrefix(name, prefix) }
+	if context, ok := rest(contextPrefix); ok {
+		return findContextUser(context)
+	}
+	if list, ok := rest(headPrefix); ok {
+		return head(list).Find
+	}
+	if user, ok := rest(userPrefix); ok {
+		return findItem("users", user)
+	}
+	if program, ok := rest(allowPrefix); ok {
+		return findItem(allowlist, program)
+	}
+	if cloud, ok := rest(cloudPrefix); ok {
+		return findItem("clouds", cloud)
+	}
+	if section, ok := rest(awsPrefix); ok {
+		return findSection(strings.Trim(section, "[]"))
+	}
+	return nil
+}
+
+func findItem(list, name string) func(text []byte) (int, int, bool, error) {
+	return func(text []byte) (int, int, bool, error) {
+		d, err := parseLines(text)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		return d.item(list, name)
+	}
+}
+
 // A Caller is what setup knows of who runs it.
 type Caller struct {
 	Profile  *plugin.Profile
