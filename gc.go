@@ -26,7 +26,7 @@ func (gcCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	ledger := &cache.Ledger{Dir: a.state, Why: a.why, Config: f.Path}
+	ledger := &cache.Ledger{Dir: a.state, Why: a.why, Config: f.Path, Cache: a.cache}
 	_, failures := a.state.Accounts(ctx) // those that cannot be read
 	deleted := 0
 	collect := func(name string) error {

@@ -20,8 +20,8 @@ func (r *rejectCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return about(p, err)
 	}
-	// The ledger goes first: a get in between may serve the refused key once
-	// more, but must not find it wanted and keep it.
+	// The ledger goes first, and has the cache forget the key: a get in between
+	// must not find it wanted, and keep it.
 	if p.Issuer.Mints {
 		id := ""
 		if roaming(p) { // the profile's other keys are those of other identities

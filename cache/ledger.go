@@ -64,6 +64,8 @@ type Minted struct {
 	Tag string `json:"tag,omitempty"`
 	// Unseen says that the key has not been kept yet, so that nobody has got it.
 	Unseen bool `json:"unseen,omitempty"`
+	// Leaving keys are about to be unwanted, once the cache has forgotten them.
+	Leaving bool `json:"leaving,omitempty"`
 	// Unwanted keys are deleted once it is past DeleteAfter.
 	Unwanted    bool      `json:"unwanted,omitempty"`
 	DeleteAfter time.Time `json:"delete_after,omitzero"`
@@ -152,6 +154,7 @@ func (l *Ledger) open(ctx context.Context, issuer, subject string) (*Account, fu
 		return nil, nil, l.error(err)
 	}
 	a.Issuer, a.Subject = issuer, subject
+	l.decide(ctx, a)
 	return a, unlock, nil
 }
 
@@ -187,7 +190,42 @@ func (d *Dir) account(ctx context.Context, name string) (*Account, error) {
 	return a, nil
 }
 
+// save records a. What is due from now on the cache forgets first, or who is killed
+// in between would leave a key in use that the next gc deletes; and before that it is
+// marked as leaving, or it would stay although nobody has it.
 func (l *Ledger) save(ctx context.Context, a *Account) error {
+	now, marked := time.Now(), *a
+	marked.Keys = slices.Clone(a.Keys)
+	var held []string
+	mark := false
+	for i := range a.Keys {
+		if m := &marked.Keys[i]; m.Due(now) && l.holds(ctx, m.ID) {
+			held, mark = append(held, m.ID), mark || !m.Leaving
+			m.Unwanted, m.DeleteAfter, m.Leaving = false, time.Time{}, true
+		}
+		a.Keys[i].Leaving = a.Keys[i].Leaving && !a.Keys[i].Unwanted
+	}
+	if mark {
+		if err := l.write(ctx, &marked); err != nil {
+			return err
+		}
+	}
+	l.gone(ctx, held)
+	return l.write(ctx, a)
+}
+
+// decide settles which of the keys stay that were about to leave when a process was
+// killed: those that are still handed out.
+func (l *Ledger) decide(ctx context.Context, a *Account) {
+	for i := range a.Keys {
+		if m := &a.Keys[i]; m.Leaving {
+			m.Leaving = false
+			m.Unwanted = !l.holds(ctx, m.ID)
+		}
+	}
+}
+
+func (l *Ledger) write(ctx context.Context, a *Account) error {
 	name := accountName(a.Issuer, a.Subject)
 	if len(a.Keys) == 0 && len(a.Intents) == 0 && len(a.Strays) == 0 {
 		if err := l.Dir.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -247,9 +285,19 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	switch {
 	case at.Life > 0:
 		key.Tag = at.Tag + ":" + strings.ToLower(rand.Text())
-		key.Expires = a.ownExpiry(there, now.Add(at.Life), at.Life)
+		key.Expires = a.ownExpiry(there, l.others(ctx, a), now.Add(at.Life), at.Life)
 	case at.MaxAge > 0:
 		key.Expires = now.Add(at.MaxAge + keyGrace)
+	}
+	former := func(m Minted) Minted {
+		if m.replaced(key.grace()); at.Life > 0 && replace || l.lost(ctx, m) {
+			m.DeleteAfter = time.Time{} // or the quota would soon be used up
+		}
+		return m
+	}
+	for _, m := range a.inUse(l, at.Scope) {
+		then := former(*m)
+		m.Leaving = then.Due(now)
 	}
 	a.Intents = append(a.Intents, Intent{Before: slices.Sorted(maps.Keys(there)), Key: key})
 	if err := l.save(ctx, a); err != nil {
@@ -263,12 +311,8 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		}
 		return nil, err
 	}
-	// Several are wanted if what two logins have made turned out to be one user's.
-	for i := a.wanted(l, at.Scope); i >= 0; i = a.wanted(l, at.Scope) {
-		m := &a.Keys[i]
-		if m.replaced(key.grace()); at.Life > 0 && replace || l.lost(ctx, *m) {
-			m.DeleteAfter = time.Time{} // or the quota would soon be used up
-		}
+	for _, m := range a.inUse(l, at.Scope) {
+		*m = former(*m)
 	}
 	key.ID = c.AccessKey
 	if !c.Expires.IsZero() {
@@ -324,14 +368,20 @@ func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugi
 }
 
 // ownExpiry returns a time, in whole seconds, somewhat before t, at which no other
-// key of the account ends.
-func (a *Account) ownExpiry(there map[string]plugin.Key, t time.Time, life time.Duration) time.Time {
+// key ends of the account, or of the others at its issuer: an intent of one of
+// those would seem to have come true here.
+func (a *Account) ownExpiry(there map[string]plugin.Key, others []Account, t time.Time, life time.Duration) time.Time {
 	taken := map[int64]bool{}
 	for _, k := range there {
 		taken[k.Expires.Unix()] = true
 	}
-	for _, i := range a.Intents {
-		taken[i.Key.Expires.Unix()] = true
+	for _, account := range append(others, *a) {
+		for _, i := range account.Intents {
+			taken[i.Key.Expires.Unix()] = true
+		}
+		for _, m := range account.Keys {
+			taken[m.Expires.Unix()] = true
+		}
 	}
 	// Another machine's jeton may make a key for this user at the same moment.
 	t = t.Add(-mathrand.N(life/60 + 1)).Truncate(time.Second)
@@ -377,7 +427,12 @@ func (l *Ledger) Kept(ctx context.Context, c *plugin.Credential, why error) erro
 // lost reports whether nobody can have the key, since the process that has made
 // it was killed before it could hand it out.
 func (l *Ledger) lost(ctx context.Context, m Minted) bool {
-	return m.Unseen && (l.Cache == nil || !l.Cache.holds(ctx, m.ID))
+	return m.Unseen && !l.holds(ctx, m.ID)
+}
+
+// holds reports whether the cache hands out the key.
+func (l *Ledger) holds(ctx context.Context, id string) bool {
+	return l.Cache != nil && l.Cache.holds(ctx, id)
 }
 
 // abandoned reports whether the key is lost, and its maker not about to hand it
@@ -517,6 +572,17 @@ func (a *Account) wanted(l *Ledger, scope string) int {
 	return a.wantedBy(Minted{Scope: scope, Config: l.Config, Profile: l.Profile})
 }
 
+// inUse returns all keys in use by l's profile: there are several if what two logins
+// have made turned out to be one user's.
+func (a *Account) inUse(l *Ledger, scope string) (keys []*Minted) {
+	for i := range a.Keys {
+		if m := &a.Keys[i]; m.of(l) && m.Scope == scope && !m.Unwanted {
+			keys = append(keys, m)
+		}
+	}
+	return keys
+}
+
 func (a *Account) wantedBy(key Minted) int {
 	return slices.IndexFunc(a.Keys, func(m Minted) bool {
 		return !m.Unwanted && m.Scope == key.Scope && m.Config == key.Config && m.Profile == key.Profile
@@ -646,6 +712,9 @@ func (l *Ledger) eachAt(ctx context.Context, issuer string, change func(*Minted)
 	defer unlock()
 	accounts, _ := l.Dir.Accounts(ctx)
 	for _, a := range accounts {
+		if a.Issuer == issuer {
+			l.decide(ctx, &a)
+		}
 		changed := false
 		for i := range a.Keys {
 			changed = a.Issuer == issuer && change(&a.Keys[i]) || changed
@@ -694,7 +763,7 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 			return true, nil
 		}
 		for _, m := range a.Keys {
-			if m.of(l) && (!due || m.Due(now) || l.abandoned(ctx, m, now)) {
+			if m.of(l) && (!due || m.Due(now) || m.Leaving || l.abandoned(ctx, m, now)) {
 				return true, nil
 			}
 		}

@@ -581,6 +581,96 @@ func TestLateKey(t *testing.T) {
 	wantKeys(t, i)
 }
 
+// What is due is handed out no more, also if somebody is killed before the new key,
+// or the word that there is none, has reached the cache.
+func TestDueIsForgotten(t *testing.T) {
+	for name, step := range map[string]func(l *Ledger, i *issuer) error{
+		"replaced": func(l *Ledger, i *issuer) error {
+			_, err := l.Mint(t.Context(), testAccount, i, true)
+			return err
+		},
+		"rejected": func(l *Ledger, _ *issuer) error { return l.Unwant(t.Context(), "") },
+		"logged out": func(l *Ledger, i *issuer) error {
+			i.err = errors.New("unreachable")
+			if _, err := l.Collect(t.Context(), testAccount, i, true); err == nil {
+				return errors.New("it was deleted")
+			}
+			return nil
+		},
+	} {
+		i, l := newIssuer(), newLedger(t, nil, "p")
+		l.Cache = &Cache{Store: openTest(t), Warn: t.Logf}
+		keep(t, l.Cache, mint(t, l, i, false))
+		if err := step(l, i); err != nil {
+			t.Fatal(err)
+		}
+		if l.Cache.holds(t.Context(), "key-1") {
+			t.Errorf("%s, and handed out still", name)
+		}
+	}
+}
+
+// A key that was about to leave when a process was killed stays if the cache has not
+// forgotten it yet, and else is deleted: there is none that is neither.
+func TestLeaving(t *testing.T) {
+	for _, forgotten := range []bool{false, true} {
+		o, l := newOnceTold(true), newLedger(t, nil, "osc")
+		l.Cache = &Cache{Store: openTest(t), Warn: t.Logf}
+		mintExpiring(t, l, o, false)
+		func() {
+			defer func() { recover() }()
+			o.before = func(op string) {
+				if op == "create" {
+					panic(errKilled)
+				}
+			}
+			l.Mint(t.Context(), expiring, o, true)
+		}()
+		o.before = nil
+		if forgotten {
+			l.gone(t.Context(), []string{"key-1"})
+		}
+		next := newLedger(t, nil, "osc")
+		copyDir(t, l.Dir.Path(), next.Dir.Path())
+		next.Cache = l.Cache
+		if due, err := next.Has(t.Context(), true); err != nil || !due {
+			t.Errorf("gc would not look: %v", err)
+		}
+		if _, err := next.Collect(t.Context(), expiring, o, false); err != nil {
+			t.Fatal(err)
+		}
+		if forgotten {
+			wantKeys(t, o.issuer)
+		} else {
+			wantKeys(t, o.issuer, "key-1")
+			mintExpiring(t, next, o, false)
+			wantKeys(t, o.issuer, "key-1", "key-2") // replaced as any other that somebody holds
+		}
+	}
+}
+
+// Two users of an issuer have no keys that end in the same second: where there are
+// no tags, what one of them was about to make would be taken for the other's.
+func TestOwnExpiry(t *testing.T) {
+	l := newLedger(t, nil, "osc")
+	seen := map[time.Time]bool{}
+	for n := range 20 {
+		o, at := newOnceTold(false), expiring
+		at.Subject, at.Life = fmt.Sprint(n), time.Minute // a choice of two seconds
+		o.before = func(op string) {
+			if o.err = nil; op == "create" && n%2 == 0 {
+				o.err = plugin.Errorf(plugin.Network, "no answer in time")
+			}
+		}
+		l.Mint(t.Context(), at, o, false)
+		expires := o.all["key-1"].Expires
+		if expires.IsZero() || seen[expires] {
+			t.Errorf("user %d: another key ends at %s", n, expires)
+		}
+		seen[expires] = true
+	}
+}
+
 // A profile that was edited to another project leaves no key behind, unless it
 // stands for whatever is in the environment.
 func TestMoved(t *testing.T) {
