@@ -55,19 +55,41 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return about(p, err)
 	}
-	var document bytes.Buffer // all of it or nothing
-	if err := f.Encode(&document, c); err != nil {
+	document, err := encode(f, c)
+	if err != nil {
 		return about(p, err)
+	}
+	told := a.told(f, c)
+	note := a.note(p, told, document)
+	if note.Refused(a.started.UnixNano()) && !g.Refresh {
+		better, err := a.replaceRefused(ctx, p, n, c, &note)
+		if err != nil {
+			return about(p, err)
+		}
+		c = better
+		if document, err = encode(f, c); err != nil {
+			return about(p, err)
+		}
+		told = a.told(f, c)
+		note.Answered(document, told)
 	}
 	if left := time.Until(c.Expires); !c.Expires.IsZero() && left < g.MinTTL {
 		a.warn("%s: the credential lives %s more, less than the %s asked for: there is no longer one to be had",
 			p.Name, left.Round(time.Second), g.MinTTL)
 	}
-	if err := a.print(document.Bytes()); err != nil {
+	if err := a.print(document); err != nil {
 		return about(p, err)
 	}
-	a.leaveBehind(ctx, g, p, document.Bytes())
+	note.Write()
+	a.leaveBehind(ctx, g, p, told, document)
 	return nil
+}
+
+// encode returns the whole document, or nothing.
+func encode(f formats.Format, c *plugin.Credential) ([]byte, error) {
+	var b bytes.Buffer
+	err := f.Encode(&b, c)
+	return b.Bytes(), err
 }
 
 // need is what the command line and its format ask of a credential.

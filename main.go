@@ -166,10 +166,11 @@ func (a *app) run(args []string) (code plugin.Code) {
 				WithHint("please report this, with the command that you ran"))
 		}
 	}()
-	if document := a.leftBehind(); document != nil {
+	if document, note := a.leftBehind(); document != nil {
 		n, err := a.stdout.Write(document)
 		switch {
 		case err == nil:
+			note.Write()
 			return 0
 		case n > 0:
 			return a.failAll(errOutput())

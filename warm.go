@@ -26,10 +26,10 @@ var indirect = []string{"OS_CLOUD", "OSC_PROFILE"}
 // leftBehind returns the document that was left behind for the command line, if
 // it depends on secrets in the environment or standard output would not take it at
 // once: package hit has answered if not.
-func (a *app) leftBehind() []byte {
+func (a *app) leftBehind() ([]byte, hit.Note) {
 	dir, err := a.directory("XDG_STATE_HOME", xdg.StateHome)
 	if err != nil {
-		return nil
+		return nil, hit.Note{}
 	}
 	var mac func(string) string
 	return hit.Look(a.args, func(value string) string {
@@ -46,14 +46,14 @@ func (a *app) leftBehind() []byte {
 
 // leaveBehind has this command line answered with the document from now on, before
 // jeton really begins, if all that the document depends on can be told.
-func (a *app) leaveBehind(ctx context.Context, g *getCmd, p *plugin.Profile, document []byte) {
+func (a *app) leaveBehind(ctx context.Context, g *getCmd, p *plugin.Profile, told int64, document []byte) {
 	switch {
 	case a.state == nil, a.warned, a.cli.Verbose, a.args[0] != "get",
 		a.cli.Config != "" && !filepath.IsAbs(a.cli.Config): // which another directory would change
 		return
 	}
 	// What the libraries read of the environment is not in a.read.
-	w := hit.Warm{Args: a.args, Document: document, Env: []string{"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}}
+	w := hit.Warm{Args: a.args, Document: document, Told: told, Env: []string{"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}}
 	names := a.read()
 	for _, name := range names {
 		switch own := strings.HasPrefix(name, "JETON_") || strings.HasPrefix(name, "XDG_") || slices.Contains(plain, name); {

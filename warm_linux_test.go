@@ -438,3 +438,45 @@ func TestWarmSecrets(t *testing.T) {
 		}
 	}
 }
+
+// The warm path keeps who asked, and steps aside for a client that was refused; nothing
+// else is written.
+func TestWarmAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u := newUser(t, w, prodAndS3)
+	const info = `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false}}`
+	// Each sh is a client of its own.
+	client := func(script string) string {
+		t.Helper()
+		cmd := exec.Command("sh", "-c", script+"; true")
+		cmd.Env = append(u.command().Env, "JETON="+u.jeton, "KUBERNETES_EXEC_INFO="+info, "GODEBUG=inittrace=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	warm := func(trace string) bool { return len(initialised.FindAllString(trace, -1)) <= most }
+	for n := 0; !warm(client(`"$JETON" get prod`)); n++ {
+		if n == 100 {
+			t.Fatal("it never becomes a warm answer")
+		}
+	}
+	before := u.files(t)
+	w.front.Forget()
+	if !warm(client(`"$JETON" get prod`)) || w.front.Requests("") != 0 {
+		t.Error("another client does not get a warm answer")
+	}
+	for line := range strings.Lines(u.files(t)) {
+		if name, _, _ := strings.Cut(line, " "); !strings.Contains(before, line) && !strings.HasSuffix(name, hit.AskedSuffix) {
+			t.Errorf("a warm answer has changed %s", line)
+		}
+	}
+	if trace := client(`"$JETON" get prod >/dev/null 2>&1; "$JETON" get prod`); warm(trace) || w.front.Requests("HEAD /v3/auth/tokens") != 1 {
+		t.Errorf("a refusal is not seen: %d requests", w.front.Requests(""))
+	}
+	if trace := client(`KUBERNETES_EXEC_INFO= "$JETON" get prod >/dev/null 2>&1; "$JETON" get prod`); !warm(trace) {
+		t.Error("another question is taken for a refusal")
+	}
+}

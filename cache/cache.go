@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/jeton-cli/jeton/cache/hit"
 	"github.com/jeton-cli/jeton/plugin"
 )
 
@@ -367,6 +369,28 @@ func (c *Cache) AccessKey(ctx context.Context, key Key) string {
 	return ""
 }
 
+// Forget forgets what is kept under key if that is cred, which is good no more.
+func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) error {
+	unlock, err := c.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if e := c.load(ctx, key); e == nil || e.Token != cred.Token.Reveal() || e.Certificate != cred.ClientCertificate {
+		return nil // somebody else has replaced it
+	}
+	return c.remove(ctx, key.Name)
+}
+
+// AskedPath returns where to keep who asked last for what is kept under key, or "".
+func (c *Cache) AskedPath(key Key) string {
+	d, ok := c.Store.(*Dir)
+	if !ok {
+		return ""
+	}
+	return filepath.Join(d.path, key.Name+hit.AskedSuffix)
+}
+
 // Drop forgets what is kept under the key of that name and all that was made
 // from it, and returns how many credentials that were. It waits for a fetch
 // under way, whose answer would otherwise outlive the drop.
@@ -426,7 +450,7 @@ func (c *Cache) Clear(ctx context.Context) error {
 	if d, ok := c.Store.(*Dir); ok {
 		files, e := d.list()
 		for _, f := range files {
-			if isKeyName(f.value) && f.suffix == documentSuffix {
+			if isKeyName(f.value) && (f.suffix == documentSuffix || f.suffix == hit.AskedSuffix) {
 				d.Delete(ctx, f.value+f.suffix)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jeton-cli/jeton/cache/hit"
 	"github.com/jeton-cli/jeton/plugin"
 )
 
@@ -141,6 +142,7 @@ func (c *Cache) collectKey(ctx context.Context, d *Dir, name string) (removed bo
 			return removed
 		}
 	}
+	d.root.Remove(name + hit.AskedSuffix)
 	d.root.Remove(name + lockSuffix)
 	return removed
 }

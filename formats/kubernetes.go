@@ -86,6 +86,10 @@ func (k *kubernetes) Encode(w io.Writer, c *plugin.Credential) error {
 	}{k.apiVersion, "ExecCredential", status{rfc3339(early(c)), c.Token.Reveal(), c.ClientCertificate, c.ClientKey.Reveal()}})
 }
 
+// Told returns until when the client is told that c is good, at which it asks for
+// another, or the zero time if it is told of no end.
+func (*kubernetes) Told(c *plugin.Credential) time.Time { return early(c).Truncate(time.Second) }
+
 // early is the expiry that a client is told which uses a token to its very
 // last second: a minute before the true one, or a sixth of a short life.
 func early(c *plugin.Credential) time.Time {

@@ -160,6 +160,12 @@ type Collector interface {
 	Collect(ctx context.Context) ([]string, error)
 }
 
+// A Validator is a [Source] whose issuer tells whether a credential is still good.
+type Validator interface {
+	// Valid reports whether c is, or returns an error if that cannot be told.
+	Valid(ctx context.Context, c *Credential) (bool, error)
+}
+
 // A Cataloger is a [Source] that can look up the endpoints a token is for.
 type Cataloger interface {
 	// Endpoints returns the endpoint of each service type, such as

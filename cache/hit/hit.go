@@ -34,14 +34,16 @@ type Warm struct {
 	// From NotBefore, and until before Until, the cache would have given no
 	// other answer. In nanoseconds since 1970.
 	NotBefore, Until int64
-	Document         []byte
+	// Told, if not 0, is until when a Kubernetes client has no reason to ask again.
+	Told     int64
+	Document []byte
 }
 
 const (
 	// Dir is the directory of what is left behind, below that of the cache.
 	Dir = "hit"
 
-	magic   = "jeton warm 1 "
+	magic   = "jeton warm 2 "
 	maxSize = 128 << 10
 	exe     = "/proc/self/exe" // another jeton may print something else
 
@@ -60,7 +62,9 @@ var (
 
 // Name returns the name of the file for a command line and the variables that say
 // more of what is wanted.
-func Name(args []string) string {
+func Name(args []string) string { return string(appendHex(scratch[:0], question(args))) }
+
+func question(args []string) uint64 {
 	sum := hash(nil)
 	for _, arg := range args {
 		sum = more(more(sum, []byte(arg)), []byte{0})
@@ -68,7 +72,7 @@ func Name(args []string) string {
 	for _, name := range [...]string{"KUBERNETES_EXEC_INFO", "JETON_PROFILE", "JETON_CONFIG"} {
 		sum = more(more(sum, []byte(getenv(name))), []byte{0})
 	}
-	return string(appendHex(scratch[:0], sum))
+	return sum
 }
 
 // IsName reports whether name is like one that Name returns.
@@ -94,6 +98,8 @@ func (w *Warm) Encode(started int64) []byte {
 	b = appendInt(b, w.NotBefore)
 	b = append(b, ' ')
 	b = appendInt(b, w.Until)
+	b = append(b, ' ')
+	b = appendInt(b, w.Told)
 	b = append(b, '\n')
 	ok := clean(w.Key)
 	for _, arg := range w.Args {
@@ -141,6 +147,29 @@ func IsOf(b []byte, key string) bool {
 	return len(b) > start+len(key) && string(b[start:start+len(key)]) == key
 }
 
+// about returns the key that a file which Encode has made is about, and until when a
+// Kubernetes client was told that the document is good, or 0.
+func about(b []byte) (key string, told int64) {
+	start := len(magic) + 16 + 1
+	for start < len(b) {
+		end := start
+		for end < len(b) && b[end] != '\n' {
+			end++
+		}
+		switch line := b[start:end]; {
+		case len(line) < 2:
+			return key, 0
+		case line[0] == 'k':
+			key = string(line[2:])
+		case line[0] == 't':
+			_, _, told = times(line[2:])
+			return key, told
+		}
+		start = end + 1
+	}
+	return key, 0
+}
+
 // document returns what is to be printed if b is a file that Encode has made for
 // this command line, and nothing has changed since. Without a mac, no answer with
 // a secret is.
@@ -178,7 +207,7 @@ func document(b []byte, args []string, now int64, mac func(value string) string)
 		case 'u':
 			same = string(text) == string(appendInt(scratch[:0], int64(syscall.Geteuid())))
 		case 't':
-			notBefore, until := times(text)
+			notBefore, until, _ := times(text)
 			same = now >= notBefore && now < until
 		case 'a':
 			same = seen < len(args) && args[seen] == string(text)
@@ -283,13 +312,19 @@ func parseInt(b []byte) (n int64) {
 	return n
 }
 
-func times(text []byte) (notBefore, until int64) {
-	for i := range text {
-		if text[i] == ' ' {
-			return parseInt(text[:i]), parseInt(text[i+1:])
+func times(text []byte) (notBefore, until, told int64) {
+	var n [3]int64
+	start, field := 0, 0
+	for i := range len(text) + 1 {
+		if i < len(text) && text[i] != ' ' {
+			continue
 		}
+		if field < len(n) {
+			n[field] = parseInt(text[start:i])
+		}
+		start, field = i+1, field+1
 	}
-	return 0, 0
+	return n[0], n[1], n[2]
 }
 
 func cut(text []byte, at byte) (before, after string) {

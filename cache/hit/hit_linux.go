@@ -7,7 +7,7 @@ func init() { answer() }
 // answer prints the document that was left behind for this command line and ends
 // the process, or returns.
 func answer() {
-	b := Look(arguments(), nil)
+	b, note := Look(arguments(), nil)
 	if len(b) == 0 {
 		return
 	}
@@ -27,25 +27,38 @@ func answer() {
 			written += n
 		}
 	}
+	note.Write()
 	syscall.Exit(0)
 }
 
 // Look returns the document that was left behind for the command line, if nothing
 // has changed since. Without a mac, no answer that depends on a secret in the
 // environment is looked at: to hash that takes packages of its own, so that main
-// does it.
-func Look(args []string, mac func(value string) string) []byte {
+// does it. The note, if it is about anything, is to be written once the document has
+// been printed.
+func Look(args []string, mac func(value string) string) (answer []byte, note Note) {
 	dir := directory()
 	if len(args) == 0 || args[0] != "get" || dir == "" {
-		return nil
+		return nil, Note{}
 	}
 	// As main does: nobody is to read this process's memory.
 	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 0, 0)
 	var now syscall.Timeval
 	if syscall.Gettimeofday(&now) != nil {
-		return nil
+		return nil, Note{}
 	}
-	return document(read(dir+"/"+Dir+"/"+Name(args)), args, now.Nano(), mac)
+	b := read(dir + "/" + Dir + "/" + Name(args))
+	answer = document(b, args, now.Nano(), mac)
+	if answer == nil || getenv("KUBERNETES_EXEC_INFO") == "" {
+		return answer, Note{}
+	}
+	if key, told := about(b); told != 0 {
+		note = NewNote(dir+"/"+key+AskedSuffix, args, answer, told)
+	}
+	if note.Refused(now.Nano()) {
+		return nil, Note{} // the ordinary path asks the issuer
+	}
+	return answer, note
 }
 
 // arguments returns those of the command line, without the program. Package os,

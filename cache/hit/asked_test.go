@@ -1,0 +1,69 @@
+package hit
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+func TestNote(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" && runtime.GOOS != "windows" {
+		t.Skip("who has started a process is not known here")
+	}
+	path := filepath.Join(t.TempDir(), "key"+AskedSuffix)
+	args := []string{"get", "p"}
+	note := func(document string) Note { return NewNote(path, args, []byte(document), 100) }
+	first := note("one")
+	if first.Refused(1) || first.Checked() != 0 {
+		t.Errorf("nobody has asked before: %+v", first)
+	}
+	first.Write()
+	for _, test := range []struct {
+		name     string
+		document string
+		now      int64
+		want     bool
+	}{
+		{"again", "one", 99, true},
+		{"what it was told has ended", "one", 100, false},
+		{"another document", "two", 99, false},
+	} {
+		if n := note(test.document); n.Refused(test.now) != test.want {
+			t.Errorf("%s: %v", test.name, !test.want)
+		}
+	}
+	args = []string{"get", "q"}
+	if n := note("one"); n.Refused(99) {
+		t.Error("another command line is taken for the same")
+	}
+	args = []string{"get", "p"}
+	first.Checking(7)
+	n := note("two")
+	if n.Checked() != 7 {
+		t.Errorf("the check is forgotten: %d", n.Checked())
+	}
+	n.Write()
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) != 16*(askedFields+1)+1 {
+		t.Fatalf("%v: %q", err, b)
+	}
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Error(info.Mode(), err)
+	}
+	for i := range len(b) - 1 { // the last ends the line
+		damaged := append([]byte(nil), b...)
+		damaged[i] ^= 1
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n := note("two"); n.Refused(1) {
+			t.Fatalf("%q counts", damaged)
+		}
+	}
+	var none Note
+	if none.Write(); none.Refused(0) {
+		t.Error("nothing is a refusal")
+	}
+}

@@ -1,0 +1,25 @@
+package hit
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+const noFollow = 0
+
+// client returns the id of the process that has started this one, and when that began,
+// in nanoseconds since 1970; or zeros.
+func client() (pid, started int64) {
+	pid = int64(syscall.Getppid())
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
+	if err != nil {
+		return 0, 0
+	}
+	defer windows.CloseHandle(process)
+	var created, exited, kernel, user windows.Filetime
+	if windows.GetProcessTimes(process, &created, &exited, &kernel, &user) != nil {
+		return 0, 0
+	}
+	return pid, created.Nanoseconds()
+}
