@@ -73,6 +73,7 @@ var verbs = []verb{
 	{"logout", "Revoke a credential and forget it.", func() any { return &logoutCmd{} }},
 	{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", func() any { return &rejectCmd{} }},
 	{"status", "Show the profiles and what is kept for them.", func() any { return &statusCmd{} }},
+	{"doctor", "Look for what is wrong, as each caller would, and say what puts it right.", func() any { return &doctorCmd{} }},
 	{"inspect", "Show who a credential is, and what its issuer offers.", func() any { return &inspectCmd{} }},
 	{"import", "Make profiles of what other tools are configured with: openrc, clouds, env, ovh or outscale.", func() any { return &importCmd{} }},
 	{"setup", "Set up aws, kubectl or openstack for a profile.", func() any { return &setupCmd{} }},
@@ -110,6 +111,7 @@ To use it:
   jeton get web -f header                      for scripts
 
 When something is wrong:
+  jeton doctor                                 what is wrong, and what puts it right
   jeton status                                 what is kept, until when, the last error
   jeton inspect web                            who that is, and what it may use
   jeton get web --verbose                      what is asked of whom

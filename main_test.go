@@ -71,8 +71,9 @@ const (
 // A world is a Keystone with users and projects, behind a front that counts
 // and fails on demand.
 type world struct {
-	front *embedded.Front
-	vars  map[string]string
+	front    *embedded.Front
+	vars     map[string]string
+	keystone *embedded.Keystone // nil if it is a real one
 }
 
 // newWorld returns a world around the embedded Keystone.
@@ -126,17 +127,22 @@ func newWorld(t testing.TB) *world {
 	}
 	mux.HandleFunc("/empty", empty)
 	mux.HandleFunc("/empty/", empty)
-	return front(t, mux, map[string]string{
+	w := front(t, mux, map[string]string{
 		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret, "CLIENT_KEY": clientKey(t, k.Provider),
 		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
 		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank,
 		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
 	})
+	w.keystone = k
+	return w
 }
+
+// rsaKey is one for all tests: to make one takes longer than most of them.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 // clientKey gives the provider's client a key, and returns its file.
 func clientKey(t testing.TB, p *embedded.Provider) string {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := rsaKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +205,7 @@ func front(t testing.TB, next http.Handler, vars map[string]string) *world {
 	versions.Handle("/v2.0/", v2)
 	versions.Handle("/", next)
 	vars["TENANT"] = v2.Tenant()
-	w := &world{&embedded.Front{Next: versions}, vars}
+	w := &world{front: &embedded.Front{Next: versions}, vars: vars}
 	server := httptest.NewServer(w.front)
 	t.Cleanup(server.Close)
 	vars["KEYSTONE"] = server.URL + "/v3"

@@ -369,6 +369,14 @@ func (c *Cache) AccessKey(ctx context.Context, key Key) string {
 	return ""
 }
 
+// Token returns the token that is kept under key, or "".
+func (c *Cache) Token(ctx context.Context, key Key) string {
+	if e := c.load(ctx, key); e != nil {
+		return e.Token
+	}
+	return ""
+}
+
 // Forget forgets what is kept under key if that is cred, which is good no more.
 func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) error {
 	unlock, err := c.lock(ctx, key)

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -138,6 +139,15 @@ func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, durab
 
 // Delete removes the value called name.
 func (d *Dir) Delete(_ context.Context, name string) error { return d.root.Remove(name) }
+
+// Writable returns an error if nothing can be kept in d.
+func (d *Dir) Writable(ctx context.Context) error {
+	name := scratchPrefix + rand.Text()
+	if err := d.Put(ctx, name, []byte(name)); err != nil {
+		return plain(d.path, err)
+	}
+	return d.Delete(ctx, name)
+}
 
 // Lock waits for the lock called name.
 func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {

@@ -49,7 +49,7 @@ func awsFile(c *Caller) string { return c.path("AWS_CONFIG_FILE", ".aws", "confi
 // SetupAWS returns what has AWS's tools run c.Argv for the profile c.As, and what
 // the user should know of it.
 func SetupAWS(c *Caller) (*Edit, []string, error) {
-	if c.Profile != nil && !strings.Contains(c.Profile.Issuer.Gives, "access key") && c.Profile.Issuer.Gives != "any" {
+	if c.Profile != nil && !givesAccessKey(c.Profile.Issuer) {
 		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s", c.Profile.Issuer.Name, c.Profile.Issuer.Gives).
 			WithHint("make one of it: a profile with plugin: keystone-ec2 or sts, and from: %s", c.Profile.Name)
 	}
@@ -78,6 +78,10 @@ func SetupAWS(c *Caller) (*Edit, []string, error) {
 		},
 	}}}
 	return e, awsNotes(c, name), nil
+}
+
+func givesAccessKey(i *plugin.Issuer) bool {
+	return strings.Contains(i.Gives, "access key") || i.Gives == "any"
 }
 
 func findSection(name string) func(text []byte) (int, int, bool, error) {

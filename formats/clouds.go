@@ -68,8 +68,10 @@ func (c *Caller) openStackFile(name, variable string) (string, error) {
 
 // marker is the comment by which jeton knows what it has written.
 func (c *Caller) marker() string {
-	return "# by jeton setup openstack " + c.Profile.Name
+	return markerText + c.Profile.Name
 }
+
+const markerText = "# by jeton setup openstack "
 
 // cloudRegion is the entry of a cloud, whose lines are indented by two.
 func (c *Caller) cloudRegion(lines []byte, secret bool) Region {

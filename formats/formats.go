@@ -66,7 +66,7 @@ func New(name string, o Options) (Format, error) {
 	}
 	e := plugin.Errorf(plugin.Usage, "there is no format %q", plugin.Shorten(name))
 	if nearest := plugin.Nearest(name, Names()); nearest != "" {
-		return nil, e.WithHint("did you mean %q?", nearest)
+		return nil, e.WithMeant(name, nearest)
 	}
 	return nil, e.WithHint("the formats are: %s", strings.Join(Names(), ", "))
 }

@@ -188,6 +188,11 @@ type Caller struct {
 	Context  string   // of kubernetes
 	User     string   // of kubernetes
 	ReadFile func(path string) ([]byte, error)
+
+	// What doctor needs beside: a profile by its name, or the one that is meant without,
+	// and the token that is kept for a profile, or "".
+	Find func(name string) (*plugin.Profile, error)
+	Kept func(profile string) string
 }
 
 // path returns the file that the variable names, or the usual one below home.

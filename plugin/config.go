@@ -76,7 +76,7 @@ func (f *File) parse(b []byte) error {
 		if key.Value != "profiles" {
 			e := at(key, "unknown key %q", key.Value)
 			if Nearest(key.Value, []string{"profiles"}) != "" {
-				return e.WithHint("did you mean \"profiles\"?")
+				return e.WithMeant(key.Value, "profiles")
 			}
 			return e.WithHint("profiles belong below \"profiles:\"")
 		}
@@ -191,7 +191,7 @@ func (f *File) noProfile(name string, above []string) error {
 		e = Errorf(Config, "%s: profile %s: from: there is no profile %q", f.Path, above[len(above)-1], Shorten(name))
 	}
 	if nearest := Nearest(name, f.names); nearest != "" {
-		return e.WithHint("did you mean %q?", nearest)
+		return e.WithMeant(name, nearest)
 	}
 	if len(f.names) == 0 {
 		return e.WithHint("write one there, or source an openrc file and use the profile env")
@@ -222,7 +222,7 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	if p.Issuer == nil {
 		e := at(plugin, "there is no plugin %q", Shorten(plugin.Value))
 		if nearest := Nearest(plugin.Value, Names(f.issuers)); nearest != "" {
-			return nil, e.WithHint("did you mean %q?", nearest)
+			return nil, e.WithMeant(plugin.Value, nearest)
 		}
 		return nil, e.WithHint("there are: %s", strings.Join(Names(f.issuers), ", "))
 	}

@@ -29,6 +29,9 @@ type Error struct {
 	Code Code
 	Text string
 	Hint string // what to do next, one line, or empty
+	Fix  string // a command line for a POSIX shell that does it, or empty
+	// Meant is what was probably meant by Written, if that is a misspelt name.
+	Written, Meant string
 	// Remember is for how long nobody should ask the issuer again; 0 if the
 	// issuer was not asked at all.
 	Remember time.Duration
@@ -48,6 +51,32 @@ func Errorf(code Code, format string, args ...any) *Error {
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
+}
+
+// WithFix returns e with a command line for a POSIX shell that puts it right, which is
+// the hint too.
+func (e *Error) WithFix(words ...string) *Error {
+	e.Fix = ShellWords(words...)
+	e.Hint = e.Fix
+	return e
+}
+
+// WithMeant returns e, about the misspelt name, with the one that was probably meant.
+func (e *Error) WithMeant(written, meant string) *Error {
+	e.Written, e.Meant = written, meant
+	return e.WithHint("did you mean %q?", meant)
+}
+
+// ShellWords returns a command line that a POSIX shell takes for these words.
+func ShellWords(words ...string) string {
+	var line []string
+	for _, word := range words {
+		if word == "" || !Word(word, "_./:@%+,=-") {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		line = append(line, word)
+	}
+	return strings.Join(line, " ")
 }
 
 // RememberFor returns e as one that is remembered for d.

@@ -37,7 +37,7 @@ func (k Keyring) Get(ctx context.Context, name string) (Secret, error) {
 		return err
 	})
 	if errors.Is(err, keyring.ErrNotFound) {
-		e := Errorf(Config, "keyring: there is no secret %q", name).WithHint("jeton secret set %s", name)
+		e := Errorf(Config, "keyring: there is no secret %q", name).WithFix("jeton", "secret", "set", name)
 		return Secret{}, &because{e, ErrNoSecret}
 	}
 	if err != nil {

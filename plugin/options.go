@@ -224,7 +224,7 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 			if !ok {
 				e := at(key, "unknown option %q of plugin %s", key.Value, p.Issuer.Name)
 				if nearest := Nearest(key.Value, names); nearest != "" {
-					return e.WithHint("did you mean %q?", nearest)
+					return e.WithMeant(key.Value, nearest)
 				}
 				return e.WithHint("the options are: %s", strings.Join(slices.Sorted(maps.Keys(targets)), ", "))
 			}

@@ -26,11 +26,11 @@ func checkOwner(path string, info fs.FileInfo, rule access) error {
 	// world-writable.
 	if mode&0o022 != 0 {
 		return Errorf(Config, "%s can be written by others (mode %04o)", path, mode).
-			WithHint("chmod go-w %s", path)
+			WithFix("chmod", "go-w", path)
 	}
 	if rule == private && mode&0o044 != 0 {
 		return Errorf(Config, "%s holds a secret and can be read by others (mode %04o)", path, mode).
-			WithHint("chmod 600 %s", path)
+			WithFix("chmod", "600", path)
 	}
 	return nil
 }
@@ -45,7 +45,7 @@ func checkParent(path string) error {
 	}
 	if mode := info.Mode(); mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
 		return Errorf(Config, "anybody can replace files in %s (mode %04o)", dir, mode.Perm()).
-			WithHint("chmod o-w %s", dir)
+			WithFix("chmod", "o-w", dir)
 	}
 	return nil
 }

@@ -63,6 +63,7 @@ const (
 	AttrDomainName        = "domain_name"
 	AttrSystemScope       = "system_scope" // "all": a token for the whole cloud
 	AttrTrustID           = "trust_id"
+	AttrPasswordExpiresAt = "password_expires_at" // the user's, in the form of RFC 3339
 	AttrRegionName        = "region_name"
 	AttrInterface         = "interface"
 	AttrCACert            = "cacert"

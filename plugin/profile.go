@@ -131,6 +131,16 @@ func (p *Profile) KeyringNames() []string {
 	return p.references(func(r SecretRef) string { return r.keyring })
 }
 
+// Programs returns those that print the secrets of p and the profiles below it.
+func (p *Profile) Programs() []string {
+	return p.references(func(r SecretRef) string {
+		if len(r.command) == 0 {
+			return ""
+		}
+		return r.command[0]
+	})
+}
+
 // references returns what name returns for the secrets of p and the profiles
 // below it, if it is not empty.
 func (p *Profile) references(name func(SecretRef) string) (names []string) {

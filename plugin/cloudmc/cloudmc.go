@@ -80,7 +80,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 		if !slices.Contains(names(), ours) {
 			e := plugin.Errorf(plugin.Config, "fields: %s: there is no %q", plugin.Shorten(theirs), plugin.Shorten(ours))
 			if nearest := plugin.Nearest(ours, names()); nearest != "" {
-				return e.WithHint("did you mean %q?", nearest)
+				return e.WithMeant(ours, nearest)
 			}
 			return e.WithHint("there are: %s", strings.Join(names(), ", "))
 		}

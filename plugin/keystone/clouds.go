@@ -308,7 +308,7 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 	if !ok {
 		e := plugin.Errorf(plugin.Config, "there is no cloud %q in %s", plugin.Shorten(name), c.Path)
 		if nearest := plugin.Nearest(name, c.Names); nearest != "" {
-			return nil, e.WithHint("did you mean %q?", nearest)
+			return nil, e.WithMeant(name, nearest)
 		}
 		return nil, e.WithHint("the clouds are: %s", plugin.Shorten(strings.Join(c.Names, ", ")))
 	}

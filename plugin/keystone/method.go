@@ -81,7 +81,7 @@ func (o *Options) method(from bool) (*method, error) {
 		names := slices.Sorted(maps.Keys(methods))
 		e := plugin.Errorf(plugin.Config, "auth_type %q is not known", plugin.Shorten(name))
 		if nearest := plugin.Nearest(name, names); nearest != "" {
-			return nil, e.WithHint("did you mean %q?", nearest)
+			return nil, e.WithMeant(name, nearest)
 		}
 		return nil, e.WithHint("there are: %s", strings.Join(names, ", "))
 	}

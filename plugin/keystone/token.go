@@ -68,10 +68,13 @@ type answer struct {
 	Methods   []string `json:"methods"`
 	IssuedAt  string   `json:"issued_at"`
 	ExpiresAt string   `json:"expires_at"`
-	User      owned    `json:"user"`
-	Project   *owned   `json:"project"`
-	Domain    *named   `json:"domain"`
-	System    *struct {
+	User      struct {
+		owned
+		PasswordExpiresAt string `json:"password_expires_at"`
+	} `json:"user"`
+	Project *owned `json:"project"`
+	Domain  *named `json:"domain"`
+	System  *struct {
 		All bool `json:"all"`
 	} `json:"system"`
 	Roles                 []named `json:"roles"`
@@ -171,6 +174,9 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 	}
 	if a.Trust != nil {
 		c.Attrs[plugin.AttrTrustID] = a.Trust.ID
+	}
+	if t, err := parseTime(a.User.PasswordExpiresAt); err == nil {
+		c.Attrs[plugin.AttrPasswordExpiresAt] = t.Format(time.RFC3339)
 	}
 	switch {
 	case a.ApplicationCredential != nil, slices.Contains(a.Methods, "application_credential"):

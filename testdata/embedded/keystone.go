@@ -33,6 +33,7 @@ type Keystone struct {
 	tokens   map[string]*token
 	receipts map[string]receipt
 	keys     []key
+	expiry   any // of passwords
 }
 
 type object struct {
@@ -76,6 +77,22 @@ type key struct {
 	TenantID string `json:"tenant_id"`
 	Access   string `json:"access"`
 	Secret   string `json:"secret"`
+}
+
+// PasswordExpires has the tokens from now on say that their users' passwords do then.
+func (k *Keystone) PasswordExpires(t time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.expiry = nil; !t.IsZero() {
+		k.expiry = t.UTC().Format("2006-01-02T15:04:05.000000")
+	}
+}
+
+// SetPassword gives a user another password.
+func (k *Keystone) SetPassword(name, password string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.users[name].password = password
 }
 
 // Project adds a project and returns its id.
@@ -383,7 +400,7 @@ func (k *Keystone) describe(t *token, r *http.Request) map[string]any {
 		"methods":    []string{"password"},
 		"issued_at":  t.issued.Format("2006-01-02T15:04:05.000000Z"),
 		"expires_at": t.expires.Format("2006-01-02T15:04:05.000000Z"),
-		"user":       map[string]any{"id": t.user.ID, "name": t.user.Name, "domain": domain, "password_expires_at": nil},
+		"user":       map[string]any{"id": t.user.ID, "name": t.user.Name, "domain": domain, "password_expires_at": k.expiry},
 	}
 	if t.delegated {
 		doc["methods"] = []string{"application_credential"}

@@ -1,0 +1,132 @@
+package formats
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// What doctor looks at of each caller is in that caller's file; here is what they have
+// in common: a command line that runs jeton.
+
+// runsJeton reports whether the program of a command line is jeton, wherever it is.
+func (c *Caller) runsJeton(argv []string) bool {
+	if len(argv) == 0 {
+		return false
+	}
+	name := strings.TrimSuffix(filepath.Base(argv[0]), ".exe")
+	return name == "jeton" || len(c.Argv) > 0 && argv[0] == c.Argv[0]
+}
+
+// asked returns the profile and the format that a command line of jeton asks for.
+func asked(argv []string) (profile, format string) {
+	i := slices.Index(argv, "get")
+	if i < 0 {
+		return "", ""
+	}
+	for i++; i < len(argv); i++ {
+		arg, value, given := argv[i], "", false
+		if name, v, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "--") {
+			arg, value, given = name, v, true
+		}
+		switch {
+		case slices.Contains([]string{"-f", "--format", "--config", "--for", "--as", "--shell", "--min-ttl"}, arg):
+			if !given && i+1 < len(argv) {
+				i++
+				value = argv[i]
+			}
+			if arg == "-f" || arg == "--format" {
+				format = value
+			}
+		case strings.HasPrefix(arg, "-f"):
+			format = arg[2:]
+		case !strings.HasPrefix(arg, "-") && profile == "":
+			profile = arg
+		}
+	}
+	return profile, format
+}
+
+// checkCommand looks at a command line that has a caller run jeton for the format. redo
+// returns what writes it anew for a profile.
+func (c *Caller) checkCommand(check, where string, argv []string, format string, redo func(profile string) string) []plugin.Finding {
+	name, chosen := asked(argv)
+	finding := func(level, what, fix string) []plugin.Finding {
+		return []plugin.Finding{{Check: check, Level: level, Profile: name, Where: where, What: what, Fix: fix}}
+	}
+	p, err := c.Find(name)
+	switch {
+	case name == "" && c.runsJeton(argv) && !slices.Contains(argv, "get"):
+		return nil // as something else
+	case err != nil && name == "":
+		return finding(plugin.Wrong, "it names no profile, and there is none to go by", plugin.EditAt(where))
+	case err != nil:
+		e := plugin.AsError(err)
+		fix := plugin.EditAt(where)
+		if e.Meant != "" && e.Written == name {
+			fix = redo(e.Meant)
+		}
+		return finding(plugin.Wrong, e.Text, fix)
+	}
+	program, err := exec.LookPath(argv[0])
+	switch {
+	case err != nil && filepath.IsAbs(argv[0]):
+		return finding(plugin.Wrong, "there is no program "+argv[0], redo(name))
+	case err != nil:
+		return finding(plugin.Wrong, "program "+argv[0]+" is not found on the PATH", redo(name))
+	case !filepath.IsAbs(argv[0]):
+		return finding(plugin.Doubtful, "program "+argv[0]+" is found ("+program+") only with the PATH of a shell", redo(name))
+	}
+	if chosen == "" {
+		chosen = p.Common.Format
+	}
+	if chosen == "k8s" || chosen == "" && format == "kubernetes" { // which tells it in the environment
+		chosen = "kubernetes"
+	}
+	if chosen != format {
+		return finding(plugin.Wrong, "it does not ask for -f "+format, redo(name))
+	}
+	return nil
+}
+
+// unset returns the command line that takes variables out of the environment.
+func unset(names ...string) string { return "unset " + strings.Join(names, " ") }
+
+// set returns those of the variables that are set.
+func (c *Caller) set(names ...string) (list []string) {
+	for _, name := range names {
+		if c.Getenv(name) != "" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// unreadable is the finding that a caller's file cannot be read.
+func unreadable(check, path string, err error) plugin.Finding {
+	e := plugin.AsError(err)
+	return plugin.Finding{Check: check, Level: plugin.Wrong, Where: path, What: e.Text, Fix: plugin.EditAt(path)}
+}
+
+// missingFile returns a finding if the variable names a file that is not there.
+func (c *Caller) missingFile(check, variable string) (findings []plugin.Finding) {
+	path := c.Getenv(variable)
+	if path == "" {
+		return nil
+	}
+	if text, err := c.ReadFile(plugin.ExpandHome(path)); err == nil && text == nil {
+		findings = append(findings, plugin.Finding{Check: check, Level: plugin.Wrong, Where: variable, What: "there is no file " + path, Fix: unset(variable)})
+	}
+	return findings
+}
+
+// lineOf returns on which line of text, from 1, the offset is.
+func lineOf(text []byte, offset int) int {
+	return strings.Count(string(text[:offset]), "\n") + 1
+}
+
+func place(path string, line int) string { return fmt.Sprintf("%s:%d", path, line) }

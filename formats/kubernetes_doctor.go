@@ -1,0 +1,173 @@
+package formats
+
+import (
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// An execUser is what doctor wants to know of a kubeconfig's user.
+type execUser struct {
+	User struct {
+		Exec struct {
+			Command         string
+			Args            []string
+			APIVersion      string `yaml:"apiVersion"`
+			InteractiveMode string `yaml:"interactiveMode"`
+		}
+		Others map[string]any `yaml:",inline"`
+	}
+}
+
+// DoctorKubernetes returns what is wrong for Kubernetes' clients, and how many users of
+// contexts run jeton.
+func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
+	const check = "kubernetes"
+	add := func(level, profile, where, what, fix string) {
+		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+	}
+	var files []kubeconfig
+	var there []string
+	for _, path := range kubeconfigs(c) {
+		text, err := c.ReadFile(path)
+		if err != nil {
+			add(plugin.Wrong, "", path, plugin.AsError(err).Text, plugin.EditAt(path))
+			continue
+		}
+		root, err := parseYAML(text)
+		if err != nil {
+			findings = append(findings, unreadable(check, path, err))
+			continue
+		}
+		if text != nil {
+			there = append(there, path)
+		}
+		files = append(files, kubeconfig{path, text, &lined{root: root}})
+	}
+	if list := c.Getenv("KUBECONFIG"); list != "" && len(there) < len(files) {
+		fix := unset("KUBECONFIG")
+		if len(there) > 0 {
+			fix = "export " + plugin.ShellWords("KUBECONFIG="+strings.Join(there, string(filepath.ListSeparator)))
+		}
+		add(plugin.Doubtful, "", "KUBECONFIG", "it names files that are not there", fix)
+	}
+	looked := map[string]bool{}
+	for i := range files {
+		_, contexts := get(files[i].root, "contexts")
+		for _, entry := range entriesOf(contexts) {
+			_, name := get(entry, "name")
+			user := contextUser(entry)
+			if name == nil || user == nil || looked[user.Value] {
+				continue
+			}
+			file, definition := named(files, "users", user.Value)
+			var u execUser
+			if file == nil || definition.Decode(&u) != nil {
+				continue
+			}
+			argv := append([]string{u.User.Exec.Command}, u.User.Exec.Args...)
+			if !c.runsJeton(argv) {
+				continue
+			}
+			looked[user.Value] = true
+			seen++
+			where := place(file.path, definition.Line)
+			findings = append(findings, c.doctorUser(user.Value, name.Value, where, u, argv)...)
+			_, context := get(entry, "context")
+			if _, cluster := get(context, "cluster"); cluster != nil {
+				if f, _ := named(files, "clusters", cluster.Value); f == nil {
+					profile, _ := asked(argv)
+					add(plugin.Wrong, profile, place(files[i].path, cluster.Line), "context "+name.Value+" is of a cluster that is not there: "+plugin.Shorten(cluster.Value), plugin.EditAt(place(files[i].path, cluster.Line)))
+				}
+			}
+		}
+	}
+	return findings, seen
+}
+
+// doctorUser looks at one user, of that context, who runs jeton.
+func (c *Caller) doctorUser(name, context, where string, u execUser, argv []string) (findings []plugin.Finding) {
+	const check = "kubernetes"
+	e := u.User.Exec
+	redo := func(profile string) string {
+		return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context", context)
+	}
+	findings = c.checkCommand(check, where, argv, "kubernetes", redo)
+	profile, _ := asked(argv)
+	add := func(level, what, fix string) {
+		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+	}
+	if p, err := c.Find(profile); err == nil {
+		if err := CheckKubernetes(p.Issuer); err != nil {
+			add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
+		}
+	}
+	mode := e.InteractiveMode
+	if mode == "" {
+		mode = "IfAvailable"
+	}
+	set := plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-api-version="+apiVersions[0], "--exec-interactive-mode="+mode)
+	switch {
+	case !slices.Contains(apiVersions, e.APIVersion):
+		add(plugin.Wrong, "jeton does not speak apiVersion "+plugin.Shorten(e.APIVersion)+", nor does any kubectl of today", set)
+	case e.APIVersion == apiVersions[0] && e.InteractiveMode == "":
+		add(plugin.Wrong, "interactiveMode is missing, without which kubectl refuses the user", set)
+	case e.InteractiveMode == "Always":
+		add(plugin.Doubtful, "interactiveMode is Always: where there is no terminal, jeton is not asked",
+			plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-interactive-mode=IfAvailable"))
+	}
+	for _, other := range []string{"token", "tokenFile", "client-certificate", "client-certificate-data", "username"} {
+		if u.User.Others[other] != nil {
+			add(plugin.Wrong, other+" is there too, and used instead of asking jeton", plugin.ShellWords("kubectl", "config", "unset", "users."+name+"."+other))
+		}
+	}
+	return append(findings, c.doctorKuberc(profile, argv[0], redo(profile))...)
+}
+
+// doctorKuberc looks whether kubectl may run the program.
+func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.Finding) {
+	path := c.path("KUBERC", ".kube", "kuberc")
+	text, err := c.ReadFile(path)
+	if err != nil {
+		return nil // kubectl goes on without
+	}
+	root, err := parseYAML(text)
+	if err != nil {
+		return []plugin.Finding{unreadable("kubernetes", path, err)}
+	}
+	_, policy := get(root, "credentialPluginPolicy")
+	if policy == nil {
+		return nil
+	}
+	where := place(path, policy.Line)
+	switch policy.Value {
+	case "DenyAll":
+		findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile, Where: where,
+			What: "credentialPluginPolicy is DenyAll: kubectl runs no program to log in", Fix: plugin.EditAt(where)})
+	case "Allowlist":
+		_, list := get(root, allowlist)
+		if !slices.ContainsFunc(entriesOf(list), func(entry *yaml.Node) bool {
+			_, command := get(entry, "command")
+			return command != nil && same(command.Value, program)
+		}) {
+			findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile, Where: where,
+				What: program + " is not on the list of what kubectl may run to log in", Fix: redo})
+		}
+	}
+	return findings
+}
+
+// same reports whether kubectl takes both for one program.
+func same(a, b string) bool {
+	a, err := exec.LookPath(a)
+	if err != nil {
+		return false
+	}
+	b, err = exec.LookPath(b)
+	return err == nil && a == b
+}

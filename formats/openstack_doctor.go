@@ -1,0 +1,167 @@
+package formats
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// DoctorOpenStack returns what is wrong for openstack, and how many clouds there are
+// that setup has written.
+func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
+	const check = "openstack"
+	add := func(level, profile, where, what, fix string) {
+		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+	}
+	findings = append(c.missingFile(check, "OS_CLIENT_CONFIG_FILE"), c.missingFile(check, "OS_CLIENT_SECURE_FILE")...)
+	path, err := c.openStackFile("clouds", "OS_CLIENT_CONFIG_FILE")
+	var text []byte
+	if err == nil {
+		text, err = c.ReadFile(path)
+	}
+	if err != nil {
+		return append(findings, unreadable(check, path, err)), 0
+	}
+	clouds, err := cloudsOf(text)
+	if err != nil {
+		return append(findings, unreadable(check, path, err)), 0
+	}
+	ours := c.marked(text)
+	seen = len(ours)
+	// What lies in the working directory goes before all others.
+	if here := c.cloudsHere(); here != "" && here != path && c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
+		if seen > 0 {
+			add(plugin.Doubtful, ours[0].profile, here, "openstack reads this one in this directory, and not "+path, "export "+plugin.ShellWords("OS_CLIENT_CONFIG_FILE="+path))
+		}
+		if text, err := c.ReadFile(here); err == nil {
+			if clouds, err = cloudsOf(text); err != nil {
+				return append(findings, unreadable(check, here, err)), seen
+			}
+		}
+	}
+	secure, err := c.openStackFile("secure", "OS_CLIENT_SECURE_FILE")
+	if err != nil {
+		return append(findings, unreadable(check, secure, err)), seen
+	}
+	if info, err := os.Stat(secure); err == nil && info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/' {
+		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there", plugin.ShellWords("chmod", "600", secure))
+	}
+	tokens := c.tokens(secure)
+	for _, cloud := range ours {
+		redo := []string{"jeton", "setup", "openstack", cloud.profile}
+		if cloud.name != cloud.profile {
+			redo = append(redo, "--as", cloud.name)
+		}
+		where := place(path, cloud.line)
+		if _, err := c.Find(cloud.profile); err != nil {
+			add(plugin.Wrong, cloud.profile, where, plugin.AsError(err).Text, plugin.ShellWords(append(redo, "--remove")...))
+			continue
+		}
+		switch kept := c.Kept(cloud.profile); {
+		case tokens[cloud.name] == "":
+			add(plugin.Wrong, cloud.profile, where, "its token is not in "+secure, plugin.ShellWords(redo...))
+		case tokens[cloud.name] != kept:
+			add(plugin.Doubtful, cloud.profile, where, "its token is not the one that jeton has now: it has expired, or soon will", plugin.ShellWords(redo...))
+		}
+	}
+	return append(findings, c.openStackVariables(clouds)...), seen
+}
+
+// openStackVariables looks at what openstack takes from the environment.
+func (c *Caller) openStackVariables(clouds []string) (findings []plugin.Finding) {
+	add := func(level, where, what, fix string) {
+		findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Where: where, What: what, Fix: fix})
+	}
+	login := c.set("OS_TOKEN", "OS_USERNAME", "OS_USER_ID", "OS_PASSWORD", "OS_AUTH_TYPE", "OS_AUTH_URL",
+		"OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET")
+	if name := c.Getenv("OS_CLOUD"); name != "" {
+		if !slices.Contains(clouds, name) && name != "envvars" {
+			fix := unset("OS_CLOUD")
+			if nearest := plugin.Nearest(name, clouds); nearest != "" {
+				fix = "export " + plugin.ShellWords("OS_CLOUD="+nearest)
+			}
+			add(plugin.Wrong, "OS_CLOUD", "there is no cloud "+plugin.Shorten(name)+" in the clouds.yaml that openstack reads", fix)
+		}
+		if len(login) > 0 {
+			add(plugin.Doubtful, login[0], "a login in the environment is mixed with the cloud that OS_CLOUD names", unset(login...))
+		}
+	}
+	if c.Getenv("OS_TOKEN") != "" && (c.Getenv("OS_USERNAME") != "" || c.Getenv("OS_USER_DOMAIN_NAME") != "" || c.Getenv("OS_USER_DOMAIN_ID") != "") {
+		add(plugin.Wrong, "OS_TOKEN", "beside a user's name, openstack fails with it",
+			unset(c.set("OS_USERNAME", "OS_PASSWORD", "OS_USER_ID", "OS_USER_DOMAIN_NAME", "OS_USER_DOMAIN_ID")...))
+	}
+	if value := c.Getenv("OS_INSECURE"); value != "" && value != "0" && !strings.EqualFold(value, "false") {
+		add(plugin.Wrong, "OS_INSECURE", "certificates are not to be verified: anybody on the way could take the password, and jeton refuses it", unset("OS_INSECURE"))
+	}
+	return findings
+}
+
+// cloudsHere returns the clouds.yaml of the working directory, or "".
+func (c *Caller) cloudsHere() string {
+	for _, suffix := range []string{".yaml", ".yml", ".json"} {
+		if path, err := filepath.Abs("clouds" + suffix); err == nil {
+			if text, err := c.ReadFile(path); err != nil || text != nil {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+// cloudsOf returns the names of the clouds in a file.
+func cloudsOf(text []byte) (names []string, err error) {
+	root, err := parseYAML(text)
+	if err != nil {
+		return nil, err
+	}
+	_, clouds := get(root, "clouds")
+	for _, entry := range entriesOf(clouds) {
+		names = append(names, entry.Value)
+	}
+	return names, nil
+}
+
+// A markedCloud is one that setup has written.
+type markedCloud struct {
+	name, profile string
+	line          int
+}
+
+// marked returns the clouds in a file that setup has written.
+func (c *Caller) marked(text []byte) (list []markedCloud) {
+	before, n := "", 0
+	for line := range bytes.Lines(text) {
+		n++
+		trimmed := strings.TrimSpace(string(line))
+		if profile, ok := strings.CutPrefix(trimmed, markerText); ok {
+			var name map[string]any
+			if yaml.Unmarshal([]byte(before), &name) == nil {
+				for name := range name {
+					list = append(list, markedCloud{name, profile, n - 1})
+				}
+			}
+		}
+		before = trimmed
+	}
+	return list
+}
+
+// tokens returns the token of each cloud in a secure.yaml.
+func (c *Caller) tokens(path string) map[string]string {
+	var file struct {
+		Clouds map[string]struct{ Auth struct{ Token string } }
+	}
+	tokens := map[string]string{}
+	if text, err := c.ReadFile(path); err == nil && yaml.Unmarshal(text, &file) == nil {
+		for name, cloud := range file.Clouds {
+			tokens[name] = cloud.Auth.Token
+		}
+	}
+	return tokens
+}
