@@ -141,6 +141,11 @@ func main() {
 	started := time.Now()
 	debug.SetTraceback("none") // arguments of functions can be secrets
 	protect()
+	os.Exit(int(newApp(started).run(os.Args[1:])))
+}
+
+// newApp returns the run of a process that began at started.
+func newApp(started time.Time) *app {
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, started: started}
 	var mu sync.Mutex
 	read := map[string]bool{}
@@ -155,7 +160,7 @@ func main() {
 		defer mu.Unlock()
 		return slices.Sorted(maps.Keys(read))
 	}
-	os.Exit(int(a.run(os.Args[1:])))
+	return a
 }
 
 // run carries out one command line and returns the exit code.
