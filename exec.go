@@ -57,7 +57,7 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 			return about(p, err)
 		}
 	}
-	o := formats.Options{Profile: p.Name}
+	o := formats.Options{Profile: p.Name, Client: formats.ClientOf(filepath.Base(a.command[0]))}
 	f, err := formats.New("env", o)
 	if err != nil {
 		return err

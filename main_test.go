@@ -276,7 +276,7 @@ func TestScriptsKeyring(t *testing.T) {
 }
 
 // clients are the programs that read what jeton prints.
-var clients = []string{"openstack", "kubectl", "aws", "aws-sdk", "client-go", "gophercloud"}
+var clients = []string{"openstack", "kubectl", "aws", "aws-sdk", "client-go", "gophercloud", "terraform-auth", "ovh-sdk"}
 
 // client returns the path of a client program, or "".
 func client(name string) string {

@@ -139,9 +139,10 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		add("OS_AUTH_TYPE", authType)
 		add("OS_AUTH_URL", a[plugin.AttrAuthURL])
 		add("OS_TOKEN", c.Token.Reveal())
-		// Without a project, gophercloud and Terraform use the token as it is,
-		// the only way in which Keystone takes a delegated one.
-		if a[plugin.AttrDelegated] != "" {
+		// Without a project, gophercloud and Terraform use the token as it is:
+		// without making another one, and the only way in which Keystone takes
+		// a delegated one.
+		if a[plugin.AttrDelegated] != "" || o.Client == terraform {
 			add("OS_ALLOW_REAUTH", "false") // or Terraform's provider wants a scope
 		} else {
 			add("OS_PROJECT_ID", a[plugin.AttrProjectID])

@@ -25,6 +25,18 @@ const (
 	terraform       = "terraform" // and OpenTofu and Packer
 )
 
+// terraforms are the programs that log in as Terraform does.
+var terraforms = []string{"terraform", "tofu", "terragrunt", "packer"}
+
+// ClientOf returns which client of OpenStack's the program of that name is, if jeton
+// does something special for it.
+func ClientOf(program string) string {
+	if slices.Contains(terraforms, strings.TrimSuffix(program, ".exe")) {
+		return terraform
+	}
+	return ""
+}
+
 // OpenStackClients are all of them, the default first.
 var OpenStackClients = []string{openStackClient, terraform, gophercloud}
 
