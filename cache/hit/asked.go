@@ -1,7 +1,5 @@
 package hit
 
-import "syscall"
-
 // An Asked is what is kept of the last time that a Kubernetes client asked for a
 // credential. A client asks when it begins, when what it was told has ended, and when
 // an API server has refused it with 401, but since the v1 of its protocol it does not
@@ -70,30 +68,19 @@ func (n *Note) Write() {
 	if n.path == "" {
 		return
 	}
-	fd, err := syscall.Open(n.path, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_CLOEXEC|noFollow, 0o600)
-	if err != nil {
-		return
-	}
-	defer syscall.Close(fd)
 	var b [16*(askedFields+1) + 1]byte
 	a := n.asked
 	text := b[:0]
 	for _, field := range [askedFields]uint64{uint64(a.Client), uint64(a.Started), a.Question, a.Answer, uint64(a.Told), uint64(a.Checked)} {
 		text = appendHex(text, field)
 	}
-	text = append(appendHex(text, hash(text)), '\n')
-	syscall.Write(fd, text) // at once, so that nobody reads a half
+	overwrite(n.path, append(appendHex(text, hash(text)), '\n'))
 }
 
 // readAsked returns what is kept at path, or nothing.
 func readAsked(path string) (a Asked) {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|noFollow, 0)
-	if err != nil {
-		return a
-	}
-	defer syscall.Close(fd)
-	var b [16*(askedFields+1) + 2]byte
-	if n, err := syscall.Read(fd, b[:]); err != nil || n != len(b)-1 {
+	b := small(path)
+	if len(b) != 16*(askedFields+1)+1 {
 		return a
 	}
 	var fields [askedFields + 1]uint64

@@ -1,20 +1,18 @@
 package hit
 
 import (
-	"syscall"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-const noFollow = syscall.O_NOFOLLOW
-
 // client returns the id of the process that has started this one, and when that began,
 // in microseconds since 1970; or zeros.
 func client() (pid, started int64) {
-	info, err := unix.SysctlKinfoProc("kern.proc.pid", syscall.Getppid())
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", os.Getppid())
 	if err != nil {
 		return 0, 0
 	}
 	at := info.Proc.P_starttime
-	return int64(syscall.Getppid()), at.Sec*1e6 + int64(at.Usec)
+	return int64(os.Getppid()), at.Sec*1e6 + int64(at.Usec)
 }

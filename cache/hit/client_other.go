@@ -1,8 +1,6 @@
-//go:build !linux && !darwin && !windows
+//go:build !darwin && !windows && (!linux || !(amd64 || arm64))
 
 package hit
-
-const noFollow = 0
 
 // client cannot tell here.
 func client() (pid, started int64) { return 0, 0 }

@@ -1,17 +1,15 @@
 package hit
 
 import (
-	"syscall"
+	"os"
 
 	"golang.org/x/sys/windows"
 )
 
-const noFollow = 0
-
 // client returns the id of the process that has started this one, and when that began,
 // in nanoseconds since 1970; or zeros.
 func client() (pid, started int64) {
-	pid = int64(syscall.Getppid())
+	pid = int64(os.Getppid())
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
 		return 0, 0

@@ -5,9 +5,9 @@
 // mostly the initialisation of packages that it has no use for: net/http, YAML, the
 // command line. Go initialises packages by their import paths, each as soon as all
 // that it imports is initialised (https://go.dev/ref/spec#Package_initialization).
-// This one imports syscall alone, so that its init comes before all of those, and
-// before os; TestWarmStart guards that order. It is the only place in jeton that relies
-// on it.
+// This one imports nothing, so that its init comes before all but the runtime's;
+// TestWarmStart guards that order. It is the only place in jeton that relies on it,
+// and why it asks the kernel by itself.
 //
 // It is to say nothing that the ordinary path would not. That path leaves a [Warm]
 // behind: the document that it has printed, and all that the document depended on.
@@ -16,8 +16,6 @@
 // relies on is that a file whose times, size, owner and mode are the same has the same
 // content, and is as readable as it was.
 package hit
-
-import "syscall"
 
 // A Warm is a document that was printed, with what it depended on.
 type Warm struct {
@@ -43,7 +41,7 @@ const (
 	// Dir is the directory of what is left behind, below that of the cache.
 	Dir = "hit"
 
-	magic   = "jeton warm 2 "
+	magic   = "jeton warm 3 "
 	maxSize = 128 << 10
 	exe     = "/proc/self/exe" // another jeton may print something else
 
@@ -93,7 +91,7 @@ func IsName(name string) bool {
 func (w *Warm) Encode(started int64) []byte {
 	b := append([]byte("k "), w.Key...)
 	b = append(b, "\nu "...)
-	b = appendInt(b, int64(syscall.Geteuid()))
+	b = appendInt(b, int64(geteuid()))
 	b = append(b, "\nt "...)
 	b = appendInt(b, w.NotBefore)
 	b = append(b, ' ')
@@ -101,7 +99,7 @@ func (w *Warm) Encode(started int64) []byte {
 	b = append(b, ' ')
 	b = appendInt(b, w.Told)
 	b = append(b, '\n')
-	ok := clean(w.Key)
+	ok := known() && clean(w.Key)
 	for _, arg := range w.Args {
 		b = append(append(append(b, "a "...), arg...), '\n')
 		ok = ok && clean(arg)
@@ -205,7 +203,7 @@ func document(b []byte, args []string, now int64, mac func(value string) string)
 		case 'k':
 			same = true
 		case 'u':
-			same = string(text) == string(appendInt(scratch[:0], int64(syscall.Geteuid())))
+			same = string(text) == string(appendInt(scratch[:0], int64(geteuid())))
 		case 't':
 			notBefore, until, _ := times(text)
 			same = now >= notBefore && now < until
@@ -251,11 +249,6 @@ func directory() string {
 
 // The rest is what the standard library would do, which would bring packages of
 // its own.
-
-func getenv(name string) string {
-	value, _ := syscall.Getenv(name)
-	return value
-}
 
 func clean(s string) bool {
 	for i := range len(s) {

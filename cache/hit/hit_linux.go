@@ -1,34 +1,37 @@
-package hit
+//go:build linux && (amd64 || arm64)
 
-import "syscall"
+package hit
 
 func init() { answer() }
 
 // answer prints the document that was left behind for this command line and ends
 // the process, or returns.
 func answer() {
+	if !known() {
+		return
+	}
 	b, note := Look(arguments(), nil)
 	if len(b) == 0 {
 		return
 	}
-	if flags, _, err := syscall.RawSyscall(syscall.SYS_FCNTL, 1, syscall.F_GETFL, 0); err != 0 || flags&syscall.O_NONBLOCK != 0 {
+	if flags := call(sysFcntl, 1, fGetfl, 0, 0, 0); flags < 0 || flags&oNonblock != 0 {
 		return // it would take package os to wait for such a reader
 	}
 	for written := 0; written < len(b); {
-		n, err := syscall.Write(1, b[written:])
+		n := write(1, b[written:])
 		switch {
-		case err == syscall.EINTR:
-		case err != nil && written == 0:
+		case n == eintr:
+		case n < 0 && written == 0:
 			return // the ordinary path will meet the same, and tell it
-		case err != nil:
-			syscall.Write(2, []byte("jeton: standard output cannot be written\n"))
-			syscall.Exit(74)
+		case n < 0:
+			write(2, line[:copy(line[:], "jeton: standard output cannot be written\n")])
+			exit(74)
 		default:
 			written += n
 		}
 	}
 	note.Write()
-	syscall.Exit(0)
+	exit(0)
 }
 
 // Look returns the document that was left behind for the command line, if nothing
@@ -37,25 +40,24 @@ func answer() {
 // does it. The note, if it is about anything, is to be written once the document has
 // been printed.
 func Look(args []string, mac func(value string) string) (answer []byte, note Note) {
-	dir := directory()
-	if len(args) == 0 || args[0] != "get" || dir == "" {
+	if !known() || len(args) == 0 || args[0] != "get" {
+		return nil, Note{}
+	}
+	dir, now := directory(), now()
+	if dir == "" || now == 0 {
 		return nil, Note{}
 	}
 	// As main does: nobody is to read this process's memory.
-	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 0, 0)
-	var now syscall.Timeval
-	if syscall.Gettimeofday(&now) != nil {
-		return nil, Note{}
-	}
+	call(sysPrctl, prSetDumpable, 0, 0, 0, 0)
 	b := read(dir + "/" + Dir + "/" + Name(args))
-	answer = document(b, args, now.Nano(), mac)
+	answer = document(b, args, now, mac)
 	if answer == nil || getenv("KUBERNETES_EXEC_INFO") == "" {
 		return answer, Note{}
 	}
 	if key, told := about(b); told != 0 {
 		note = NewNote(dir+"/"+key+AskedSuffix, args, answer, told)
 	}
-	if note.Refused(now.Nano()) {
+	if note.Refused(now) {
 		return nil, Note{} // the ordinary path asks the issuer
 	}
 	return answer, note
@@ -64,14 +66,9 @@ func Look(args []string, mac func(value string) string) (answer []byte, note Not
 // arguments returns those of the command line, without the program. Package os,
 // which knows them, is not initialised yet.
 func arguments() (args []string) {
-	fd, err := syscall.Open("/proc/self/cmdline", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer syscall.Close(fd)
 	b := space[:4096]
-	n, err := syscall.Read(fd, b)
-	if err != nil || n == len(b) {
+	n, ok := slurp("/proc/self/cmdline", b)
+	if !ok {
 		return nil // longer than any that is worth the while
 	}
 	start := 0
@@ -89,59 +86,49 @@ func arguments() (args []string) {
 
 // read returns the content of a private file of ours.
 func read(path string) []byte {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
+	fd := open(path, oNoFollow|oNonblock)
+	if fd < 0 {
 		return nil
 	}
-	defer syscall.Close(fd)
-	var s syscall.Stat_t
-	if syscall.Fstat(fd, &s) != nil || s.Mode&syscall.S_IFMT != syscall.S_IFREG || s.Mode&0o077 != 0 ||
-		int(s.Uid) != syscall.Geteuid() || s.Nlink != 1 || s.Size > maxSize {
+	defer closeFile(fd)
+	if fstat(fd) < 0 || info.mode&sIfmt != sIfreg || info.mode&0o077 != 0 ||
+		int(info.uid) != geteuid() || info.nlink != 1 || info.size > maxSize {
 		return nil
 	}
-	b := space[:s.Size]
-	for n := 0; n < len(b); {
-		m, err := syscall.Read(fd, b[n:])
-		if m <= 0 || err != nil {
-			return nil
-		}
-		n += m
+	b := space[:info.size]
+	if fill(fd, b) != len(b) {
+		return nil
 	}
 	return b
 }
 
 const (
-	fileFields = 5
-	dirFields  = 4
+	fileFields = 6
+	dirFields  = 5
 )
 
 // fileID returns what changes when a file does, or its owner or mode, the time in
 // nanoseconds since 1970 at which that was last, and whether it takes no membership
 // of a group to read it.
 func fileID(path string) (id []byte, changed int64, readable bool) {
-	var s syscall.Stat_t
-	if syscall.Stat(path, &s) != nil {
+	if stat(path) < 0 {
 		return nil, 0, false
 	}
-	changed = s.Ctim.Nano()
-	readable = int(s.Uid) == syscall.Geteuid() || s.Mode&0o004 != 0
-	return fields(int64(s.Dev), int64(s.Ino), s.Size, s.Mtim.Nano(), changed), changed, readable
+	changed = info.ctime.nano()
+	readable = int(info.uid) == geteuid() || info.mode&0o004 != 0
+	return fields(int64(info.dev), int64(info.sub), int64(info.ino), int64(info.size), info.mtime.nano(), changed), changed, readable
 }
 
 // dirID returns what changes when another directory is in a directory's place, or
 // its owner or mode change.
 func dirID(path string) []byte {
-	var s syscall.Stat_t
-	if syscall.Stat(path, &s) != nil {
+	if stat(path) < 0 {
 		return nil
 	}
-	return fields(int64(s.Dev), int64(s.Ino), int64(s.Mode), int64(s.Uid))
+	return fields(int64(info.dev), int64(info.sub), int64(info.ino), int64(info.mode), int64(info.uid))
 }
 
-func absent(path string) bool {
-	var s syscall.Stat_t
-	return syscall.Stat(path, &s) == syscall.ENOENT
-}
+func absent(path string) bool { return stat(path) == enoent }
 
 func fields(list ...int64) []byte {
 	b := scratch[:0]
@@ -152,4 +139,60 @@ func fields(list ...int64) []byte {
 		b = appendInt(b, n)
 	}
 	return b
+}
+
+// small returns the content of a file of less than a KiB, or nothing.
+func small(path string) []byte {
+	fd := open(path, oNoFollow|oNonblock)
+	if fd < 0 {
+		return nil
+	}
+	defer closeFile(fd)
+	n := fill(fd, line[:])
+	if n < 0 || n == len(line) {
+		return nil
+	}
+	return line[:n]
+}
+
+// overwrite puts text, of less than a KiB, in the place of what is in the file, at once.
+func overwrite(path string, text []byte) {
+	fd := open(path, oWronly|oCreat|oNoFollow|oNonblock)
+	if fd < 0 {
+		return
+	}
+	write(fd, line[:copy(line[:], text)])
+	closeFile(fd)
+}
+
+// client returns the id of the process that has started this one, and when that began,
+// in the kernel's ticks since it did; or zeros.
+//
+// https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 22
+func client() (pid, started int64) {
+	pid = int64(call(sysGetppid, 0, 0, 0, 0, 0))
+	n, ok := slurp("/proc/"+string(appendInt(scratch[:0], pid))+"/stat", line[:])
+	if !ok {
+		return 0, 0
+	}
+	b := line[:n]
+	// The name of the program, which can have anything in it, is in parentheses.
+	start := 0
+	for i, c := range b {
+		if c == ')' {
+			start = i + 2
+		}
+	}
+	for field := 3; start < n; start++ {
+		if b[start] == ' ' {
+			if field++; field == 22 {
+				end := start + 1
+				for end < n && b[end] != ' ' {
+					end++
+				}
+				return pid, parseInt(b[start+1 : end])
+			}
+		}
+	}
+	return 0, 0
 }

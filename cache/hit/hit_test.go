@@ -23,7 +23,7 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("JETON_TEST_WARM", "a value")
+	setenv(t, "JETON_TEST_WARM=a value")
 	args := []string{"get", "a profile", ""}
 	w := Warm{Key: "0123", Args: args, Env: []string{"JETON_TEST_WARM", "JETON_TEST_UNSET"}, Files: []string{file}, Dirs: []string{dir},
 		NotBefore: -5, Until: 1 << 40, Document: []byte("the\n\ndocument\n")}
@@ -47,11 +47,11 @@ func TestDocument(t *testing.T) {
 			t.Errorf("%q: %q", other, got)
 		}
 	}
-	t.Setenv("JETON_TEST_UNSET", "x")
+	setenv(t, "JETON_TEST_WARM=a value", "JETON_TEST_UNSET=x", "JETON_TEST_UNSET=y")
 	if got := document(b, args, 0, nil); got != nil {
 		t.Errorf("another environment: %q", got)
 	}
-	t.Setenv("JETON_TEST_UNSET", "")
+	setenv(t, "JETON_TEST_WARM=a value", "JETON_TEST_UNSET=")
 	if got := document(b, args, 0, nil); got == nil {
 		t.Error("the former environment is another one")
 	}
@@ -78,11 +78,11 @@ func TestDocument(t *testing.T) {
 	if got := document(b, args, 0, w.MAC); got == nil {
 		t.Error("the secret is another one")
 	}
-	t.Setenv("JETON_TEST_WARM", "another")
+	setenv(t, "JETON_TEST_WARM=another")
 	if got := document(b, args, 0, w.MAC); got != nil {
 		t.Errorf("another secret: %q", got)
 	}
-	t.Setenv("JETON_TEST_WARM", "a value")
+	setenv(t, "JETON_TEST_WARM=a value")
 	if err := os.WriteFile(w.Absent[0], nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

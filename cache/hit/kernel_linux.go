@@ -1,0 +1,164 @@
+//go:build linux && (amd64 || arm64)
+
+package hit
+
+import "unsafe"
+
+// Package syscall would do all of this, and costs more than all that is done here: not
+// by itself, but by what Go initialises before it. All that the kernel is given to read
+// or to write is in variables of the package, which never move.
+
+// syscall5 is a call of the kernel, which returns -errno if it fails. (The rest of the
+// program stands still meanwhile.)
+//
+//go:noescape
+func syscall5(number, a1, a2, a3, a4, a5 uintptr) (result uintptr)
+
+func call(number, a1, a2, a3, a4, a5 uintptr) int { return int(syscall5(number, a1, a2, a3, a4, a5)) }
+
+// What the kernel's headers call them.
+const (
+	oWronly   = 0o1
+	oCreat    = 0o100
+	oNonblock = 0o4000
+	oCloexec  = 0o2000000
+
+	atFdcwd         = ^uintptr(99) // -100
+	atEmptyPath     = 0x1000
+	statxBasicStats = 0x7ff
+
+	fGetfl        = 3
+	prSetDumpable = 4
+	clockRealtime = 0
+	sIfmt, sIfreg = 0o170000, 0o100000
+	enoent, eintr = -2, -4
+)
+
+// A statx is the kernel's struct statx. Before Linux 4.11, of 2017, there is none, and
+// every answer is the ordinary path's.
+//
+// https://man7.org/linux/man-pages/man2/statx.2.html
+type statx struct {
+	mask, blksize                  uint32
+	attributes                     uint64
+	nlink, uid, gid                uint32
+	mode, _                        uint16
+	ino, size, blocks, attrsMask   uint64
+	atime, btime, ctime, mtime     statxTime
+	rdevMajor, rdevMinor, dev, sub uint32
+	_                              [14]uint64
+}
+
+type statxTime struct {
+	sec  int64
+	nsec uint32
+	_    int32
+}
+
+func (t statxTime) nano() int64 { return t.sec*1e9 + int64(t.nsec) }
+
+var (
+	pathname [4096]byte
+	info     statx
+	clock    [2]int64
+	variable [64 << 10]byte // the environment
+	line     [1024]byte     // what is read or written of small files
+
+	variables   []byte // of the environment, each with a zero behind it
+	environment int    // whether that is all of them: 0 if it is not known
+)
+
+func pointer(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+// named makes path one that the kernel can read.
+func named(path string) uintptr {
+	if len(path) >= len(pathname) {
+		path = "/dev/null/it is too long" // which there is not, and cannot be
+	}
+	pathname[copy(pathname[:], path)] = 0
+	return pointer(pathname[:])
+}
+
+func open(path string, flags uintptr) int {
+	return call(sysOpenat, atFdcwd, named(path), flags|oCloexec, 0o600, 0)
+}
+
+func closeFile(fd int) { call(sysClose, uintptr(fd), 0, 0, 0, 0) }
+
+// fill reads into b, which is a variable of the package or in one, to its end or the
+// file's, and returns how much, or -1.
+func fill(fd int, b []byte) (n int) {
+	for n < len(b) {
+		m := call(sysRead, uintptr(fd), pointer(b[n:]), uintptr(len(b)-n), 0, 0)
+		if m < 0 {
+			return -1
+		}
+		if m == 0 {
+			break
+		}
+		n += m
+	}
+	return n
+}
+
+func write(fd int, b []byte) int {
+	return call(sysWrite, uintptr(fd), pointer(b), uintptr(len(b)), 0, 0)
+}
+
+func stat(path string) int {
+	return call(sysStatx, atFdcwd, named(path), 0, statxBasicStats, uintptr(unsafe.Pointer(&info)))
+}
+
+func fstat(fd int) int {
+	return call(sysStatx, uintptr(fd), named(""), atEmptyPath, statxBasicStats, uintptr(unsafe.Pointer(&info)))
+}
+
+func geteuid() int { return call(sysGeteuid, 0, 0, 0, 0, 0) }
+
+// now returns the time in nanoseconds since 1970, or 0.
+func now() int64 {
+	if call(sysClockGettime, clockRealtime, uintptr(unsafe.Pointer(&clock)), 0, 0, 0) < 0 {
+		return 0
+	}
+	return clock[0]*1e9 + clock[1]
+}
+
+func exit(code uintptr) { call(sysExitGroup, code, 0, 0, 0, 0) }
+
+// slurp reads a file of the kernel's to its end, and reports whether b holds all of it.
+func slurp(path string, b []byte) (n int, ok bool) {
+	fd := open(path, 0)
+	if fd < 0 {
+		return 0, false
+	}
+	n = fill(fd, b)
+	closeFile(fd)
+	return n, n >= 0 && n < len(b)
+}
+
+// known reports whether the environment can be told, of which it reads all at the first
+// time: package os, which has it, is not initialised yet.
+func known() bool {
+	if environment == 0 {
+		environment = -1
+		if n, ok := slurp("/proc/self/environ", variable[:]); ok {
+			variables, environment = variable[:n], 1
+		}
+	}
+	return environment > 0
+}
+
+func getenv(name string) string {
+	known()
+	for start := 0; start < len(variables); {
+		end := start
+		for end < len(variables) && variables[end] != 0 {
+			end++
+		}
+		if entry := variables[start:end]; len(entry) > len(name) && entry[len(name)] == '=' && string(entry[:len(name)]) == name {
+			return string(entry[len(name)+1:])
+		}
+		start = end + 1
+	}
+	return ""
+}

@@ -1,0 +1,18 @@
+package hit
+
+// The numbers of the kernel's calls, as in its include/uapi/asm-generic/unistd.h.
+const (
+	sysFcntl        = 25
+	sysOpenat       = 56
+	sysClose        = 57
+	sysRead         = 63
+	sysWrite        = 64
+	sysExitGroup    = 94
+	sysClockGettime = 113
+	sysPrctl        = 167
+	sysGetppid      = 173
+	sysGeteuid      = 175
+	sysStatx        = 291
+
+	oNoFollow = 0o100000
+)
