@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,6 +39,7 @@ type checkup struct {
 	*app
 	Findings []plugin.Finding `json:"findings"`
 	Looked   []string         `json:"looked_at"`
+	keyring  error            // why it cannot be asked
 }
 
 func (d *doctorCmd) Run(ctx context.Context, a *app) error {
@@ -314,7 +316,14 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 		}
 	}
 	for _, name := range p.KeyringNames() {
-		if _, err := (plugin.Keyring{Getenv: c.getenv}).Get(ctx, name); err != nil {
+		err := c.keyring
+		if err == nil {
+			_, err = plugin.Keyring{Getenv: c.getenv}.Get(ctx, name)
+		}
+		if err != nil {
+			if !errors.Is(err, plugin.ErrNoSecret) {
+				c.keyring = err // to wait for it once is enough
+			}
 			e := plugin.AsError(err)
 			what := e.Text
 			if e.Fix == "" && e.Hint != "" {

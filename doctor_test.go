@@ -346,7 +346,11 @@ func TestDoctorServers(t *testing.T) {
 	if c, code := p.doctor(t, "", ""); code != 1 || c.Findings[0].Check != "server" || !strings.Contains(c.Findings[0].What, "refused") {
 		t.Errorf("%+v", c.Findings)
 	}
-	p.change(t, "http://127.0.0.1:1/v3", "https://keystone.invalid/v3", ".config", "jeton", "config.yaml")
+	p.change(t, "http://127.0.0.1:1/v3", p.w.vars["KUBERNETES"], ".config", "jeton", "config.yaml")
+	if c, code := p.doctor(t, "", ""); code != 1 || c.Findings[0].Check != "server" || !strings.Contains(c.Findings[0].What, "ca_file: ") {
+		t.Errorf("%+v", c.Findings)
+	}
+	p.change(t, p.w.vars["KUBERNETES"], "https://keystone.invalid/v3", ".config", "jeton", "config.yaml")
 	p.env = []string{"HTTPS_PROXY=http://127.0.0.1:1"}
 	if c, code := p.doctor(t, "", ""); code != 1 || c.Findings[0].Fix != "unset HTTPS_PROXY" {
 		t.Errorf("%+v", c.Findings)
