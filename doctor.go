@@ -7,14 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/adrg/xdg"
 
@@ -46,15 +50,14 @@ func (d *doctorCmd) Run(ctx context.Context, a *app) error {
 	c := &checkup{app: a, Findings: []plugin.Finding{}}
 	c.environment()
 	c.directories(ctx)
-	var profiles []*plugin.Profile
-	if f, err := a.config(); err != nil {
+	f, err := a.config()
+	if err != nil {
 		c.failed("config", "", err)
 	} else {
-		profiles = c.profiles(ctx, f, d.Profile)
-		c.issuers(ctx, profiles)
-		if d.Profile == "" {
-			c.callers(ctx)
-		}
+		c.issuers(ctx, c.profiles(ctx, f, d.Profile))
+	}
+	if d.Profile == "" {
+		c.callers(ctx)
 	}
 	document, err := c.encode(d.JSON)
 	if err != nil {
@@ -79,6 +82,10 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 		return b.Bytes(), err
 	}
 	for _, f := range c.Findings {
+		f.Where, f.Profile, f.What = plugin.Shorten(f.Where), plugin.Shorten(f.Profile), printable(f.What)
+		if printable(f.Fix) != f.Fix {
+			f.Fix = "" // nobody is to paste what cannot be seen
+		}
 		about := ""
 		if f.Profile != "" {
 			about = " (profile " + f.Profile + ")"
@@ -98,39 +105,61 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// printable is text without control characters, which could make it seem what it is not.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}
+
 func (c *checkup) add(check, level, profile, where, what, fix string) {
-	c.Findings = append(c.Findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+	c.found(plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+}
+
+// found adds findings, but what is known already of another profile.
+func (c *checkup) found(list ...plugin.Finding) {
+	for _, f := range list {
+		if !slices.ContainsFunc(c.Findings, func(g plugin.Finding) bool {
+			return f.Check == g.Check && f.Where != "" && f.Where == g.Where && f.What == g.What
+		}) {
+			c.Findings = append(c.Findings, f)
+		}
+	}
 }
 
 func (c *checkup) looked(format string, args ...any) {
 	c.Looked = append(c.Looked, fmt.Sprintf(format, args...))
 }
 
-var atLine = regexp.MustCompile(`\bline (\d+)`)
+var atLine = regexp.MustCompile(`\bline (\d+)(?::(\d+))?`)
 
 // failed adds err, which has to do with the configuration file or a profile in it.
 func (c *checkup) failed(check, profile string, err error) {
 	e := plugin.AsError(err)
 	where, fix, what := "", e.Fix, e.Text
-	line := atLine.FindStringSubmatch(e.Text)
 	if c.file != nil && strings.Contains(e.Text, c.file.Path) || c.file == nil {
 		where = c.configPath()
 	}
+	line := atLine.FindStringSubmatch(e.Text)
+	if line != nil && where != "" {
+		where += ":" + line[1]
+	}
 	switch {
 	case fix != "":
-	case line != nil && e.Meant != "":
-		where += ":" + line[1]
-		fix = plugin.ShellWords("sed", "-i.bak", line[1]+"s/"+regexp.QuoteMeta(e.Written)+"/"+e.Meant+"/", c.configPath())
-	case line != nil:
-		where += ":" + line[1]
-		fix = plugin.EditAt(where)
+	case line != nil && line[2] != "" && e.Meant != "":
+		n, _ := strconv.Atoi(line[1])
+		column, _ := strconv.Atoi(line[2])
+		fix = plugin.Substitute(c.configPath(), n, column, e.Written, e.Meant)
 	case c.getenv("JETON_CONFIG") != "" && c.cli.Config == "" && c.file == nil && !exists(c.getenv("JETON_CONFIG")):
 		where, fix = "JETON_CONFIG", "unset JETON_CONFIG"
 	case where != "":
 		fix = plugin.EditAt(where)
-	}
-	if fix == "" && e.Hint != "" || line != nil && e.Meant == "" && e.Hint != "" {
-		what += " (" + e.Hint + ")"
+		what = inOneLine(err)
+	default:
+		what = inOneLine(err)
 	}
 	c.add(check, plugin.Wrong, profile, where, what, fix)
 }
@@ -164,7 +193,7 @@ func (c *checkup) environment() {
 		if i.EnvName == "" {
 			continue
 		}
-		values, complete, err := i.Environment(c.getenv)
+		values, complete, _ := i.Environment(c.getenv)
 		var names []string
 		for _, v := range values {
 			if v.Variable != "" && c.getenv(v.Variable) != "" {
@@ -172,19 +201,27 @@ func (c *checkup) environment() {
 			}
 		}
 		slices.Sort(names)
-		switch names = slices.Compact(names); {
-		case err != nil:
-			c.add("environment", plugin.Doubtful, "", i.EnvName, plugin.AsError(err).Text, "")
-		case !complete && len(names) > 0:
+		if names = slices.Compact(names); !complete && len(names) > 0 {
 			c.add("environment", plugin.Doubtful, "", names[0], "the identity in the environment is not complete, and not used", "unset "+strings.Join(names, " "))
 		}
 	}
-	if _, others, err := plugin.FromEnvironment("env", issuers, c.getenv); err == nil && len(others) > 0 && c.getenv("JETON_PROFILE") == "" {
-		c.add("environment", plugin.Doubtful, "", others[0], "the environment holds several identities, of which jeton takes the first",
-			"export JETON_PROFILE="+others[0])
+	p, others, err := plugin.FromEnvironment("env", issuers, c.getenv)
+	switch {
+	case err != nil && c.getenv("OS_CLOUD") != "":
+		e := plugin.AsError(err)
+		fix := "unset OS_CLOUD"
+		if e.Meant != "" {
+			fix = plugin.ShellWords("export", "OS_CLOUD="+e.Meant)
+		}
+		c.add("environment", plugin.Wrong, "", "OS_CLOUD", e.Text, fix)
+	case err != nil:
+		c.add("environment", plugin.Wrong, "", "", inOneLine(err), "")
+	case len(others) > 0 && c.getenv("JETON_PROFILE") == "":
+		c.add("environment", plugin.Doubtful, "", others[0], "the environment holds several identities, of which jeton takes "+p.Issuer.EnvName,
+			"export JETON_PROFILE="+p.Issuer.EnvName)
 	}
 	if path := c.getenv("SSL_CERT_FILE"); path != "" && !exists(path) {
-		c.add("tls", plugin.Wrong, "", "SSL_CERT_FILE", "there is no file "+path+", so that no certificate is trusted", "unset SSL_CERT_FILE")
+		c.add("tls", plugin.Doubtful, "", "SSL_CERT_FILE", "there is no file "+path+", and what certificates are trusted is left to SSL_CERT_DIR", "unset SSL_CERT_FILE")
 	}
 }
 
@@ -247,7 +284,7 @@ func (c *checkup) keep(ctx context.Context, check, path string, err error, varia
 		fix = "unset " + variable
 	case missing == nil && !info.IsDir():
 		fix = plugin.ShellWords("mv", path, path+".bak")
-	case missing == nil && info.Mode().Perm()&0o077 != 0:
+	case missing == nil && strings.Contains(err.Error(), "is open to others"):
 		fix = plugin.ShellWords("chmod", "700", path)
 	case check == "cache":
 		fix = `export JETON_CACHE_DIR="$(mktemp -d)"`
@@ -288,8 +325,17 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 			c.failed("profile", name, err)
 			continue
 		}
-		if c.secrets(ctx, p) && c.credential(ctx, p, kept, only != "") {
-			usable = append(usable, p)
+		if !c.secrets(ctx, p) {
+			continue
+		}
+		for q := p; q != nil; q = q.Base { // of one that makes keys, what it logs in with
+			if mints(q) && q.Base != nil && only != "" {
+				continue
+			}
+			if c.credential(ctx, q, kept, only != "") {
+				usable = append(usable, p)
+			}
+			break
 		}
 	}
 	c.looked("%s of %s", count(len(names), "profile"), f.Path)
@@ -302,17 +348,18 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	add := func(where, what, fix string) { c.add("secret", plugin.Wrong, p.Name, where, what, fix) }
 	for _, name := range p.SecretVariables() {
 		if c.getenv(name) == "" {
-			add(name, "the variable is not set", fmt.Sprintf(`printf '%%s: ' %s >&2; read -r %s; export %s`, name, name, name))
+			add(name, "the variable is not set",
+				fmt.Sprintf(`printf '%%s: ' %s >&2; stty -echo 2>/dev/null; IFS= read -r %s; stty echo 2>/dev/null; export %s`, name, name, name))
 		}
 	}
 	for _, path := range p.Files() {
-		if !exists(path) {
-			add(path, "there is no such file", "(umask 077; cat >"+plugin.ShellWords(path)+")")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			add(path, "there is no such file", "(umask 077; mkdir -p "+plugin.ShellWords(filepath.Dir(path))+"; cat >"+plugin.ShellWords(path)+")")
 		}
 	}
 	for _, program := range p.Programs() {
 		if _, err := exec.LookPath(program); err != nil {
-			add(c.file.Path, "program "+plugin.Shorten(program)+", which prints a secret, is not found", plugin.EditAt(c.file.Path))
+			add(c.file.Path, "program "+plugin.Shorten(program)+", which prints a secret or the credential, is not found", plugin.EditAt(c.file.Path))
 		}
 	}
 	for _, name := range p.KeyringNames() {
@@ -342,13 +389,17 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	return true
 }
 
+// mints reports whether a login of p's can make a key.
+func mints(p *plugin.Profile) bool {
+	return slices.ContainsFunc(p.Chain(), func(q *plugin.Profile) bool { return q.Issuer.Mints })
+}
+
 // soon is how long before the end of a password or a certificate it is told.
 const soon = 14 * 24 * time.Hour
 
 // credential looks at what is kept for p, or else logs in if it may, and reports
 // whether the issuer is worth asking for more.
 func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cache.Kept, login bool) bool {
-	mints := slices.ContainsFunc(p.Chain(), func(q *plugin.Profile) bool { return q.Issuer.Mints })
 	key, err := c.cache.Key(p, c.getenv)
 	if err != nil {
 		return false
@@ -366,7 +417,7 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 			login = false
 		}
 	}
-	if (cred == nil || over(cred)) && login && !mints {
+	if (cred == nil || over(cred)) && login && !mints(p) {
 		var err error
 		if cred, err = c.fetch(plugin.Unattended(ctx), p, need{}); err != nil {
 			e := plugin.AsError(err)
@@ -389,8 +440,9 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 }
 
 const (
-	probeLimit = 5 * time.Second
-	probers    = 8
+	probeLimit  = 3 * time.Second
+	probesLimit = 8 * time.Second // of all
+	probers     = 32
 
 	// What an issuer's clock may differ from ours before tokens seem to begin in the
 	// future, and before signatures are refused.
@@ -400,6 +452,8 @@ const (
 
 // issuers asks the servers of the profiles for their time, each once.
 func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
+	ctx, cancel := context.WithTimeout(ctx, probesLimit)
+	defer cancel()
 	type visit struct {
 		profile *plugin.Profile
 		address string
@@ -410,7 +464,11 @@ func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
 	for _, p := range profiles {
 		for _, q := range p.Chain() {
 			for _, address := range q.Addresses() {
-				way := fmt.Sprint(address, q.Common.CAFile, q.Common.CertFile, q.Common.Proxy)
+				u, err := url.Parse(address)
+				if err != nil {
+					continue
+				}
+				way := fmt.Sprint(u.Host, q.Common.CAFile, q.Common.CertFile, q.Common.Proxy)
 				if !seen[way] {
 					seen[way] = true
 					visits = append(visits, &visit{profile: q, address: address})
@@ -451,6 +509,9 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 		c.add("server", plugin.Wrong, profile, p.Host, what, fix)
 		return
 	}
+	if p.Status >= 500 {
+		c.add("server", plugin.Doubtful, profile, p.Host, fmt.Sprintf("it answers that it has failed (HTTP %d)", p.Status), "")
+	}
 	if apart := p.Ahead.Abs(); apart > clockDoubtful {
 		level, direction := plugin.Doubtful, "ahead of"
 		if apart > clockWrong {
@@ -477,7 +538,7 @@ func (c *checkup) callers(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	caller := &formats.Caller{Getenv: c.getenv, Home: home, ReadFile: readCallers, Find: c.profileOf, Kept: func(name string) string {
+	caller := &formats.Caller{Getenv: c.getenv, Home: home, ReadFile: readCallers, Kept: func(name string) string {
 		p, err := c.profileOf(name)
 		if err != nil {
 			return ""
@@ -491,12 +552,15 @@ func (c *checkup) callers(ctx context.Context) {
 	if program, err := os.Executable(); err == nil {
 		caller.Argv = []string{program}
 	}
+	if c.file != nil {
+		caller.Find = c.profileOf
+	}
 	for _, look := range []struct {
 		what string
 		at   func(*formats.Caller) ([]plugin.Finding, int)
 	}{{"AWS profile", formats.DoctorAWS}, {"Kubernetes user", formats.DoctorKubernetes}, {"OpenStack cloud", formats.DoctorOpenStack}} {
 		findings, n := look.at(caller)
-		c.Findings = append(c.Findings, findings...)
+		c.found(findings...)
 		c.looked("%s", count(n, look.what))
 	}
 }

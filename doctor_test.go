@@ -265,7 +265,9 @@ func TestDoctor(t *testing.T) {
 		{"a terminal only", kubectl(change(kubeConfig, "IfAvailable", "Always")), "", "kubernetes", "config:", "interactiveMode is Always"},
 		{"a token beside", kubectl(change(kubeConfig, "    exec:", "    token: CANARY\n    exec:")), "", "kubernetes", "config:", "token is there too"},
 		// openstack.
-		{"no such cloud", env("OS_CLOUD=prd"), "", "openstack", "OS_CLOUD", "no cloud prd"},
+		{"no such cloud", all(env("OS_CLOUD=prd"), func(t *testing.T, p *patient) {
+			p.write(t, 0o600, "clouds: {prod: {auth: {auth_url: \""+p.w.vars["KEYSTONE"]+"\", username: a, password: b, project_id: c}}}\n", clouds("clouds.yaml")...)
+		}), "", "environment", "OS_CLOUD", `no cloud "prd"`},
 		{"a login beside the cloud", env("OS_CLOUD=prod", "OS_AUTH_URL=https://keystone.example/v3"), "", "openstack", "OS_AUTH_URL", "mixed with the cloud"},
 		{"another clouds.yaml here", write(0o600, "clouds: {}\n", "work", "clouds.yaml"), "", "openstack", "work/clouds.yaml", "reads this one"},
 		{"a token that others can read", func(t *testing.T, p *patient) { p.run(t, "chmod 644 $HOME/.config/openstack/secure.yaml") }, "", "openstack", "secure.yaml", "others can read it"},
@@ -305,6 +307,88 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("%s: before %+v, and after %+v", f.Fix, c.Findings, after.Findings)
 			}
 		})
+	}
+}
+
+// What is in order, if unusual, or none of jeton's business, is left alone.
+func TestDoctorQuiet(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*patient){
+		"others' sections": func(p *patient) {
+			p.write(t, 0o600, "[sso-session corp]\nsso_start_url = https://x\n[profile a]\nsso_session = corp\nsso_account_id = 1\nsso_role_name = r\n"+
+				"[profile b]\nrole_arn = arn\nsource_profile = a\ns3 =\n  addressing_style = path\n[profile c]\ncredential_process = /home/jeton/bin/aws-vault exec --json c\n"+
+				"[profile d]\ncredential_process = sh -c \"jeton get nowhere\"\n[profile e]\ncredential_process = env X=1 "+p.jeton+" get nowhere\n", awsConfig...)
+		},
+		"a session of SSO beside": func(p *patient) {
+			p.change(t, "credential_process", "sso_session = corp\ncredential_process", awsConfig...)
+		},
+		"a name in quotes": func(p *patient) {
+			p.change(t, "[profile s3]", "[profile \"my s3\"]", awsConfig...)
+			p.env = []string{"AWS_PROFILE=my s3"}
+		},
+		"indented settings":     func(p *patient) { p.change(t, "credential_process", "  credential_process", awsConfig...) },
+		"another configuration": func(p *patient) { p.change(t, "get s3", "get theirs --config /etc/theirs.yaml", awsConfig...) },
+		"an empty token": func(p *patient) {
+			p.change(t, "    exec:", "    token: \"\"\n    exec:", kubeConfig...)
+		},
+		"a list by other names": func(p *patient) {
+			p.write(t, 0o600, "credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n- name: "+p.jeton+"\n", kuberc...)
+		},
+		"a program beside the kubeconfig": func(p *patient) {
+			p.run(t, "mkdir $HOME/.kube/bin; ln -s "+p.jeton+" $HOME/.kube/bin/jeton")
+			p.change(t, "command: "+p.jeton, "command: ./bin/jeton", kubeConfig...)
+		},
+		"a profile in the environment": func(p *patient) {
+			p.change(t, "      - prod\n", "", kubeConfig...)
+			p.change(t, "      interactiveMode", "      env:\n      - name: JETON_PROFILE\n        value: prod\n      interactiveMode", kubeConfig...)
+		},
+		"an answer from a cache": func(p *patient) {
+			p.w.front.SetFault(func(rw http.ResponseWriter, _ *http.Request) bool {
+				rw.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+				rw.Header().Set("Age", "3600")
+				return false
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPatient(t, "kubernetes", "aws")
+			change(p)
+			if c, code := p.doctor(t, "", ""); len(c.Findings) > 0 || code != 0 {
+				t.Errorf("%+v", c.Findings)
+			}
+		})
+	}
+}
+
+// Whatever lies in the place of a file is told, and neither waited for nor believed.
+func TestDoctorHostile(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string][]string{"aws": awsConfig, "kubernetes": kubeConfig, "openstack": {".config", "openstack", "clouds.yaml"}} {
+		p := newPatient(t)
+		if err := os.MkdirAll(filepath.Dir(p.in(path...)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, what := range []string{"mkfifo", "mkdir", "ln -s /dev/zero", "truncate -s 3G"} {
+			p.run(t, "rm -rf "+p.in(path...)+"; "+what+" "+p.in(path...))
+			c, code := p.doctor(t, "", "")
+			if code != 1 || len(c.Findings) != 1 || c.Findings[0].Check != name {
+				t.Errorf("%s, %s: %+v", name, what, c.Findings)
+			}
+		}
+		for _, text := range []string{"\x00\xff\xfe", "clouds: [1, {a: *x}]\n", "users: 3\ncontexts: {a: b}\nclouds: null\n", "[profile x\ncredential_process\n= jeton get\n[[]]\n", "{}", "a: &a [*a]\n"} {
+			p.run(t, "rm -rf "+p.in(path...))
+			p.write(t, 0o600, text, path...)
+			if _, code := p.doctor(t, "", ""); code > 1 {
+				t.Errorf("%s: %q: exit code %d", name, text, code)
+			}
+		}
+	}
+	p := newPatient(t, "kubernetes")
+	p.change(t, "cluster: c\n", "cluster: \"c\\e[31m\\nerror: fake\\n  fix: rm -rf /\"\n", kubeConfig...)
+	cmd := p.command("doctor")
+	if out, _ := cmd.Output(); strings.Contains(string(out), "\x1b") || strings.Contains(string(out), "\n  fix: rm") || !strings.Contains(string(out), "error: fake") {
+		t.Errorf("%q", out)
 	}
 }
 

@@ -237,12 +237,24 @@ func (a *app) setup(ctx context.Context, caller, profile string, c *formats.Call
 	return a.print(out.Bytes())
 }
 
+// maxCallers is the largest file of a caller in bytes, 16 MiB.
+const maxCallers = 16 << 20
+
 // readCallers returns a file of a caller; one that is not there is empty.
 func readCallers(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	switch {
+	case err != nil:
+		return nil, plugin.Errorf(plugin.Config, "%v", err)
+	case !info.Mode().IsRegular(): // such as a pipe, which nobody writes to
+		return nil, plugin.Errorf(plugin.Config, "%s is not a regular file", path)
+	case info.Size() > maxCallers:
+		return nil, plugin.Errorf(plugin.Config, "%s is larger than 16 MiB", path)
+	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, plugin.Errorf(plugin.Config, "%v", err)
 	}

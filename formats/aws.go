@@ -55,7 +55,11 @@ func SetupAWS(c *Caller) (*Edit, []string, error) {
 	}
 	name := "profile " + c.As
 	if c.As == "default" {
-		name = c.As
+		// It may be called [profile default] too, and is then.
+		text, err := c.ReadFile(awsFile(c))
+		if _, _, ok := awsSection(text, name); err != nil || !ok {
+			name = c.As
+		}
 	}
 	if plugin.CheckName(c.As) != nil {
 		return nil, nil, plugin.Errorf(plugin.Usage, "--as %s cannot be the name of an AWS profile", plugin.Shorten(c.As))

@@ -1,6 +1,9 @@
 package formats
 
 import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -19,9 +22,11 @@ type awsProfile struct {
 // no "profile" before their names.
 func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 	headers := awsHeader.FindAllSubmatchIndex(text, -1)
+	line, at := 1, 0
 	for i, h := range headers {
+		line, at = line+bytes.Count(text[at:h[2]], []byte("\n")), h[2]
 		header := string(text[h[2]:h[3]])
-		words := strings.Fields(header)
+		words, _ := splitWords(header)
 		name := strings.Join(words, " ")
 		if !credentials && name != "default" {
 			if len(words) < 2 || words[0] != "profile" {
@@ -33,11 +38,15 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 		if i+1 < len(headers) {
 			end = headers[i+1][0]
 		}
-		p := awsProfile{name, header, lineOf(text, h[2]), map[string]string{}, map[string]int{}}
-		n := p.line
+		p := awsProfile{name, header, line, map[string]string{}, map[string]int{}}
+		n, indent := line, -1
 		for line := range strings.Lines(string(text[h[1]:end])) {
 			key, value, ok := strings.Cut(line, "=")
-			if key = strings.TrimRight(key, " \t"); ok && key == strings.TrimLeft(key, " \t#;") {
+			deep := len(key) - len(strings.TrimLeft(key, " \t"))
+			key = strings.TrimSpace(key)
+			// What is indented more than the setting before belongs to that.
+			if ok && key != "" && key[0] != '#' && key[0] != ';' && (indent < 0 || deep <= indent) {
+				indent = deep
 				p.settings[key], p.lines[key] = strings.TrimSpace(value), n
 			}
 			n++
@@ -47,85 +56,132 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 	return list
 }
 
-// before are the settings with which AWS's tools do not look at credential_process.
-var awsBefore = []string{"role_arn", "sso_session", "sso_account_id", "sso_start_url", "web_identity_token_file"}
+// takenBefore returns the setting of p with which AWS's tools do not come to look at
+// credential_process, or "".
+func (p *awsProfile) takenBefore() string {
+	switch {
+	case p.settings["role_arn"] != "":
+		return "role_arn"
+	case p.settings["sso_account_id"] != "" && p.settings["sso_role_name"] != "":
+		return "sso_account_id"
+	}
+	return ""
+}
 
 // DoctorAWS returns what is wrong for AWS's tools, and how many profiles run jeton.
 func DoctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "aws"
 	findings = c.missingFile(check, "AWS_CONFIG_FILE")
-	path := awsFile(c)
-	text, err := c.ReadFile(path)
-	if err != nil {
-		return append(findings, unreadable(check, path, err)), 0
-	}
-	keys := c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
-	static, err := c.ReadFile(keys)
-	if err != nil {
-		return append(findings, unreadable(check, keys, err)), 0
-	}
 	add := func(level, profile, where, what, fix string) {
 		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
 	}
-	profiles := awsProfiles(text, false)
-	names := map[string]bool{}
-	for _, p := range profiles {
-		first := !names[p.name]
-		names[p.name] = true
-		process := p.settings["credential_process"]
-		argv, expanded := splitWords(process)
-		if !c.runsJeton(argv) && !strings.Contains(process, "jeton") {
+	config, credentials := awsFile(c), c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
+	static, names := map[string]awsProfile{}, map[string]bool{}
+	var twice []plugin.Finding
+	var ours []func()
+	for _, path := range []string{credentials, config} {
+		text, err := c.ReadFile(path)
+		if err != nil {
+			findings = append(findings, unreadable(check, path, err))
 			continue
 		}
-		seen++
-		where := place(path, p.lines["credential_process"])
-		redo := func(profile string) string {
-			words := []string{"jeton", "setup", "aws", profile}
-			if profile != p.name {
-				words = append(words, "--as", p.name)
+		headers := map[string]bool{}
+		for _, p := range awsProfiles(text, path == credentials) {
+			if headers[p.header] {
+				where := place(path, p.line)
+				twice = append(twice, plugin.Finding{Check: check, Level: plugin.Wrong, Where: where, What: "[" + p.header + "] is there twice, and AWS's tools refuse the whole file", Fix: plugin.EditAt(where)})
 			}
-			return plugin.ShellWords(words...)
-		}
-		name, _ := asked(argv)
-		switch {
-		case !first:
-			add(plugin.Doubtful, name, where, "["+p.header+"] is there twice, and the tools differ in which they take", plugin.EditAt(where))
-		case expanded && !c.runnable(argv):
-			add(plugin.Wrong, name, where, "AWS's tools expand neither ~ nor variables in a command line", redo(name))
-		case !c.runsJeton(argv):
-			add(plugin.Wrong, name, where, "the program's path has a blank in it, and needs quotes around it", redo(name))
-		default:
-			wrong := c.checkCommand(check, where, argv, "aws", redo)
-			if profile, err := c.Find(name); wrong == nil && err == nil && !givesAccessKey(profile.Issuer) {
-				add(plugin.Wrong, name, where, "aws needs an access key, and plugin "+profile.Issuer.Name+" gives a "+profile.Issuer.Gives, plugin.EditAt(where))
+			headers[p.header], names[p.name] = true, true
+			if path == credentials && p.settings["aws_access_key_id"] != "" {
+				static[p.name] = p
 			}
-			findings = append(findings, wrong...)
-		}
-		for _, setting := range awsBefore {
-			if p.settings[setting] != "" {
-				add(plugin.Wrong, name, place(path, p.lines[setting]), setting+" is taken before credential_process, so that jeton is not asked",
-					commentOut(p.header, setting, path))
+			argv, expanded := splitWords(p.settings["credential_process"])
+			if words := c.jetonIn(argv); words >= 0 {
+				seen++
+				ours = append(ours, func() {
+					findings = append(findings, c.doctorAWSProfile(path, p, argv, expanded, words)...)
+					if s, ok := static[p.name]; ok {
+						name, _ := asked(argv)
+						add(plugin.Wrong, name, place(credentials, s.lines["aws_access_key_id"]), "keys for ["+s.name+"] lie there, and are taken before credential_process",
+							commentOut(s.header, "aws_", credentials))
+					}
+				})
 			}
 		}
-		for _, s := range awsProfiles(static, true) {
-			if s.name == p.name && s.settings["aws_access_key_id"] != "" {
-				add(plugin.Wrong, name, place(keys, s.lines["aws_access_key_id"]), "keys for ["+s.name+"] lie there, and are taken before credential_process",
-					commentOut(s.header, "aws_", keys))
-			}
-		}
+	}
+	for _, look := range ours { // now that all are known
+		look()
 	}
 	if seen == 0 {
 		return findings, 0
 	}
+	findings = append(findings, twice...)
 	if list := c.set("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"); len(list) > 0 {
 		add(plugin.Doubtful, "", list[0], "keys in the environment are taken before any profile that is not named by --profile", unset(list...))
 	}
 	for _, variable := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
-		if name := c.Getenv(variable); name != "" && !names[name] && !strings.Contains(string(static), "["+name+"]") {
-			add(plugin.Wrong, "", variable, "there is no profile "+plugin.Shorten(name)+" in "+path, unset(variable))
+		if name := c.Getenv(variable); name != "" && !names[name] {
+			add(plugin.Wrong, "", variable, "there is no profile "+plugin.Shorten(name)+" in "+config, unset(variable))
 		}
 	}
 	return findings, seen
+}
+
+// jetonIn returns how many words of a command line are before the one that ends in
+// jeton's name: more than none if its path has blanks in it, and -1 if it does not run
+// jeton.
+func (c *Caller) jetonIn(argv []string) int {
+	for i := range argv {
+		if c.runsJeton(argv[i:]) {
+			if i == 0 {
+				return 0
+			}
+			_, err := exec.LookPath(argv[0])
+			if err != nil && filepath.IsAbs(argv[0]) && i+1 < len(argv) && argv[i+1] == "get" {
+				return i
+			}
+			return -1 // another program runs it, in whatever way
+		}
+	}
+	return -1
+}
+
+// doctorAWSProfile looks at one profile that runs jeton.
+func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expanded bool, words int) (findings []plugin.Finding) {
+	const check = "aws"
+	where := place(path, p.lines["credential_process"])
+	redo := func(profile string) string {
+		words := []string{"jeton", "setup", "aws", profile}
+		if profile != p.name {
+			words = append(words, "--as", p.name)
+		}
+		if plugin.CheckName(p.name) != nil || path != awsFile(c) {
+			return plugin.EditAt(where)
+		}
+		return plugin.ShellWords(words...)
+	}
+	name, _ := asked(argv)
+	add := func(level, where, what, fix string) {
+		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: name, Where: where, What: what, Fix: fix})
+	}
+	switch {
+	case words > 0:
+		add(plugin.Wrong, where, "the program's path has a blank in it, and needs quotes around it", redo(name))
+	case expanded && !c.runnable(argv):
+		add(plugin.Wrong, where, "AWS's tools expand neither ~ nor variables in a command line", redo(name))
+	default:
+		findings = c.checkCommand(check, where, argv, "aws", redo)
+		if findings == nil && c.knows(argv) {
+			if profile, err := c.Find(name); err == nil && !givesAccessKey(profile.Issuer) {
+				add(plugin.Wrong, where, "aws needs an access key, and plugin "+profile.Issuer.Name+" gives a "+profile.Issuer.Gives, plugin.EditAt(where))
+			}
+		}
+	}
+	if setting := p.takenBefore(); setting != "" {
+		add(plugin.Wrong, place(path, p.lines[setting]), setting+" is taken before credential_process, so that jeton is not asked",
+			commentOut(p.header, setting, path))
+	}
+	return findings
 }
 
 // runnable reports whether the program of a command line is there as it is written.
@@ -136,8 +192,10 @@ func (c *Caller) runnable(argv []string) bool {
 // commentOut returns the command line that makes comments of the settings in a section
 // that begin with the prefix. (POSIX has no sed -i, but both of its kinds take this.)
 func commentOut(header, prefix, path string) string {
-	escape := strings.NewReplacer(`\`, `\\`, "/", `\/`, ".", `\.`, "*", `\*`, "[", `\[`, "]", `\]`, "^", `\^`, "$", `\$`)
-	return plugin.ShellWords("sed", "-i.bak", `/^[[:blank:]]*\[`+escape.Replace(header)+`\]/,/^[[:blank:]]*\[/s/^`+prefix+`/#&/`, path)
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // sed would put a file in the place of a link
+	}
+	return plugin.ShellWords("sed", "-i.bak", `/^[[:blank:]]*\[`+plugin.SedPattern(header)+`\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*`+prefix+`/#&/`, path)
 }
 
 // splitWords splits a command line as botocore and a POSIX shell do, and reports whether

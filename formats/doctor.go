@@ -51,46 +51,54 @@ func asked(argv []string) (profile, format string) {
 	return profile, format
 }
 
-// checkCommand looks at a command line that has a caller run jeton for the format. redo
-// returns what writes it anew for a profile.
+// checkCommand looks at a command line that has a caller run jeton for the format, and
+// has its profile from the environment, if it names none. redo returns what writes it
+// anew for a profile.
 func (c *Caller) checkCommand(check, where string, argv []string, format string, redo func(profile string) string) []plugin.Finding {
 	name, chosen := asked(argv)
 	finding := func(level, what, fix string) []plugin.Finding {
 		return []plugin.Finding{{Check: check, Level: level, Profile: name, Where: where, What: what, Fix: fix}}
 	}
-	p, err := c.Find(name)
-	switch {
-	case name == "" && c.runsJeton(argv) && !slices.Contains(argv, "get"):
-		return nil // as something else
-	case err != nil && name == "":
-		return finding(plugin.Wrong, "it names no profile, and there is none to go by", plugin.EditAt(where))
-	case err != nil:
-		e := plugin.AsError(err)
-		fix := plugin.EditAt(where)
-		if e.Meant != "" && e.Written == name {
-			fix = redo(e.Meant)
+	anew := plugin.EditAt(where)
+	var p *plugin.Profile
+	if c.knows(argv) {
+		var err error
+		if p, err = c.Find(name); err != nil {
+			e := plugin.AsError(err)
+			if e.Meant != "" && e.Written == name {
+				anew = redo(e.Meant)
+			}
+			return finding(plugin.Wrong, e.Text, anew)
 		}
-		return finding(plugin.Wrong, e.Text, fix)
+	}
+	if name != "" {
+		anew = redo(name)
 	}
 	program, err := exec.LookPath(argv[0])
 	switch {
 	case err != nil && filepath.IsAbs(argv[0]):
-		return finding(plugin.Wrong, "there is no program "+argv[0], redo(name))
+		return finding(plugin.Wrong, "there is no program "+argv[0], anew)
 	case err != nil:
-		return finding(plugin.Wrong, "program "+argv[0]+" is not found on the PATH", redo(name))
+		return finding(plugin.Wrong, "program "+argv[0]+" is not found on the PATH", anew)
 	case !filepath.IsAbs(argv[0]):
-		return finding(plugin.Doubtful, "program "+argv[0]+" is found ("+program+") only with the PATH of a shell", redo(name))
+		return finding(plugin.Doubtful, "program "+argv[0]+" is found ("+program+") only with the PATH of a shell", anew)
 	}
-	if chosen == "" {
+	if chosen == "" && p != nil {
 		chosen = p.Common.Format
 	}
 	if chosen == "k8s" || chosen == "" && format == "kubernetes" { // which tells it in the environment
 		chosen = "kubernetes"
 	}
-	if chosen != format {
-		return finding(plugin.Wrong, "it does not ask for -f "+format, redo(name))
+	if chosen != format && (chosen != "" || p != nil) {
+		return finding(plugin.Wrong, "it does not ask for -f "+format, anew)
 	}
 	return nil
+}
+
+// knows reports whether the profile of a command line can be looked up: it is not in
+// another configuration, and there is one.
+func (c *Caller) knows(argv []string) bool {
+	return c.Find != nil && !slices.ContainsFunc(argv, func(arg string) bool { return arg == "--config" || strings.HasPrefix(arg, "--config=") })
 }
 
 // unset returns the command line that takes variables out of the environment.

@@ -19,6 +19,7 @@ type execUser struct {
 			Args            []string
 			APIVersion      string `yaml:"apiVersion"`
 			InteractiveMode string `yaml:"interactiveMode"`
+			Env             []struct{ Name, Value string }
 		}
 		Others map[string]any `yaml:",inline"`
 	}
@@ -62,49 +63,81 @@ func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 		for _, entry := range entriesOf(contexts) {
 			_, name := get(entry, "name")
 			user := contextUser(entry)
-			if name == nil || user == nil || looked[user.Value] {
+			if name == nil || user == nil {
 				continue
 			}
 			file, definition := named(files, "users", user.Value)
-			var u execUser
-			if file == nil || definition.Decode(&u) != nil {
+			if file == nil {
 				continue
 			}
+			var u execUser
+			wrong := definition.Decode(&u) // of what it can, it makes something
 			argv := append([]string{u.User.Exec.Command}, u.User.Exec.Args...)
 			if !c.runsJeton(argv) {
+				continue
+			}
+			profile, _ := asked(argv)
+			_, context := get(entry, "context")
+			if _, cluster := get(context, "cluster"); cluster != nil {
+				if f, _ := named(files, "clusters", cluster.Value); f == nil {
+					where := place(files[i].path, cluster.Line)
+					add(plugin.Wrong, profile, where, "context "+name.Value+" is of a cluster that is not there: "+cluster.Value, plugin.EditAt(where))
+				}
+			}
+			if looked[user.Value] {
 				continue
 			}
 			looked[user.Value] = true
 			seen++
 			where := place(file.path, definition.Line)
-			findings = append(findings, c.doctorUser(user.Value, name.Value, where, u, argv)...)
-			_, context := get(entry, "context")
-			if _, cluster := get(context, "cluster"); cluster != nil {
-				if f, _ := named(files, "clusters", cluster.Value); f == nil {
-					profile, _ := asked(argv)
-					add(plugin.Wrong, profile, place(files[i].path, cluster.Line), "context "+name.Value+" is of a cluster that is not there: "+plugin.Shorten(cluster.Value), plugin.EditAt(place(files[i].path, cluster.Line)))
-				}
+			if wrong != nil {
+				add(plugin.Wrong, profile, where, "something in it is not of the kind that kubectl takes (args is a list of strings, say)", plugin.EditAt(where))
+				continue
 			}
+			findings = append(findings, c.doctorUser(file, user.Value, name.Value, where, u, argv)...)
 		}
 	}
 	return findings, seen
 }
 
 // doctorUser looks at one user, of that context, who runs jeton.
-func (c *Caller) doctorUser(name, context, where string, u execUser, argv []string) (findings []plugin.Finding) {
+func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u execUser, argv []string) (findings []plugin.Finding) {
 	const check = "kubernetes"
 	e := u.User.Exec
-	redo := func(profile string) string {
-		return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context", context)
+	if strings.Contains(argv[0], "/") && !filepath.IsAbs(argv[0]) { // which kubectl takes from the file on
+		argv[0] = filepath.Join(filepath.Dir(file.path), argv[0])
 	}
-	findings = c.checkCommand(check, where, argv, "kubernetes", redo)
+	redo := func(profile string) string {
+		if file.root.Style&yaml.FlowStyle == 0 && name != "jeton-"+profile || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"}) {
+			return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context="+context)
+		}
+		return plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-command="+c.Argv[0], "--exec-api-version="+apiVersions[0],
+			"--exec-interactive-mode=IfAvailable", "--exec-arg=get", "--exec-arg="+profile, "--exec-arg=-f", "--exec-arg=kubernetes")
+	}
+	whose := *c
+	for _, v := range e.Env {
+		if v.Name == "JETON_PROFILE" && c.Find != nil {
+			whose.Find = func(name string) (*plugin.Profile, error) {
+				if name == "" {
+					name = v.Value
+				}
+				return c.Find(name)
+			}
+		}
+		if strings.HasPrefix(v.Name, "JETON_CONFIG") || strings.HasPrefix(v.Name, "XDG_") || v.Name == "HOME" {
+			whose.Find = nil // another configuration
+		}
+	}
+	findings = whose.checkCommand(check, where, argv, "kubernetes", redo)
 	profile, _ := asked(argv)
 	add := func(level, what, fix string) {
 		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
 	}
-	if p, err := c.Find(profile); err == nil {
-		if err := CheckKubernetes(p.Issuer); err != nil {
-			add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
+	if whose.knows(argv) {
+		if p, err := whose.Find(profile); err == nil {
+			if err := CheckKubernetes(p.Issuer); err != nil {
+				add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
+			}
 		}
 	}
 	mode := e.InteractiveMode
@@ -121,8 +154,8 @@ func (c *Caller) doctorUser(name, context, where string, u execUser, argv []stri
 		add(plugin.Doubtful, "interactiveMode is Always: where there is no terminal, jeton is not asked",
 			plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-interactive-mode=IfAvailable"))
 	}
-	for _, other := range []string{"token", "tokenFile", "client-certificate", "client-certificate-data", "username"} {
-		if u.User.Others[other] != nil {
+	for _, other := range []string{"token", "tokenFile", "client-certificate", "client-certificate-data", "username", "auth-provider"} {
+		if value := u.User.Others[other]; value != nil && value != "" {
 			add(plugin.Wrong, other+" is there too, and used instead of asking jeton", plugin.ShellWords("kubectl", "config", "unset", "users."+name+"."+other))
 		}
 	}
@@ -153,6 +186,9 @@ func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.
 		_, list := get(root, allowlist)
 		if !slices.ContainsFunc(entriesOf(list), func(entry *yaml.Node) bool {
 			_, command := get(entry, "command")
+			if command == nil { // as it is called since Kubernetes 1.36
+				_, command = get(entry, "name")
+			}
 			return command != nil && same(command.Value, program)
 		}) {
 			findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile, Where: where,

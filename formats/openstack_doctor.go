@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -20,34 +19,26 @@ func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
 	}
 	findings = append(c.missingFile(check, "OS_CLIENT_CONFIG_FILE"), c.missingFile(check, "OS_CLIENT_SECURE_FILE")...)
+	findings = append(findings, c.openStackVariables()...)
 	path, err := c.openStackFile("clouds", "OS_CLIENT_CONFIG_FILE")
 	var text []byte
 	if err == nil {
 		text, err = c.ReadFile(path)
 	}
-	if err != nil {
-		return append(findings, unreadable(check, path, err)), 0
+	if err == nil {
+		_, err = parseYAML(text)
 	}
-	clouds, err := cloudsOf(text)
 	if err != nil {
 		return append(findings, unreadable(check, path, err)), 0
 	}
 	ours := c.marked(text)
-	seen = len(ours)
 	// What lies in the working directory goes before all others.
-	if here := c.cloudsHere(); here != "" && here != path && c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
-		if seen > 0 {
-			add(plugin.Doubtful, ours[0].profile, here, "openstack reads this one in this directory, and not "+path, "export "+plugin.ShellWords("OS_CLIENT_CONFIG_FILE="+path))
-		}
-		if text, err := c.ReadFile(here); err == nil {
-			if clouds, err = cloudsOf(text); err != nil {
-				return append(findings, unreadable(check, here, err)), seen
-			}
-		}
+	if here := c.cloudsHere(); len(ours) > 0 && here != "" && here != path && c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
+		add(plugin.Doubtful, ours[0].profile, here, "openstack reads this one in this directory, and not "+path, "export "+plugin.ShellWords("OS_CLIENT_CONFIG_FILE="+path))
 	}
 	secure, err := c.openStackFile("secure", "OS_CLIENT_SECURE_FILE")
 	if err != nil {
-		return append(findings, unreadable(check, secure, err)), seen
+		return append(findings, unreadable(check, secure, err)), len(ours)
 	}
 	if info, err := os.Stat(secure); err == nil && info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/' {
 		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there", plugin.ShellWords("chmod", "600", secure))
@@ -59,8 +50,11 @@ func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 			redo = append(redo, "--as", cloud.name)
 		}
 		where := place(path, cloud.line)
+		if c.Find == nil {
+			continue
+		}
 		if _, err := c.Find(cloud.profile); err != nil {
-			add(plugin.Wrong, cloud.profile, where, plugin.AsError(err).Text, plugin.ShellWords(append(redo, "--remove")...))
+			add(plugin.Wrong, cloud.profile, where, plugin.AsError(err).Text, plugin.EditAt(where))
 			continue
 		}
 		switch kept := c.Kept(cloud.profile); {
@@ -70,27 +64,18 @@ func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 			add(plugin.Doubtful, cloud.profile, where, "its token is not the one that jeton has now: it has expired, or soon will", plugin.ShellWords(redo...))
 		}
 	}
-	return append(findings, c.openStackVariables(clouds)...), seen
+	return findings, len(ours)
 }
 
 // openStackVariables looks at what openstack takes from the environment.
-func (c *Caller) openStackVariables(clouds []string) (findings []plugin.Finding) {
+func (c *Caller) openStackVariables() (findings []plugin.Finding) {
 	add := func(level, where, what, fix string) {
 		findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Where: where, What: what, Fix: fix})
 	}
 	login := c.set("OS_TOKEN", "OS_USERNAME", "OS_USER_ID", "OS_PASSWORD", "OS_AUTH_TYPE", "OS_AUTH_URL",
 		"OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET")
-	if name := c.Getenv("OS_CLOUD"); name != "" {
-		if !slices.Contains(clouds, name) && name != "envvars" {
-			fix := unset("OS_CLOUD")
-			if nearest := plugin.Nearest(name, clouds); nearest != "" {
-				fix = "export " + plugin.ShellWords("OS_CLOUD="+nearest)
-			}
-			add(plugin.Wrong, "OS_CLOUD", "there is no cloud "+plugin.Shorten(name)+" in the clouds.yaml that openstack reads", fix)
-		}
-		if len(login) > 0 {
-			add(plugin.Doubtful, login[0], "a login in the environment is mixed with the cloud that OS_CLOUD names", unset(login...))
-		}
+	if c.Getenv("OS_CLOUD") != "" && len(login) > 0 {
+		add(plugin.Doubtful, login[0], "a login in the environment is mixed with the cloud that OS_CLOUD names", unset(login...))
 	}
 	if c.Getenv("OS_TOKEN") != "" && (c.Getenv("OS_USERNAME") != "" || c.Getenv("OS_USER_DOMAIN_NAME") != "" || c.Getenv("OS_USER_DOMAIN_ID") != "") {
 		add(plugin.Wrong, "OS_TOKEN", "beside a user's name, openstack fails with it",
@@ -112,19 +97,6 @@ func (c *Caller) cloudsHere() string {
 		}
 	}
 	return ""
-}
-
-// cloudsOf returns the names of the clouds in a file.
-func cloudsOf(text []byte) (names []string, err error) {
-	root, err := parseYAML(text)
-	if err != nil {
-		return nil, err
-	}
-	_, clouds := get(root, "clouds")
-	for _, entry := range entriesOf(clouds) {
-		names = append(names, entry.Value)
-	}
-	return names, nil
 }
 
 // A markedCloud is one that setup has written.

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -30,4 +31,19 @@ func EditAt(place string) string {
 		}
 	}
 	return "${EDITOR:-vi} " + ShellWords(place)
+}
+
+// Substitute returns the command line that replaces old by new, which begins in that line
+// and column of a file, from 1. (POSIX has no sed -i, but both of its kinds take this.)
+func Substitute(path string, line, column int, old, new string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // sed would put a file in the place of a link
+	}
+	before := `\(.\{` + strconv.Itoa(column-1) + `\}["']\{0,1\}\)`
+	return ShellWords("sed", "-i.bak", strconv.Itoa(line)+"s/^"+before+SedPattern(old)+`/\1`+strings.NewReplacer(`\`, `\\`, "/", `\/`, "&", `\&`).Replace(new)+"/", path)
+}
+
+// SedPattern returns a basic regular expression of POSIX, between slashes, that is text.
+func SedPattern(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "/", `\/`, ".", `\.`, "*", `\*`, "[", `\[`, "]", `\]`, "^", `\^`, "$", `\$`).Replace(text)
 }

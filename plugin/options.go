@@ -176,7 +176,7 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 	case "env":
 		return setScalar(value, "the name of an environment variable", func(s string) bool {
 			r.env = s
-			return s != "" && !strings.ContainsAny(s, "= \t\x00$")
+			return Word(s, "_") && s != "" && (s[0] < '0' || s[0] > '9')
 		})
 	case "file":
 		return setScalar(value, "the absolute path of a file, or one that begins with ~/", func(s string) bool {

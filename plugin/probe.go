@@ -16,6 +16,8 @@ type Probe struct {
 	// seconds.
 	Ahead time.Duration
 	Ends  time.Time // when its certificate does, if it has one
+	// Status is that of its answer, which need not be a good one.
+	Status int
 }
 
 // Addresses returns the servers that p's options name: what jeton, or a caller of it,
@@ -47,8 +49,10 @@ func (p *Profile) Probe(ctx context.Context, clients *Clients, address string, l
 		probe.Err = err
 		return probe
 	}
-	// The Date is in whole seconds, and of any moment in between.
-	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+	probe.Status = resp.StatusCode
+	// The Date is in whole seconds, and of any moment in between; of an answer that was
+	// kept on the way it says nothing.
+	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil && resp.Header.Get("Age") == "" {
 		switch after := time.Now(); {
 		case before.After(theirs.Add(time.Second)):
 			probe.Ahead = before.Sub(theirs.Add(time.Second)).Round(time.Second)

@@ -131,14 +131,23 @@ func (p *Profile) KeyringNames() []string {
 	return p.references(func(r SecretRef) string { return r.keyring })
 }
 
-// Programs returns those that print the secrets of p and the profiles below it.
+// Programs returns those that print the secrets of p and the profiles below it, or the
+// credential itself.
 func (p *Profile) Programs() []string {
-	return p.references(func(r SecretRef) string {
+	programs := p.references(func(r SecretRef) string {
 		if len(r.command) == 0 {
 			return ""
 		}
 		return r.command[0]
 	})
+	for _, p := range p.Chain() {
+		for _, f := range fields(p.Options) {
+			if argv, ok := f.value.Interface().([]string); ok && f.name == "argv" && len(argv) > 0 {
+				programs = append(programs, argv[0])
+			}
+		}
+	}
+	return programs
 }
 
 // references returns what name returns for the secrets of p and the profiles
