@@ -39,9 +39,12 @@ func (a *app) told(f formats.Format, c *plugin.Credential) int64 {
 
 // note returns what there is to note of a Kubernetes client that gets the document.
 func (a *app) note(p *plugin.Profile, told int64, document []byte) hit.Note {
+	if told == 0 {
+		return hit.Note{}
+	}
 	key, err := a.cache.Key(p, a.getenv)
 	path := a.cache.AskedPath(key)
-	if told == 0 || err != nil || path == "" {
+	if err != nil || path == "" {
 		return hit.Note{}
 	}
 	return hit.NewNote(path, a.args, document, told)
@@ -51,7 +54,6 @@ func (a *app) note(p *plugin.Profile, told int64, document []byte) hit.Note {
 // the issuer says that c is no longer good, or cannot say, and else c. It asks seldom,
 // so that no API server can make it ask in a circle.
 func (a *app) replaceRefused(ctx context.Context, p *plugin.Profile, n need, c *plugin.Credential, note *hit.Note) (*plugin.Credential, error) {
-	ctx = plugin.Unattended(ctx)
 	validator, ok := a.source(p, n).(plugin.Validator)
 	every := replaceEvery
 	if ok {
@@ -63,10 +65,12 @@ func (a *app) replaceRefused(ctx context.Context, p *plugin.Profile, n need, c *
 	if slices.ContainsFunc(p.Chain(), func(q *plugin.Profile) bool { return q.Issuer.Mints }) {
 		return c, nil // no API server is to have keys made
 	}
-	note.Checking(a.started.UnixNano())
+	if !note.Checking(a.started.UnixNano()) {
+		return c, nil
+	}
 	if !ok {
 		n.since = a.started
-		another, err := a.fetch(ctx, p, n)
+		another, err := a.fetch(plugin.Unattended(ctx), p, n)
 		if err != nil {
 			a.warn("%s: it seems to be refused, and another could not be had: %v", p.Name, plugin.AsError(err))
 			return c, nil
@@ -83,8 +87,8 @@ func (a *app) replaceRefused(ctx context.Context, p *plugin.Profile, n need, c *
 	if err == nil {
 		err = a.cache.Forget(ctx, key, c)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil { // it is handed out still, but not here
+		n.since = a.started
 	}
 	return a.fetch(ctx, p, n)
 }

@@ -1,7 +1,7 @@
 // Package cache keeps credentials, and is the one place that caches, locks and
 // writes: of any number of processes that want the same credential at once,
 // one asks the issuer and the others wait for its answer; a warm answer takes
-// no lock and writes nothing; and no trouble of the cache's own ever fails a
+// no lock, and writes nothing but who has asked, if that is a Kubernetes client; and no trouble of the cache's own ever fails a
 // command.
 package cache
 
@@ -390,6 +390,14 @@ func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) er
 	return c.remove(ctx, key.Name)
 }
 
+// place returns which cache c is, or "" if it keeps nothing.
+func (c *Cache) place() string {
+	if d, ok := c.Store.(*Dir); ok {
+		return d.path
+	}
+	return ""
+}
+
 // AskedPath returns where to keep who asked last for what is kept under key, or "".
 func (c *Cache) AskedPath(key Key) string {
 	d, ok := c.Store.(*Dir)
@@ -411,6 +419,7 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 		}
 		defer unlock()
 		c.Store.Delete(ctx, name+failedSuffix)
+		c.Store.Delete(ctx, name+hit.AskedSuffix)
 		if err := c.remove(ctx, name); err == nil {
 			count++
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -427,19 +436,24 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 	return count, errors.Join(err, drop(name))
 }
 
-// forgetKeys forgets the access keys with these ids, which were deleted at
-// their issuer or replaced. It takes no lock, so that it can be called in the
-// middle of a fetch; one under way elsewhere has a key that is newer.
-func (c *Cache) forgetKeys(ctx context.Context, ids []string) {
+// forgetKeys forgets the access keys with these ids, which are to be deleted at their
+// issuer or were replaced, and returns those that it could not forget. It takes no lock,
+// so that it can be called in the middle of a fetch; one under way elsewhere has a key
+// that is newer.
+func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
 	kept, err := c.Kept(ctx)
 	if err != nil {
-		return // what cannot be listed cannot be served either
+		return nil // what cannot be listed cannot be served either
 	}
 	for _, k := range kept {
-		if k.Credential != nil && slices.Contains(ids, k.Credential.AccessKey) {
-			c.remove(ctx, k.Name)
+		if k.Credential == nil || !slices.Contains(ids, k.Credential.AccessKey) {
+			continue
+		}
+		if err := c.remove(ctx, k.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			held = append(held, k.Credential.AccessKey)
 		}
 	}
+	return held
 }
 
 // holds reports whether the access key with this id is kept.

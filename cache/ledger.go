@@ -64,8 +64,8 @@ type Minted struct {
 	Tag string `json:"tag,omitempty"`
 	// Unseen says that the key has not been kept yet, so that nobody has got it.
 	Unseen bool `json:"unseen,omitempty"`
-	// Leaving keys are about to be unwanted, once the cache has forgotten them.
-	Leaving bool `json:"leaving,omitempty"`
+	// Leaving is the cache that is about to forget the key, which is unwanted then.
+	Leaving string `json:"leaving,omitempty"`
 	// Unwanted keys are deleted once it is past DeleteAfter.
 	Unwanted    bool      `json:"unwanted,omitempty"`
 	DeleteAfter time.Time `json:"delete_after,omitzero"`
@@ -192,7 +192,8 @@ func (d *Dir) account(ctx context.Context, name string) (*Account, error) {
 
 // save records a. What is due from now on the cache forgets first, or who is killed
 // in between would leave a key in use that the next gc deletes; and before that it is
-// marked as leaving, or it would stay although nobody has it.
+// marked as leaving, or it would stay although nobody has it. What the cache cannot
+// forget stays.
 func (l *Ledger) save(ctx context.Context, a *Account) error {
 	now, marked := time.Now(), *a
 	marked.Keys = slices.Clone(a.Keys)
@@ -200,26 +201,33 @@ func (l *Ledger) save(ctx context.Context, a *Account) error {
 	mark := false
 	for i := range a.Keys {
 		if m := &marked.Keys[i]; m.Due(now) && l.holds(ctx, m.ID) {
-			held, mark = append(held, m.ID), mark || !m.Leaving
-			m.Unwanted, m.DeleteAfter, m.Leaving = false, time.Time{}, true
+			held, mark = append(held, m.ID), mark || m.Leaving == ""
+			m.Unwanted, m.DeleteAfter, m.Leaving = false, time.Time{}, l.Cache.place()
 		}
-		a.Keys[i].Leaving = a.Keys[i].Leaving && !a.Keys[i].Unwanted
+		if a.Keys[i].Unwanted {
+			a.Keys[i].Leaving = ""
+		}
 	}
 	if mark {
 		if err := l.write(ctx, &marked); err != nil {
 			return err
 		}
 	}
-	l.gone(ctx, held)
+	held = l.gone(ctx, held)
+	for i := range a.Keys {
+		if slices.Contains(held, a.Keys[i].ID) {
+			a.Keys[i] = marked.Keys[i]
+		}
+	}
 	return l.write(ctx, a)
 }
 
-// decide settles which of the keys stay that were about to leave when a process was
-// killed: those that are still handed out.
+// decide settles which of the keys stay that this cache was about to forget when a
+// process was killed: those that it still hands out.
 func (l *Ledger) decide(ctx context.Context, a *Account) {
 	for i := range a.Keys {
-		if m := &a.Keys[i]; m.Leaving {
-			m.Leaving = false
+		if m := &a.Keys[i]; m.Leaving != "" && l.Cache != nil && m.Leaving == l.Cache.place() {
+			m.Leaving = ""
 			m.Unwanted = !l.holds(ctx, m.ID)
 		}
 	}
@@ -296,8 +304,9 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 		return m
 	}
 	for _, m := range a.inUse(l, at.Scope) {
-		then := former(*m)
-		m.Leaving = then.Due(now)
+		if then := former(*m); then.Due(now) && l.Cache != nil {
+			m.Leaving = l.Cache.place()
+		}
 	}
 	a.Intents = append(a.Intents, Intent{Before: slices.Sorted(maps.Keys(there)), Key: key})
 	if err := l.save(ctx, a); err != nil {
@@ -306,6 +315,9 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	c, err := keys.Create(ctx, plugin.Key{Scope: key.Scope, Tag: key.Tag, Expires: key.Expires})
 	if err != nil {
 		if !uncertain(err) {
+			for _, m := range a.inUse(l, at.Scope) {
+				m.Leaving = ""
+			}
 			a.Intents = a.Intents[:len(a.Intents)-1]
 			err = errors.Join(err, l.save(ctx, a))
 		}
@@ -441,11 +453,12 @@ func (l *Ledger) abandoned(ctx context.Context, m Minted, now time.Time) bool {
 	return now.Sub(m.Created) > settleAfter && !m.Unwanted && l.lost(ctx, m)
 }
 
-// gone sees to it that the keys are handed out no more.
-func (l *Ledger) gone(ctx context.Context, ids []string) {
+// gone sees to it that the keys are handed out no more, and returns those that still are.
+func (l *Ledger) gone(ctx context.Context, ids []string) (held []string) {
 	if l.Cache != nil && len(ids) > 0 {
-		l.Cache.forgetKeys(ctx, ids)
+		return l.Cache.forgetKeys(ctx, ids)
 	}
+	return nil
 }
 
 // settle finds out what became of the intents that interrupted processes have
@@ -612,10 +625,14 @@ func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now 
 			ids = append(ids, m.ID)
 		}
 	}
-	l.gone(ctx, ids)
+	held := l.gone(ctx, ids)
 	ids = nil
 	a.Keys = slices.DeleteFunc(a.Keys, func(m Minted) bool {
 		if !m.Due(now) || ctx.Err() != nil {
+			return false
+		}
+		if slices.Contains(held, m.ID) {
+			failures = errors.Join(failures, plugin.Errorf(plugin.Config, "access key %s is in the cache, which cannot be written, and is left as it is", m.ID))
 			return false
 		}
 		if err := keys.Delete(ctx, m.ID); err != nil {
@@ -763,7 +780,7 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 			return true, nil
 		}
 		for _, m := range a.Keys {
-			if m.of(l) && (!due || m.Due(now) || m.Leaving || l.abandoned(ctx, m, now)) {
+			if m.of(l) && (!due || m.Due(now) || m.Leaving != "" || l.abandoned(ctx, m, now)) {
 				return true, nil
 			}
 		}

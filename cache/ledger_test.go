@@ -649,6 +649,39 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
+// What another cache was about to forget is not decided by this one; and if no other key
+// could be had, none is about to leave.
+func TestLeavingElsewhere(t *testing.T) {
+	for _, test := range []string{"killed", "full"} {
+		o, l := newOnceTold(true), newLedger(t, nil, "osc")
+		l.Cache = &Cache{Store: openTest(t), Warn: t.Logf}
+		mintExpiring(t, l, o, false)
+		func() {
+			defer func() { recover() }()
+			if test == "full" {
+				o.limit = len(o.keys)
+			} else {
+				o.before = func(op string) {
+					if op == "create" {
+						panic(errKilled)
+					}
+				}
+			}
+			if _, err := l.Mint(t.Context(), expiring, o, true); err == nil {
+				t.Error("a key was made")
+			}
+		}()
+		o.before, o.limit = nil, 100
+		next := newLedger(t, nil, "osc")
+		copyDir(t, l.Dir.Path(), next.Dir.Path())
+		next.Cache = &Cache{Store: openTest(t), Warn: t.Logf}
+		if _, err := next.Collect(t.Context(), expiring, o, false); err != nil {
+			t.Fatal(err)
+		}
+		wantKeys(t, o.issuer, "key-1")
+	}
+}
+
 // Two users of an issuer have no keys that end in the same second: where there are
 // no tags, what one of them was about to make would be taken for the other's.
 func TestOwnExpiry(t *testing.T) {

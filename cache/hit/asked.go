@@ -16,7 +16,8 @@ type Asked struct {
 	Checked         int64  // when its issuer was last asked about it or for another, likewise
 }
 
-// A Note is the [Asked] of now, and the one before.
+// A Note is the [Asked] of now, and the one before. The file has room for a few, so that
+// clients who take turns do not hide each other, and is always of the same size.
 type Note struct {
 	path        string
 	last, asked Asked
@@ -25,8 +26,11 @@ type Note struct {
 // AskedSuffix stands behind the name of a credential in the cache.
 const AskedSuffix = ".asked"
 
-// askedFields times 16 digits, and as many for their hash.
-const askedFields = 6
+const (
+	askedFields = 6
+	askedSize   = 16*(askedFields+1) + 1 // as many digits for each, and for their hash
+	askedRoom   = 8
+)
 
 // NewNote returns what to keep at path when the document has been printed that answers
 // the command line, and is good until told, in nanoseconds since 1970. Where the
@@ -36,9 +40,24 @@ func NewNote(path string, args []string, document []byte, told int64) Note {
 	if n.asked.Client, n.asked.Started = client(); n.asked.Started == 0 {
 		return Note{}
 	}
-	n.last = readAsked(path)
-	n.asked.Checked = n.last.Checked
+	b := small(path)
+	for i := range askedRoom {
+		if len(b) < askedSize*(i+1) {
+			break
+		}
+		a := parseAsked(b[askedSize*i : askedSize*(i+1)])
+		if i == n.place() {
+			n.last = a
+		}
+		n.asked.Checked = max(n.asked.Checked, a.Checked) // it is the issuer's, whoever has asked
+	}
 	return n
+}
+
+// place is where in the file n is.
+func (n *Note) place() int {
+	sum := more(hash(nil), appendInt(appendInt(scratch[:0], n.asked.Client), n.asked.Started))
+	return int((sum ^ n.asked.Question) % askedRoom)
 }
 
 // Refused reports whether the client would not ask, at the time now, if it had not been
@@ -51,10 +70,11 @@ func (n *Note) Refused(now int64) bool {
 // Checked returns when the issuer was last asked, in nanoseconds since 1970, or 0.
 func (n *Note) Checked() int64 { return n.asked.Checked }
 
-// Checking keeps that the issuer is asked now, so that nobody else does.
-func (n *Note) Checking(now int64) {
+// Checking keeps that the issuer is asked now, and reports whether it could: else
+// everybody would ask.
+func (n *Note) Checking(now int64) bool {
 	n.asked.Checked = now
-	n.Write()
+	return n.Write()
 }
 
 // Answered is what n becomes if another document is printed.
@@ -62,27 +82,22 @@ func (n *Note) Answered(document []byte, told int64) {
 	n.asked.Answer, n.asked.Told = hash(document), told
 }
 
-// Write keeps n, in place of what is there. If it cannot, nothing is lost but that a
-// refusal is not seen.
-func (n *Note) Write() {
+// Write keeps n, and reports whether it could. If not, a refusal will not be seen.
+func (n *Note) Write() bool {
 	if n.path == "" {
-		return
+		return false
 	}
-	var b [16*(askedFields+1) + 1]byte
+	var b [askedSize]byte
 	a := n.asked
 	text := b[:0]
 	for _, field := range [askedFields]uint64{uint64(a.Client), uint64(a.Started), a.Question, a.Answer, uint64(a.Told), uint64(a.Checked)} {
 		text = appendHex(text, field)
 	}
-	overwrite(n.path, append(appendHex(text, hash(text)), '\n'))
+	return overwrite(n.path, n.place()*askedSize, append(appendHex(text, hash(text)), '\n'))
 }
 
-// readAsked returns what is kept at path, or nothing.
-func readAsked(path string) (a Asked) {
-	b := small(path)
-	if len(b) != 16*(askedFields+1)+1 {
-		return a
-	}
+// parseAsked returns what Write has written, or nothing.
+func parseAsked(b []byte) (a Asked) {
 	var fields [askedFields + 1]uint64
 	for i := range fields {
 		fields[i] = parseHex(b[16*i : 16*(i+1)])
@@ -103,4 +118,30 @@ func parseHex(b []byte) (n uint64) {
 		}
 	}
 	return n
+}
+
+// startOf returns when a process began, in the kernel's ticks since it did, of which
+// Linux tells so; or 0.
+//
+// https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 22
+func startOf(stat []byte) int64 {
+	// The name of the program, which can have anything in it, is in parentheses.
+	start := 0
+	for i, c := range stat {
+		if c == ')' {
+			start = i + 2
+		}
+	}
+	for field := 3; start < len(stat); start++ {
+		if stat[start] == ' ' {
+			if field++; field == 22 {
+				end := start + 1
+				for end < len(stat) && stat[end] != ' ' {
+					end++
+				}
+				return parseInt(stat[start+1 : end])
+			}
+		}
+	}
+	return 0
 }

@@ -45,21 +45,37 @@ func TestNote(t *testing.T) {
 	}
 	n.Write()
 	b, err := os.ReadFile(path)
-	if err != nil || len(b) != 16*(askedFields+1)+1 {
+	if err != nil || len(b) > askedRoom*askedSize || len(b)%askedSize != 0 {
 		t.Fatalf("%v: %q", err, b)
 	}
 	info, err := os.Stat(path)
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Error(info.Mode(), err)
 	}
-	for i := range len(b) - 1 { // the last ends the line
+	for i := range b {
+		if b[i] == 0 || b[i] == '\n' {
+			continue // in the place of nobody, or the end of a line
+		}
 		damaged := append([]byte(nil), b...)
 		damaged[i] ^= 1
 		if err := os.WriteFile(path, damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if n := note("two"); n.Refused(1) {
+		if n := note("two"); n.Refused(1) && i/askedSize == n.place() {
 			t.Fatalf("%q counts", damaged)
+		}
+	}
+	// Others do not hide who has asked, unless they have the same place.
+	for _, profile := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		args = []string{"get", profile}
+		one := note("one")
+		one.Write()
+		args = []string{"get", "other"}
+		other := note("other")
+		other.Write()
+		args = []string{"get", profile}
+		if again := note("one"); again.Refused(1) != (one.place() != other.place()) {
+			t.Errorf("%s at %d, and the other at %d: refused: %v", profile, one.place(), other.place(), again.Refused(1))
 		}
 	}
 	var none Note

@@ -2,5 +2,22 @@
 
 package hit
 
-// client cannot tell here.
-func client() (pid, started int64) { return 0, 0 }
+import (
+	"fmt"
+	"os"
+	"runtime"
+)
+
+// client returns the id of the process that has started this one, and when that began,
+// in the kernel's ticks since it did; or zeros where that cannot be told.
+func client() (pid, started int64) {
+	if runtime.GOOS != "linux" {
+		return 0, 0
+	}
+	pid = int64(os.Getppid())
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0
+	}
+	return pid, startOf(b)
+}

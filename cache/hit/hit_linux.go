@@ -155,44 +155,25 @@ func small(path string) []byte {
 	return line[:n]
 }
 
-// overwrite puts text, of less than a KiB, in the place of what is in the file, at once.
-func overwrite(path string, text []byte) {
+// overwrite puts text at the offset of a file of a few KiB, at once, and reports
+// whether it could.
+func overwrite(path string, offset int, text []byte) bool {
 	fd := open(path, oWronly|oCreat|oNoFollow|oNonblock)
 	if fd < 0 {
-		return
+		return false
 	}
-	write(fd, line[:copy(line[:], text)])
+	n := call(sysPwrite64, uintptr(fd), pointer(line[:copy(line[:], text)]), uintptr(len(text)), uintptr(offset), 0)
 	closeFile(fd)
+	return n == len(text)
 }
 
 // client returns the id of the process that has started this one, and when that began,
 // in the kernel's ticks since it did; or zeros.
-//
-// https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 22
 func client() (pid, started int64) {
 	pid = int64(call(sysGetppid, 0, 0, 0, 0, 0))
 	n, ok := slurp("/proc/"+string(appendInt(scratch[:0], pid))+"/stat", line[:])
 	if !ok {
 		return 0, 0
 	}
-	b := line[:n]
-	// The name of the program, which can have anything in it, is in parentheses.
-	start := 0
-	for i, c := range b {
-		if c == ')' {
-			start = i + 2
-		}
-	}
-	for field := 3; start < n; start++ {
-		if b[start] == ' ' {
-			if field++; field == 22 {
-				end := start + 1
-				for end < n && b[end] != ' ' {
-					end++
-				}
-				return pid, parseInt(b[start+1 : end])
-			}
-		}
-	}
-	return 0, 0
+	return pid, startOf(line[:n])
 }

@@ -2,10 +2,7 @@
 
 package hit
 
-import (
-	"io"
-	"os"
-)
+import "os"
 
 // On other systems every answer is the ordinary path's.
 
@@ -23,19 +20,22 @@ func dirID(string) []byte                 { return nil }
 
 // small returns the content of a file of less than a KiB, or nothing.
 func small(path string) []byte {
-	f, err := os.Open(path)
-	if err != nil {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() >= 1<<10 {
 		return nil
 	}
-	defer f.Close()
-	b, _ := io.ReadAll(io.LimitReader(f, 1<<10))
+	b, _ := os.ReadFile(path)
 	return b
 }
 
-// overwrite puts text in the place of what is in the file, at once.
-func overwrite(path string, text []byte) {
-	if f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600); err == nil {
-		f.Write(text)
-		f.Close()
+// overwrite puts text at the offset of a file, at once, and reports whether it could.
+func overwrite(path string, offset int, text []byte) bool {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return false
 	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return false
+	}
+	_, err = f.WriteAt(text, int64(offset))
+	return f.Close() == nil && err == nil
 }

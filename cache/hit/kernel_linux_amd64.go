@@ -5,6 +5,7 @@ const (
 	sysRead         = 0
 	sysWrite        = 1
 	sysClose        = 3
+	sysPwrite64     = 18
 	sysFcntl        = 72
 	sysGeteuid      = 107
 	sysGetppid      = 110

@@ -7,6 +7,7 @@ const (
 	sysClose        = 57
 	sysRead         = 63
 	sysWrite        = 64
+	sysPwrite64     = 68
 	sysExitGroup    = 94
 	sysClockGettime = 113
 	sysPrctl        = 167

@@ -56,9 +56,9 @@ func TestKernel(t *testing.T) {
 	if read(link) != nil || small(link) != nil {
 		t.Error("a link is followed")
 	}
-	overwrite(link, []byte("other"))
-	overwrite(filepath.Join(dir, "new"), []byte("new"))
-	overwrite(filepath.Join(dir, "new"), []byte("ne"))
+	if overwrite(link, 0, []byte("other")) || !overwrite(filepath.Join(dir, "new"), 0, []byte("now")) || !overwrite(filepath.Join(dir, "new"), 1, []byte("e")) {
+		t.Error("what is written is not what could be")
+	}
 	for name, want := range map[string]string{"a file": "content", "new": "new"} {
 		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
 			t.Errorf("%s: %v: %q", name, err, got)

@@ -231,8 +231,8 @@ func (s *source) validate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 	return s.accept(ctx, a)
 }
 
-// Valid asks Keystone about c's token, with that token. It says 401 or 404 of one that
-// it no longer knows. The API v2.0 answers only administrators that, but lists anybody's
+// Valid asks Keystone about c's token, with that token: it says 401 of one that it no
+// longer knows. The API v2.0 answers only administrators that, but lists anybody's
 // projects.
 //
 // https://docs.openstack.org/api-ref/identity/v3/#check-token
@@ -246,15 +246,10 @@ func (s *source) Valid(ctx context.Context, c *plugin.Credential) (bool, error) 
 			OkCodes: []int{http.StatusOK, http.StatusNoContent}, MoreHeaders: subject(c.Token),
 		})
 	}
-	if isGone(err) {
+	if gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// isGone reports whether err is Keystone's word for a token that it does not know.
-func isGone(err error) bool {
-	return gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound)
 }
 
 // Revoke makes the token invalid. Keystone says 204, and 401 or 404 of a
@@ -277,7 +272,7 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 	}
 	client := s.client(c.Token)
 	_, err := client.Delete(ctx, client.ServiceURL("auth", "tokens"), &gophercloud.RequestOpts{MoreHeaders: subject(c.Token)})
-	if err == nil || isGone(err) {
+	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil
 	}
 	return s.explain(err, c.Token)
