@@ -132,9 +132,4 @@ func (c *Caller) missingFile(check, variable string) (findings []plugin.Finding)
 	return findings
 }
 
-// lineOf returns on which line of text, from 1, the offset is.
-func lineOf(text []byte, offset int) int {
-	return strings.Count(string(text[:offset]), "\n") + 1
-}
-
 func place(path string, line int) string { return fmt.Sprintf("%s:%d", path, line) }
