@@ -80,9 +80,12 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 		return about(p, err)
 	}
 	unset = append(unset, p.SecretVariables()...)
-	if formats.NeedsCloud(c, filepath.Base(a.command[0])) {
+	program := filepath.Base(a.command[0])
+	switch {
+	case formats.NeedsCloud(c, program):
 		err = a.execWithCloud(ctx, p, c, path, append(unset, names(set)...))
-	} else {
+	case formats.TakesLogin(c, program) && a.execWithLogin(ctx, p, c, path, append(unset, names(set)...), &err):
+	default:
 		err = replace(path, a.command, environ(set, unset))
 	}
 	return about(p, commandError(a.command[0], err))
@@ -99,10 +102,30 @@ func (a *app) execWithCloud(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 	if err != nil {
 		return err
 	}
-	return a.runWithFile(ctx, path, "clouds.yaml", func(file string) ([]byte, []string, error) {
-		document, set := formats.Cloud(c, endpoints, file)
-		return document, environ(set, unset), nil
+	return a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
+		document, set := formats.Cloud(c, endpoints, filepath.Join(dir, "clouds.yaml"))
+		return map[string][]byte{"clouds.yaml": document}, environ(set, unset), nil
 	})
+}
+
+// execWithLogin runs the command as if it had logged in before, so that it makes no
+// token, and stays to remove the files for that. It reports whether it could, and sets
+// err to what came of it.
+func (a *app) execWithLogin(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string, unset []string, err *error) bool {
+	cataloger, ok := a.source(p, need{}).(plugin.Cataloger)
+	if !ok || slices.ContainsFunc(a.command, func(arg string) bool { return arg == "--os-cloud" || strings.HasPrefix(arg, "--os-cloud=") }) {
+		return false
+	}
+	description, why := cataloger.Describe(ctx, c)
+	if why != nil {
+		a.log("%s: openstack is going to make another token: %v", p.Name, plugin.AsError(why))
+		return false
+	}
+	*err = a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
+		files, set, err := formats.Login(c, description, dir, a.getenv("PYTHONPATH"))
+		return files, environ(set, unset), err
+	})
+	return true
 }
 
 // execWithKubeconfig runs the command with a kubeconfig that has it ask jeton, as long
@@ -122,28 +145,29 @@ func (a *app) execWithKubeconfig(ctx context.Context, p *plugin.Profile, c *plug
 	if caller.Argv, err = a.argv(p, "kubernetes"); err != nil {
 		return err
 	}
-	return a.runWithFile(ctx, path, "kubeconfig", func(file string) ([]byte, []string, error) {
-		document, variable, err := formats.Kubeconfig(caller, a.command, file)
+	return a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
+		document, variable, err := formats.Kubeconfig(caller, a.command, filepath.Join(dir, "kubeconfig"))
 		// What the profile's secrets are in stays: jeton is asked in there again.
-		return document, environ([]formats.Variable{variable}, nil), err
+		return map[string][]byte{"kubeconfig": document}, environ([]formats.Variable{variable}, nil), err
 	})
 }
 
-// runWithFile runs the command at path with a private file of that name, whose content
-// make returns, and the command's environment, and removes the file in the end.
-func (a *app) runWithFile(ctx context.Context, path, name string, make func(file string) (document []byte, env []string, err error)) error {
+// runWithFiles runs the command at path with the private files that make returns, by
+// their names in a directory, and the command's environment, and removes them in the end.
+func (a *app) runWithFiles(ctx context.Context, path string, make func(dir string) (files map[string][]byte, env []string, err error)) error {
 	dir, remove, err := a.cache.Scratch(ctx)
 	if err != nil {
-		return plugin.Errorf(plugin.Output, "a %s for the command cannot be written: %v", name, err)
+		return plugin.Errorf(plugin.Output, "files for the command cannot be written: %v", err)
 	}
 	defer remove()
-	file := filepath.Join(dir, name)
-	document, env, err := make(file)
+	files, env, err := make(dir)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file, document, 0o600); err != nil {
-		return plugin.Errorf(plugin.Output, "a %s for the command cannot be written: %v", name, err)
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			return plugin.Errorf(plugin.Output, "%s for the command cannot be written: %v", name, err)
+		}
 	}
 	return runChild(path, a.command, env)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -146,8 +147,65 @@ func cloud(name string, c *plugin.Credential, authType string, auth, settings []
 // would exchange a delegated token, which Keystone refuses. Those that are
 // written with gophercloud use it as it is, but know no such cloud.
 func NeedsCloud(c *plugin.Credential, program string) bool {
-	return c.Attrs[plugin.AttrDelegated] != "" && !slices.Contains([]string{"terraform", "tofu", "packer"}, program)
+	return c.Attrs[plugin.AttrDelegated] != "" && ClientOf(program) != terraform
 }
+
+// TakesLogin reports whether the program of that name can be given c as a login that
+// was made already, by [Login].
+func TakesLogin(c *plugin.Credential, program string) bool {
+	version, _ := identityAPI(c)
+	return strings.TrimSuffix(program, ".exe") == "openstack" && version == "3" && c.Attrs[plugin.AttrAuthURL] != ""
+}
+
+// Login returns the files of a private directory by which openstackclient finds c and
+// what Keystone says of it, as if it had made that login before, and makes no other: its
+// setting cache.auth has it keep logins in Python's keyring, and one that holds this
+// login alone is among the files. Where Python has no package keyring it logs in with
+// the token, as ever. set are the variables that lead it there; pythonPath is what
+// PYTHONPATH is.
+//
+// https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html#cache-settings
+// https://keyring.readthedocs.io/en/latest/#configuring
+func Login(c *plugin.Credential, description []byte, dir, pythonPath string) (files map[string][]byte, set []Variable, err error) {
+	state, err := json.Marshal(map[string]any{"auth_token": c.Token.Reveal(), "body": json.RawMessage(description)})
+	if err != nil {
+		return nil, nil, plugin.Errorf(plugin.Unusable, "what Keystone says of its token makes no sense")
+	}
+	_, authType := identityAPI(c)
+	document := cloud("jeton", c, authType, [][2]string{
+		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
+		{"token", c.Token.Reveal()},
+		{"project_id", c.Attrs[plugin.AttrProjectID]},
+		{"domain_id", c.Attrs[plugin.AttrDomainID]},
+		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
+	}, nil)
+	if pythonPath != "" {
+		pythonPath = string(filepath.ListSeparator) + pythonPath
+	}
+	return map[string][]byte{
+			"clouds.yaml": append(document, "cache:\n  auth: true\n"...), "login.json": state, "jeton_keyring.py": []byte(loginKeyring),
+		}, []Variable{
+			{"OS_CLIENT_CONFIG_FILE", filepath.Join(dir, "clouds.yaml")}, {"OS_CLOUD", "jeton"},
+			{"PYTHON_KEYRING_BACKEND", "jeton_keyring.Keyring"}, {"PYTHONPATH", dir + pythonPath},
+		}, nil
+}
+
+// loginKeyring is a keyring that holds one login, and keeps none.
+const loginKeyring = `import os
+import keyring.backend
+
+
+class Keyring(keyring.backend.KeyringBackend):
+    priority = 1
+
+    def get_password(self, service, username):
+        if service == "openstacksdk":
+            with open(os.path.join(os.path.dirname(__file__), "login.json")) as f:
+                return f.read()
+
+    def set_password(self, service, username, password):
+        pass
+`
 
 // Cloud returns a clouds.yaml by which openstackclient uses the token as it is
 // (keystoneauth's admin_token), for a project with these endpoints by service

@@ -172,6 +172,9 @@ type Cataloger interface {
 	// Endpoints returns the endpoint of each service type, such as
 	// "object-store".
 	Endpoints(ctx context.Context, c *Credential) (map[string]string, error)
+	// Describe returns what the issuer says of the token, as JSON: whose it is, what
+	// for, and with which endpoints.
+	Describe(ctx context.Context, c *Credential) ([]byte, error)
 }
 
 // An Inspector is a [Source] that can look up what its issuer offers.

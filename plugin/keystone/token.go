@@ -2,6 +2,7 @@ package keystone
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -26,8 +27,11 @@ func newClient(base *http.Client, endpoint string, token plugin.Secret) *gopherc
 	return &gophercloud.ServiceClient{ProviderClient: provider, Endpoint: endpoint + "/", Type: "identity"}
 }
 
+// catalogKey marks a request for a token with its catalogue.
+type catalogKey struct{}
+
 // pinned sends requests to one endpoint only, and asks for tokens without
-// their catalogue, which can be a hundred times as large.
+// their catalogue, which can be a hundred times as large, unless it is wanted.
 type pinned struct {
 	endpoint string
 	next     http.RoundTripper
@@ -37,7 +41,7 @@ func (p pinned) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasPrefix(r.URL.String(), p.endpoint+"/") {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone names an address outside %s", p.endpoint)
 	}
-	if strings.HasSuffix(r.URL.Path, "/auth/tokens") {
+	if strings.HasSuffix(r.URL.Path, "/auth/tokens") && r.Context().Value(catalogKey{}) == nil {
 		r = r.Clone(r.Context())
 		r.URL.RawQuery = "nocatalog"
 	}
@@ -276,6 +280,25 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 		return nil
 	}
 	return s.explain(err, c.Token)
+}
+
+// Describe returns the document of c's token, with its catalogue, which is read once in
+// its life.
+func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, error) {
+	if s.options.v2() {
+		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody about a token")
+	}
+	return s.env.Keep(ctx, "description of "+c.Token.Reveal(), time.Until(c.Expires), false, func(ctx context.Context) ([]byte, error) {
+		var description json.RawMessage
+		client := s.client(c.Token)
+		_, err := client.Get(context.WithValue(ctx, catalogKey{}, true), client.ServiceURL("auth", "tokens"), &description, &gophercloud.RequestOpts{
+			OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
+		})
+		if err != nil {
+			return nil, s.explain(err, c.Token)
+		}
+		return description, nil
+	})
 }
 
 // Endpoints reads the catalogue of c's project, for clients that use a token
