@@ -73,8 +73,14 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 			"refuses that of one that stems from %s", delegations[kind]).
 			WithHint("jeton exec %s -- openstack … works, as do --for terraform and --for gophercloud", f.options.Profile)
 	}
+	_, err := w.Write(scoped(name, c))
+	return err
+}
+
+// scoped returns a clouds.yaml with one cloud, for a client that exchanges its token.
+func scoped(name string, c *plugin.Credential) []byte {
 	_, authType := identityAPI(c)
-	_, err := w.Write(cloud(name, c, authType, [][2]string{
+	return cloud(name, c, authType, [][2]string{
 		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
 		{"token", c.Token.Reveal()},
 		// The client asks Keystone for this scope; without one it would get
@@ -82,8 +88,7 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 		{"project_id", c.Attrs[plugin.AttrProjectID]},
 		{"domain_id", c.Attrs[plugin.AttrDomainID]},
 		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
-	}, nil))
-	return err
+	}, nil)
 }
 
 // asItIs writes the cloud for gophercloud, which uses a token as it is if it is told
@@ -171,14 +176,7 @@ func Login(c *plugin.Credential, description []byte, dir, pythonPath string) (fi
 	if err != nil {
 		return nil, nil, plugin.Errorf(plugin.Unusable, "what Keystone says of its token makes no sense")
 	}
-	_, authType := identityAPI(c)
-	document := cloud("jeton", c, authType, [][2]string{
-		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
-		{"token", c.Token.Reveal()},
-		{"project_id", c.Attrs[plugin.AttrProjectID]},
-		{"domain_id", c.Attrs[plugin.AttrDomainID]},
-		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
-	}, nil)
+	document := scoped("jeton", c)
 	if pythonPath != "" {
 		pythonPath = string(filepath.ListSeparator) + pythonPath
 	}
