@@ -344,8 +344,11 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 
 // secrets looks whether p's secrets can be had, and reports whether its key can.
 func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
-	before := len(c.Findings)
-	add := func(where, what, fix string) { c.add("secret", plugin.Wrong, p.Name, where, what, fix) }
+	good := true
+	add := func(where, what, fix string) {
+		good = false
+		c.add("secret", plugin.Wrong, p.Name, where, what, fix)
+	}
 	for _, name := range p.SecretVariables() {
 		if c.getenv(name) == "" {
 			add(name, "the variable is not set",
@@ -379,19 +382,14 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 			add("keyring", what, e.Fix)
 		}
 	}
-	if len(c.Findings) > before {
+	if !good {
 		return false
 	}
-	if _, err := c.cache.Key(p, c.getenv); err != nil {
+	_, err := c.cache.Key(p, c.getenv)
+	if err != nil {
 		c.failed("secret", p.Name, err)
-		return false
 	}
-	return true
-}
-
-// mints reports whether a login of p's can make a key.
-func mints(p *plugin.Profile) bool {
-	return slices.ContainsFunc(p.Chain(), func(q *plugin.Profile) bool { return q.Issuer.Mints })
+	return err == nil
 }
 
 // soon is how long before the end of a password or a certificate it is told.

@@ -547,6 +547,11 @@ func (a *app) ledger(p *plugin.Profile) *cache.Ledger {
 	}
 }
 
+// mints reports whether a login of p's can make a key.
+func mints(p *plugin.Profile) bool {
+	return slices.ContainsFunc(p.Chain(), func(q *plugin.Profile) bool { return q.Issuer.Mints })
+}
+
 // roaming reports whether p stands for whatever identity is in the
 // environment.
 func roaming(p *plugin.Profile) bool {

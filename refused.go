@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache/hit"
@@ -62,7 +61,7 @@ func (a *app) replaceRefused(ctx context.Context, p *plugin.Profile, n need, c *
 	if age := a.started.Sub(time.Unix(0, note.Checked())); age >= 0 && age < every {
 		return c, nil
 	}
-	if slices.ContainsFunc(p.Chain(), func(q *plugin.Profile) bool { return q.Issuer.Mints }) {
+	if mints(p) {
 		return c, nil // no API server is to have keys made
 	}
 	if !note.Checking(a.started.UnixNano()) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -118,11 +117,7 @@ func (a *app) reading(g *getCmd, p *plugin.Profile) (r cache.Reading, err error)
 		return r, err
 	}
 	r.Policy = a.policy(p, g.need(a, f))
-	r.Document = func(c *plugin.Credential) ([]byte, error) {
-		var b bytes.Buffer
-		err := f.Encode(&b, c)
-		return b.Bytes(), err
-	}
+	r.Document = func(c *plugin.Credential) ([]byte, error) { return encode(f, c) }
 	r.Key, err = a.cache.Key(p, a.getenv)
 	return r, err
 }
