@@ -28,12 +28,12 @@ import (
 )
 
 type doctorCmd struct {
-	Profile string `arg:"" optional:"" help:"Only this profile, which is logged in with too if nothing is kept of it."`
+	Profile string `arg:"" optional:"" help:"Only this profile, with which it logs in if nothing is kept of it."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
 func (d *doctorCmd) Help() string {
-	return `Looks at the configuration, the profiles and their secrets, what is kept, the issuers (without logging in), and the files in which aws, kubectl and openstack are told to ask jeton. Each finding has a line for the shell that puts it right, where there is one.
+	return `Looks at the configuration, the profiles and their secrets, what is kept, the issuers (without logging in), and the files in which aws, kubectl and openstack are told to ask jeton. A finding has a line for the shell that puts it right, where there is one. With a profile it looks at that alone, and not at the callers' files.
 
 Exits with 1 if something is wrong, and not just doubtful.`
 }
@@ -108,7 +108,7 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 // printable is text without control characters, which could make it seem what it is not.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

@@ -80,11 +80,10 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 		return about(p, err)
 	}
 	unset = append(unset, p.SecretVariables()...)
-	program := filepath.Base(a.command[0])
 	switch {
-	case formats.NeedsCloud(c, program):
+	case formats.NeedsCloud(c, filepath.Base(a.command[0])):
 		err = a.execWithCloud(ctx, p, c, path, append(unset, names(set)...))
-	case formats.TakesLogin(c, program) && a.execWithLogin(ctx, p, c, path, append(unset, names(set)...), &err):
+	case formats.TakesLogin(c, a.command, path) && a.execWithLogin(ctx, p, c, path, append(unset, names(set)...), &err):
 	default:
 		err = replace(path, a.command, environ(set, unset))
 	}
@@ -113,7 +112,7 @@ func (a *app) execWithCloud(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 // err to what came of it.
 func (a *app) execWithLogin(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string, unset []string, err *error) bool {
 	cataloger, ok := a.source(p, need{}).(plugin.Cataloger)
-	if !ok || slices.ContainsFunc(a.command, func(arg string) bool { return arg == "--os-cloud" || strings.HasPrefix(arg, "--os-cloud=") }) {
+	if !ok {
 		return false
 	}
 	description, why := cataloger.Describe(ctx, c)
@@ -122,11 +121,17 @@ func (a *app) execWithLogin(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 		return false
 	}
 	*err = a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
+		if strings.ContainsRune(dir, filepath.ListSeparator) {
+			return nil, nil, errPath
+		}
 		files, set, err := formats.Login(c, description, dir, a.getenv("PYTHONPATH"))
 		return files, environ(set, unset), err
 	})
-	return true
+	return *err != errPath
 }
+
+// errPath says that a directory cannot be on PYTHONPATH.
+var errPath = errors.New("a separator is in it")
 
 // execWithKubeconfig runs the command with a kubeconfig that has it ask jeton, as long
 // as it runs, and stays to remove that.

@@ -32,6 +32,10 @@ const (
 	clockSlack = time.Minute
 
 	maxBackoff = 30 * time.Second
+
+	// maxDocument is the largest document in bytes that is kept: in base64 it is less
+	// than the largest value.
+	maxDocument = maxValue / 2
 )
 
 // A Cache is where credentials are kept and how they are named.
@@ -266,6 +270,9 @@ func (c *Cache) Document(ctx context.Context, key Key, life time.Duration, since
 		return nil, err
 	}
 	now := time.Now()
+	if len(b) > maxDocument {
+		return b, nil // it could not be read again
+	}
 	if err := c.put(ctx, key, documentSuffix, document{At: now, Until: now.Add(life), Body: b}); err != nil {
 		c.Warn("could not keep a document: %v", err)
 	}

@@ -150,10 +150,16 @@ func (c *Cache) collectKey(ctx context.Context, d *Dir, name string) (removed bo
 const scratchPrefix = "scratch-"
 
 // Scratch makes a directory for the files of a command that runs now, and
-// returns its path and what removes it. If this process is killed first, the
-// next [Cache.Collect] does that.
+// returns its path and what removes it. If this process is killed first, the next one
+// does that, or [Cache.Collect].
 func (c *Cache) Scratch(ctx context.Context) (path string, remove func(), err error) {
 	if d, ok := c.Store.(*Dir); ok {
+		files, _ := d.list()
+		for _, f := range files {
+			if strings.HasPrefix(f.value, scratchPrefix) && f.suffix == lockSuffix {
+				c.collectKey(ctx, d, f.value)
+			}
+		}
 		if path, remove, err = d.scratch(ctx); err == nil {
 			return path, remove, nil
 		}

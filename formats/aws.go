@@ -103,7 +103,7 @@ var awsHeader = regexp.MustCompile(`(?m)^[ \t]*\[([^\]\n]*)\].*$`)
 func awsSection(text []byte, name string) (start, end int, ok bool) {
 	headers := awsHeader.FindAllSubmatchIndex(text, -1)
 	for i, h := range headers {
-		if strings.Join(strings.Fields(string(text[h[2]:h[3]])), " ") != name {
+		if awsName(string(text[h[2]:h[3]])) != name {
 			continue
 		}
 		end = len(text)
@@ -123,6 +123,25 @@ func awsSection(text []byte, name string) (start, end int, ok bool) {
 	return len(text), len(text), false
 }
 
+// awsName is the name of a section as AWS's tools understand it.
+func awsName(header string) string {
+	words, _ := splitWords(header)
+	return strings.Join(words, " ")
+}
+
+// awsSetting splits a line of a section in which settings are indented by so many
+// blanks, or by -1 if there was none yet, as AWS's tools do: a line that is indented
+// more belongs to the setting before it.
+func awsSetting(line string, indent int) (key, value string, deep int, ok bool) {
+	text := strings.TrimLeft(line, " \t")
+	deep = len(line) - len(text)
+	i := strings.IndexAny(text, "=:")
+	if i <= 0 || text[0] == '#' || text[0] == ';' || indent >= 0 && deep > indent {
+		return "", "", deep, false
+	}
+	return strings.ToLower(strings.TrimSpace(text[:i])), strings.TrimSpace(text[i+1:]), deep, true
+}
+
 // awsSettings returns the section with the settings: each in the place of the former
 // one, or below the header, and those without a value as they are.
 func awsSettings(section []byte, settings [][2]string, end string) []byte {
@@ -133,22 +152,39 @@ func awsSettings(section []byte, settings [][2]string, end string) []byte {
 	if n := len(lines); !strings.HasSuffix(lines[n-1], "\n") {
 		lines[n-1] += end
 	}
+	blanks, indent := "", -1
+	for _, line := range lines[1:] {
+		text := strings.TrimLeft(line, " \t")
+		if first := strings.TrimSpace(text); first != "" && first[0] != '#' && first[0] != ';' {
+			indent = len(line) - len(text)
+			blanks = line[:indent]
+			break
+		}
+	}
 	for i := len(settings) - 1; i >= 0; i-- {
 		name, value := settings[i][0], settings[i][1]
 		if value == "" {
 			continue
 		}
-		wanted, found := name+" = "+value+end, false
-		for n, line := range lines[1:] {
-			key, old, ok := strings.Cut(line, "=")
-			if ok && key == strings.TrimLeft(key, " \t") && strings.TrimSpace(key) == name { // an indented line is of another setting
-				if found = true; strings.TrimSpace(old) != value {
-					lines[n+1] = wanted
+		wanted, found := blanks+name+" = "+value+end, false
+		for n := 1; n < len(lines); n++ {
+			key, old, _, ok := awsSetting(lines[n], indent)
+			if !ok || key != name {
+				continue
+			}
+			more := n + 1 // of the same setting
+			for more < len(lines) && strings.TrimSpace(lines[more]) != "" {
+				if _, _, deep, _ := awsSetting(lines[more], indent); deep <= indent {
+					break
 				}
+				more++
+			}
+			if found = true; old != value || more > n+1 {
+				lines = append(append(lines[:n:n], wanted), lines[more:]...)
 			}
 		}
 		if !found {
-			lines = append(lines[:1], append([]string{wanted}, lines[1:]...)...)
+			lines = append(lines[:1:1], append([]string{wanted}, lines[1:]...)...)
 		}
 	}
 	return []byte(strings.Join(lines, ""))

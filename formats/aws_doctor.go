@@ -41,13 +41,9 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 		p := awsProfile{name, header, line, map[string]string{}, map[string]int{}}
 		n, indent := line, -1
 		for line := range strings.Lines(string(text[h[1]:end])) {
-			key, value, ok := strings.Cut(line, "=")
-			deep := len(key) - len(strings.TrimLeft(key, " \t"))
-			key = strings.TrimSpace(key)
-			// What is indented more than the setting before belongs to that.
-			if ok && key != "" && key[0] != '#' && key[0] != ';' && (indent < 0 || deep <= indent) {
+			if key, value, deep, ok := awsSetting(line, indent); ok {
 				indent = deep
-				p.settings[key], p.lines[key] = strings.TrimSpace(value), n
+				p.settings[key], p.lines[key] = value, n
 			}
 			n++
 		}
@@ -57,15 +53,14 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 }
 
 // takenBefore returns the setting of p with which AWS's tools do not come to look at
-// credential_process, or "".
-func (p *awsProfile) takenBefore() string {
-	switch {
-	case p.settings["role_arn"] != "":
-		return "role_arn"
-	case p.settings["sso_account_id"] != "" && p.settings["sso_role_name"] != "":
-		return "sso_account_id"
+// credential_process, or "", and what all settings begin with that belong to it.
+func (p *awsProfile) takenBefore() (setting, prefix string) {
+	for _, before := range [][2]string{{"role_arn", "role_arn"}, {"sso_account_id", "sso_"}, {"sso_role_name", "sso_"}, {"login_session", "login_session"}} {
+		if p.settings[before[0]] != "" {
+			return before[0], before[1]
+		}
 	}
-	return ""
+	return "", ""
 }
 
 // DoctorAWS returns what is wrong for AWS's tools, and how many profiles run jeton.
@@ -177,9 +172,9 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 			}
 		}
 	}
-	if setting := p.takenBefore(); setting != "" {
+	if setting, prefix := p.takenBefore(); setting != "" {
 		add(plugin.Wrong, place(path, p.lines[setting]), setting+" is taken before credential_process, so that jeton is not asked",
-			commentOut(p.header, setting, path))
+			commentOut(p.header, prefix, path))
 	}
 	return findings
 }
@@ -190,12 +185,9 @@ func (c *Caller) runnable(argv []string) bool {
 }
 
 // commentOut returns the command line that makes comments of the settings in a section
-// that begin with the prefix. (POSIX has no sed -i, but both of its kinds take this.)
+// that begin with the prefix.
 func commentOut(header, prefix, path string) string {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // sed would put a file in the place of a link
-	}
-	return plugin.ShellWords("sed", "-i.bak", `/^[[:blank:]]*\[`+plugin.SedPattern(header)+`\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*`+prefix+`/#&/`, path)
+	return plugin.Sed(`/^[[:blank:]]*\[`+plugin.SedPattern(header)+`\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*`+prefix+`/#&/`, path)
 }
 
 // splitWords splits a command line as botocore and a POSIX shell do, and reports whether

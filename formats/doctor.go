@@ -114,10 +114,11 @@ func (c *Caller) set(names ...string) (list []string) {
 	return list
 }
 
-// unreadable is the finding that a caller's file cannot be read.
+// unreadable is the finding that a caller's file cannot be read. It is the caller's own
+// trouble first, and nobody can tell whether jeton is in it.
 func unreadable(check, path string, err error) plugin.Finding {
 	e := plugin.AsError(err)
-	return plugin.Finding{Check: check, Level: plugin.Wrong, Where: path, What: e.Text, Fix: plugin.EditAt(path)}
+	return plugin.Finding{Check: check, Level: plugin.Doubtful, Where: path, What: e.Text, Fix: plugin.EditAt(path)}
 }
 
 // missingFile returns a finding if the variable names a file that is not there.

@@ -18,7 +18,7 @@ import (
 func kubeconfigs(c *Caller) (paths []string) {
 	for _, path := range filepath.SplitList(c.Getenv("KUBECONFIG")) {
 		if path != "" {
-			paths = append(paths, path)
+			paths = append(paths, absolute(path))
 		}
 	}
 	if paths == nil {
@@ -291,6 +291,10 @@ func Kubeconfig(c *Caller, command []string, path string) ([]byte, Variable, err
 	paths := path
 	for _, f := range files {
 		paths += string(filepath.ListSeparator) + f.path
+	}
+	if slices.ContainsFunc(command, func(arg string) bool { return arg == "--kubeconfig" || strings.HasPrefix(arg, "--kubeconfig=") }) {
+		return nil, Variable{}, plugin.Errorf(plugin.Config, "with --kubeconfig the command does not look at the kubeconfig that jeton makes for it").
+			WithHint("name the file before the command: KUBECONFIG=FILE jeton exec …")
 	}
 	name := contextOf(command)
 	for _, f := range files {

@@ -37,7 +37,7 @@ func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 	for _, path := range kubeconfigs(c) {
 		text, err := c.ReadFile(path)
 		if err != nil {
-			add(plugin.Wrong, "", path, plugin.AsError(err).Text, plugin.EditAt(path))
+			findings = append(findings, unreadable(check, path, err))
 			continue
 		}
 		root, err := parseYAML(text)
@@ -107,8 +107,10 @@ func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u exe
 	if strings.Contains(argv[0], "/") && !filepath.IsAbs(argv[0]) { // which kubectl takes from the file on
 		argv[0] = filepath.Join(filepath.Dir(file.path), argv[0])
 	}
+	_, users := get(file.root, "users")
 	redo := func(profile string) string {
-		if file.root.Style&yaml.FlowStyle == 0 && name != "jeton-"+profile || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"}) {
+		lines := (file.root.Style|users.Style)&yaml.FlowStyle == 0
+		if lines && (name != "jeton-"+profile || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"})) {
 			return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context="+context)
 		}
 		return plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-command="+c.Argv[0], "--exec-api-version="+apiVersions[0],
@@ -124,8 +126,9 @@ func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u exe
 				return c.Find(name)
 			}
 		}
-		if strings.HasPrefix(v.Name, "JETON_CONFIG") || strings.HasPrefix(v.Name, "XDG_") || v.Name == "HOME" {
-			whose.Find = nil // another configuration
+		family, _, _ := strings.Cut(v.Name, "_")
+		if v.Name != "JETON_PROFILE" && slices.Contains([]string{"JETON", "XDG", "HOME", "OS", "OVH", "OSC", "AWS"}, family) {
+			whose.Find = nil // another configuration, or an identity of its own
 		}
 	}
 	findings = whose.checkCommand(check, where, argv, "kubernetes", redo)

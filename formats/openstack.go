@@ -2,10 +2,13 @@ package formats
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -155,19 +158,44 @@ func NeedsCloud(c *plugin.Credential, program string) bool {
 	return c.Attrs[plugin.AttrDelegated] != "" && ClientOf(program) != terraform
 }
 
-// TakesLogin reports whether the program of that name can be given c as a login that
-// was made already, by [Login].
-func TakesLogin(c *plugin.Credential, program string) bool {
+// TakesLogin reports whether the command, whose program is at path, can be given c as a
+// login that was made already, by [Login]: openstackclient itself, as a script of Python's
+// without options that say otherwise.
+func TakesLogin(c *plugin.Credential, command []string, path string) bool {
 	version, _ := identityAPI(c)
-	return strings.TrimSuffix(program, ".exe") == "openstack" && version == "3" && c.Attrs[plugin.AttrAuthURL] != ""
+	return strings.TrimSuffix(filepath.Base(command[0]), ".exe") == "openstack" && version == "3" && c.Attrs[plugin.AttrAuthURL] != "" &&
+		c.Attrs[plugin.AttrSystemScope] == "" && // which its notion of a login leaves out
+		!slices.ContainsFunc(command, func(arg string) bool { return strings.HasPrefix(arg, "--os-") && !strings.Contains(arg, "api-version") }) &&
+		isPython(path)
+}
+
+// isPython reports whether the file is a script for Python, which looks at its variables.
+func isPython(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, 256)
+	n, _ := f.Read(b)
+	line, _, _ := bytes.Cut(b[:n], []byte("\n"))
+	rest, ok := bytes.CutPrefix(line, []byte("#!"))
+	words := strings.Fields(string(rest))
+	if !ok || len(words) == 0 {
+		return false
+	}
+	if filepath.Base(words[0]) == "env" {
+		words = words[1:]
+	}
+	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python") // and no option
 }
 
 // Login returns the files of a private directory by which openstackclient finds c and
 // what Keystone says of it, as if it had made that login before, and makes no other: its
 // setting cache.auth has it keep logins in Python's keyring, and one that holds this
-// login alone is among the files. Where Python has no package keyring it logs in with
-// the token, as ever. set are the variables that lead it there; pythonPath is what
-// PYTHONPATH is.
+// login alone is among the files. Where Python has no package keyring, or asks for
+// another login, it logs in with the token, as ever. set are the variables that lead it
+// there; pythonPath is what PYTHONPATH is.
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html#cache-settings
 // https://keyring.readthedocs.io/en/latest/#configuring
@@ -177,15 +205,31 @@ func Login(c *plugin.Credential, description []byte, dir, pythonPath string) (fi
 		return nil, nil, plugin.Errorf(plugin.Unusable, "what Keystone says of its token makes no sense")
 	}
 	document := scoped("jeton", c)
+	keyring := strings.Replace(loginKeyring, "LOGIN", loginID(c), 1)
 	if pythonPath != "" {
 		pythonPath = string(filepath.ListSeparator) + pythonPath
 	}
 	return map[string][]byte{
-			"clouds.yaml": append(document, "cache:\n  auth: true\n"...), "login.json": state, "jeton_keyring.py": []byte(loginKeyring),
+			"clouds.yaml": append(document, "cache:\n  auth: true\n"...), "login.json": state, "jeton_keyring.py": []byte(keyring),
 		}, []Variable{
 			{"OS_CLIENT_CONFIG_FILE", filepath.Join(dir, "clouds.yaml")}, {"OS_CLOUD", "jeton"},
 			{"PYTHON_KEYRING_BACKEND", "jeton_keyring.Keyring"}, {"PYTHONPATH", dir + pythonPath},
 		}, nil
+}
+
+// loginID is keystoneauth's name for a login with c, which BaseIdentityPlugin.get_cache_id
+// makes of its parameters.
+func loginID(c *plugin.Credential) string {
+	sum := sha256.New()
+	for _, pair := range [][2]string{ // by name
+		{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"domain_id", c.Attrs[plugin.AttrDomainID]},
+		{"project_id", c.Attrs[plugin.AttrProjectID]}, {"token_token", c.Token.Reveal()},
+	} {
+		if pair[1] != "" {
+			io.WriteString(sum, pair[0]+pair[1])
+		}
+	}
+	return base64.StdEncoding.EncodeToString(sum.Sum(nil))
 }
 
 // loginKeyring is a keyring that holds one login, and keeps none.
@@ -197,7 +241,7 @@ class Keyring(keyring.backend.KeyringBackend):
     priority = 1
 
     def get_password(self, service, username):
-        if service == "openstacksdk":
+        if service == "openstacksdk" and username == "LOGIN":
             with open(os.path.join(os.path.dirname(__file__), "login.json")) as f:
                 return f.read()
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -40,7 +41,7 @@ func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 	if err != nil {
 		return append(findings, unreadable(check, secure, err)), len(ours)
 	}
-	if info, err := os.Stat(secure); err == nil && info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/' {
+	if info, err := os.Stat(secure); err == nil && len(ours) > 0 && info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/' {
 		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there", plugin.ShellWords("chmod", "600", secure))
 	}
 	tokens := c.tokens(secure)
@@ -61,7 +62,7 @@ func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 		case tokens[cloud.name] == "":
 			add(plugin.Wrong, cloud.profile, where, "its token is not in "+secure, plugin.ShellWords(redo...))
 		case tokens[cloud.name] != kept:
-			add(plugin.Doubtful, cloud.profile, where, "its token is not the one that jeton has now: it has expired, or soon will", plugin.ShellWords(redo...))
+			add(plugin.Doubtful, cloud.profile, where, "its token is not the one that jeton has now, which lives longer", plugin.ShellWords(redo...))
 		}
 	}
 	return findings, len(ours)
@@ -74,7 +75,7 @@ func (c *Caller) openStackVariables() (findings []plugin.Finding) {
 	}
 	login := c.set("OS_TOKEN", "OS_USERNAME", "OS_USER_ID", "OS_PASSWORD", "OS_AUTH_TYPE", "OS_AUTH_URL",
 		"OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET")
-	if c.Getenv("OS_CLOUD") != "" && len(login) > 0 {
+	if c.Getenv("OS_CLOUD") != "" && len(login) > 0 && !slices.Equal(login, []string{"OS_PASSWORD"}) { // which the cloud may leave out
 		add(plugin.Doubtful, login[0], "a login in the environment is mixed with the cloud that OS_CLOUD names", unset(login...))
 	}
 	if c.Getenv("OS_TOKEN") != "" && (c.Getenv("OS_USERNAME") != "" || c.Getenv("OS_USER_DOMAIN_NAME") != "" || c.Getenv("OS_USER_DOMAIN_ID") != "") {

@@ -107,7 +107,7 @@ func (c Change) wrote(text []byte) bool {
 
 func errLayout() error {
 	return plugin.Errorf(plugin.Config, "it is laid out so that it cannot be edited by lines").
-		WithHint("write it as kubectl does, in lines, and try again")
+		WithHint("write it in lines, without braces, brackets and anchors, and try again")
 }
 
 // Undo returns text, of the file at path, as it was before the changes: byte for
@@ -198,9 +198,17 @@ type Caller struct {
 // path returns the file that the variable names, or the usual one below home.
 func (c *Caller) path(variable string, usual ...string) string {
 	if path := c.Getenv(variable); path != "" {
-		return plugin.ExpandHome(path)
+		return absolute(plugin.ExpandHome(path))
 	}
 	return filepath.Join(append([]string{c.Home}, usual...)...)
+}
+
+// absolute is path as it is called from everywhere.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // newline returns the line end of a file.
@@ -254,11 +262,16 @@ func parseLines(text []byte) (*lined, error) {
 	if err != nil {
 		return nil, err
 	}
-	if root != nil && (root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0) {
+	if root != nil && (root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0 || aliased(root)) {
 		return nil, errLayout()
 	}
 	d.root = root
 	return d, nil
+}
+
+// aliased reports whether something in n stands for what is written elsewhere.
+func aliased(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, aliased)
 }
 
 // parseYAML returns the root of a YAML file, or nil if there is nothing in it.

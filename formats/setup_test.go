@@ -94,3 +94,40 @@ func FuzzSetupOpenStack(f *testing.F) {
 		}
 	})
 }
+
+// However a section is written, AWS's tools find the settings in it afterwards, and all
+// others as they were.
+func TestSetupAWS(t *testing.T) {
+	const line = "credential_process = /bin/jeton get s3\n"
+	for name, test := range map[string]struct{ before, after string }{
+		"none":          {"", "[profile s3]\n" + line},
+		"plain":         {"[profile s3]\noutput = json\n", "[profile s3]\n" + line + "output = json\n"},
+		"indented":      {"[profile s3]\n  output = json\n  s3 =\n    x = y\n", "[profile s3]\n  " + line + "  output = json\n  s3 =\n    x = y\n"},
+		"a colon":       {"[profile s3]\ncredential_process: old\n", "[profile s3]\n" + line},
+		"capitals":      {"[profile s3]\nCredential_Process=old\nregion = x\n", "[profile s3]\n" + line + "region = x\n"},
+		"several lines": {"[profile s3]\ncredential_process =\n    old\n    --flag = x\nregion = x\n", "[profile s3]\n" + line + "region = x\n"},
+		"in quotes":     {"[profile \"s3\"]\noutput = json\n", "[profile \"s3\"]\n" + line + "output = json\n"},
+		"nested alike":  {"[profile s3]\ns3 =\n  credential_process = x\n", "[profile s3]\n" + line + "s3 =\n  credential_process = x\n"},
+		"a comment":     {"[profile s3]\n# credential_process = x\n", "[profile s3]\n" + line + "# credential_process = x\n"},
+	} {
+		c := &Caller{As: "s3", Argv: []string{"/bin/jeton", "get", "s3"}, Getenv: nothing, ReadFile: noFile, Home: "/home"}
+		e, _, err := SetupAWS(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, _, err := e.Apply([]byte(test.before))
+		if err != nil || string(after) != test.after {
+			t.Errorf("%s: %v: %q becomes %q, not %q", name, err, test.before, after, test.after)
+		}
+		roundTrip(t, e, []byte(test.before))
+	}
+	c := &Caller{As: "default", Argv: []string{"/bin/jeton", "get", "s3"}, Getenv: nothing, Home: "/home",
+		ReadFile: func(string) ([]byte, error) { return []byte("[profile default]\n"), nil }}
+	e, _, err := SetupAWS(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, _, err := e.Apply([]byte("[profile default]\n")); err != nil || string(after) != "[profile default]\n"+line {
+		t.Errorf("%v: %q", err, after)
+	}
+}

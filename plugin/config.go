@@ -190,7 +190,8 @@ func (f *File) noProfile(name string, above []string) error {
 	if len(above) > 0 {
 		e = Errorf(Config, "%s: profile %s: from: there is no profile %q", f.Path, above[len(above)-1], Shorten(name))
 	}
-	if nearest := Nearest(name, f.names); nearest != "" {
+	others := slices.DeleteFunc(slices.Clone(f.names), func(other string) bool { return slices.Contains(above, other) })
+	if nearest := Nearest(name, others); nearest != "" {
 		return e.WithMeant(name, nearest)
 	}
 	if len(f.names) == 0 {

@@ -1,9 +1,12 @@
 package plugin
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // A Finding is something that is wrong, or soon will be.
@@ -33,14 +36,35 @@ func EditAt(place string) string {
 	return "${EDITOR:-vi} " + ShellWords(place)
 }
 
-// Substitute returns the command line that replaces old by new, which begins in that line
-// and column of a file, from 1. (POSIX has no sed -i, but both of its kinds take this.)
+// Substitute returns the command line that replaces old by new, which stands in that line
+// of a file and in that column or behind it, all from 1; or that opens the place in an
+// editor, if it cannot be told which of several is meant.
 func Substitute(path string, line, column int, old, new string) string {
+	place := path + ":" + strconv.Itoa(line)
+	text, err := os.ReadFile(path)
+	lines := strings.Split(string(text), "\n")
+	if err != nil || line > len(lines) || column > len(lines[line-1]) {
+		return EditAt(place)
+	}
+	before, rest := lines[line-1][:column-1], lines[line-1][column-1:]
+	if !strings.HasPrefix(strings.TrimLeft(rest, `"'`), old) && strings.Count(rest, old) != 1 {
+		return EditAt(place)
+	}
+	before += rest[:strings.Index(rest, old)]
+	if strings.ContainsFunc(before, func(r rune) bool { return r > unicode.MaxASCII }) { // which sed counts as the locale says
+		return EditAt(place)
+	}
+	by := strings.NewReplacer(`\`, `\\`, "/", `\/`, "&", `\&`).Replace(new)
+	return Sed(fmt.Sprintf(`%ds/^\(.\{%d\}\)%s/\1%s/`, line, len(before), SedPattern(old), by), path)
+}
+
+// Sed returns the command line that has sed edit a file, of which a copy is kept. (POSIX
+// has no sed -i, but both of its kinds take this.)
+func Sed(script, path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // sed would put a file in the place of a link
 	}
-	before := `\(.\{` + strconv.Itoa(column-1) + `\}["']\{0,1\}\)`
-	return ShellWords("sed", "-i.bak", strconv.Itoa(line)+"s/^"+before+SedPattern(old)+`/\1`+strings.NewReplacer(`\`, `\\`, "/", `\/`, "&", `\&`).Replace(new)+"/", path)
+	return "sed -i.$(date +%s).bak " + ShellWords(script, path)
 }
 
 // SedPattern returns a basic regular expression of POSIX, between slashes, that is text.

@@ -34,8 +34,11 @@ const (
 
 // NewNote returns what to keep at path when the document has been printed that answers
 // the command line, and is good until told, in nanoseconds since 1970. Where the
-// client's process cannot be known there is nothing.
+// client's process, or what it asks, cannot be known there is nothing.
 func NewNote(path string, args []string, document []byte, told int64) Note {
+	if !known() {
+		return Note{}
+	}
 	n := Note{path: path, asked: Asked{Question: question(args), Answer: hash(document), Told: told}}
 	if n.asked.Client, n.asked.Started = client(); n.asked.Started == 0 {
 		return Note{}

@@ -1,8 +1,11 @@
 package keystone
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -288,17 +291,25 @@ func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, er
 	if s.options.v2() {
 		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody about a token")
 	}
-	return s.env.Keep(ctx, "description of "+c.Token.Reveal(), time.Until(c.Expires), false, func(ctx context.Context) ([]byte, error) {
-		var description json.RawMessage
-		client := s.client(c.Token)
-		_, err := client.Get(context.WithValue(ctx, catalogKey{}, true), client.ServiceURL("auth", "tokens"), &description, &gophercloud.RequestOpts{
-			OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
+	sum := fmt.Sprintf("%x\n", sha256.Sum256([]byte(c.Token.Reveal())))
+	describe := func(anew bool) ([]byte, error) {
+		return s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), anew, func(ctx context.Context) ([]byte, error) {
+			var description json.RawMessage
+			client := s.client(c.Token)
+			_, err := client.Get(context.WithValue(ctx, catalogKey{}, true), client.ServiceURL("auth", "tokens"), &description, &gophercloud.RequestOpts{
+				OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
+			})
+			if err != nil {
+				return nil, s.explain(err, c.Token)
+			}
+			return append([]byte(sum), description...), nil
 		})
-		if err != nil {
-			return nil, s.explain(err, c.Token)
-		}
-		return description, nil
-	})
+	}
+	b, err := describe(false)
+	if err == nil && !bytes.HasPrefix(b, []byte(sum)) { // it is that of the former token
+		b, err = describe(true)
+	}
+	return bytes.TrimPrefix(b, []byte(sum)), err
 }
 
 // Endpoints reads the catalogue of c's project, for clients that use a token
