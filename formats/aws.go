@@ -198,6 +198,13 @@ func awsNotes(c *Caller, name string) (notes []string) {
 			notes = append(notes, path+" has keys for ["+c.As+"], which AWS's tools take first: take them out")
 		}
 	}
+	if c.Profile != nil && c.Profile.Issuer.Name == "keystone-ec2" {
+		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
+			if _, endpoint := s3.ObjectStore(); endpoint == "" {
+				notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told otherwise: --endpoint-url URL")
+			}
+		}
+	}
 	for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
 		if value := c.Getenv(variable); value != "" && value != c.As {
 			notes = append(notes, variable+" is set, and goes before this profile")
