@@ -245,8 +245,7 @@ type lined struct {
 
 func parseLines(text []byte) (*lined, error) {
 	d := &lined{text: text}
-	// The other line breaks of YAML, which nobody writes in earnest.
-	if bytes.ContainsAny(bytes.ReplaceAll(text, []byte("\r\n"), nil), "\r\u0085\u2028\u2029") {
+	if plugin.OddBreaks(text) {
 		return nil, errLayout()
 	}
 	for at := 0; at < len(text); {

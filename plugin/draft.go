@@ -201,6 +201,9 @@ func (e *edit) parse() error {
 	if bytes.HasSuffix(e.lines[0], []byte("\r\n")) {
 		e.newline = "\r\n"
 	}
+	if OddBreaks(e.text) {
+		return e.cannot("some of its lines end with neither LF nor CRLF")
+	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(e.text, &doc); err != nil {
 		return YAMLError(err)
@@ -229,6 +232,12 @@ func (e *edit) parse() error {
 		e.indent = p.Content[0].Column - 1
 	}
 	return nil
+}
+
+// OddBreaks reports whether text has line breaks of YAML's that nobody writes in earnest:
+// by its count of lines no place is found then.
+func OddBreaks(text []byte) bool {
+	return bytes.ContainsAny(bytes.ReplaceAll(text, []byte("\r\n"), nil), "\r\u0085\u2028\u2029")
 }
 
 func (e *edit) cannot(why string) *Error {

@@ -141,6 +141,7 @@ func FuzzWithProfile(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add([]byte(config(rand.New(rand.NewPCG(seed, 2)))), seed)
 	}
+	f.Add([]byte("# a comment: {not, [yaml\rme: >- \n\nprofiles: \r # mine\r\n   p0: &a"), uint64(126))
 	f.Fuzz(func(t *testing.T, before []byte, seed uint64) {
 		d := draft(rand.New(rand.NewPCG(seed, 3)))
 		after, err := WithProfile(before, d, seed%2 == 0)
