@@ -150,7 +150,7 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 		if profile != p.name {
 			words = append(words, "--as", p.name)
 		}
-		if plugin.CheckName(p.name) != nil || path != awsFile(c) {
+		if profile == "" || plugin.CheckName(p.name) != nil || path != awsFile(c) {
 			return plugin.EditAt(where)
 		}
 		return plugin.ShellWords(words...)

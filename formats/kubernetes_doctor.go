@@ -109,6 +109,9 @@ func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u exe
 	}
 	_, users := get(file.root, "users")
 	redo := func(profile string) string {
+		if profile == "" { // it is the environment's
+			return plugin.EditAt(where)
+		}
 		lines := (file.root.Style|users.Style)&yaml.FlowStyle == 0
 		if lines && (name != "jeton-"+profile || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"})) {
 			return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context="+context)
