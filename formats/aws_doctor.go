@@ -73,8 +73,7 @@ func DoctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 	config, credentials := awsFile(c), c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	static, names := map[string]awsProfile{}, map[string]bool{}
 	var twice []plugin.Finding
-	var ours []func()
-	for _, path := range []string{credentials, config} {
+	for _, path := range []string{credentials, config} { // in this order, for the keys in the one
 		text, err := c.ReadFile(path)
 		if err != nil {
 			findings = append(findings, unreadable(check, path, err))
@@ -93,19 +92,14 @@ func DoctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 			argv, expanded := splitWords(p.settings["credential_process"])
 			if words := c.jetonIn(argv); words >= 0 {
 				seen++
-				ours = append(ours, func() {
-					findings = append(findings, c.doctorAWSProfile(path, p, argv, expanded, words)...)
-					if s, ok := static[p.name]; ok {
-						name, _ := asked(argv)
-						add(plugin.Wrong, name, place(credentials, s.lines["aws_access_key_id"]), "keys for ["+s.name+"] lie there, and are taken before credential_process",
-							commentOut(s.header, "aws_", credentials))
-					}
-				})
+				findings = append(findings, c.doctorAWSProfile(path, p, argv, expanded, words)...)
+				if s, ok := static[p.name]; ok {
+					name, _ := asked(argv)
+					add(plugin.Wrong, name, place(credentials, s.lines["aws_access_key_id"]), "keys for ["+s.name+"] lie there, and are taken before credential_process",
+						commentOut(s.header, "aws_", credentials))
+				}
 			}
 		}
-	}
-	for _, look := range ours { // now that all are known
-		look()
 	}
 	if seen == 0 {
 		return findings, 0
