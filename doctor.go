@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/adrg/xdg"
 
@@ -82,8 +81,8 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 		return b.Bytes(), err
 	}
 	for _, f := range c.Findings {
-		f.Where, f.Profile, f.What = plugin.Shorten(f.Where), plugin.Shorten(f.Profile), printable(f.What)
-		if printable(f.Fix) != f.Fix {
+		f.Where, f.Profile, f.What = plugin.Shorten(f.Where), plugin.Shorten(f.Profile), plugin.Printable(f.What)
+		if plugin.Printable(f.Fix) != f.Fix {
 			f.Fix = "" // nobody is to paste what cannot be seen
 		}
 		about := ""
@@ -103,16 +102,6 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 		fmt.Fprintln(&b, "nothing is wrong")
 	}
 	return b.Bytes(), nil
-}
-
-// printable is text without control characters, which could make it seem what it is not.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
 }
 
 func (c *checkup) add(check, level, profile, where, what, fix string) {
@@ -497,7 +486,7 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 	if p.Err != nil {
 		e := plugin.AsError(p.Err)
 		fix := e.Fix
-		if list := thoseSet(c.getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); strings.Contains(e.Text, "proxy") && len(list) > 0 {
+		if list := plugin.ThoseSet(c.getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); strings.Contains(e.Text, "proxy") && len(list) > 0 {
 			fix = "unset " + strings.Join(list, " ")
 		}
 		what := e.Text
@@ -523,11 +512,6 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 	if !p.Ends.IsZero() && time.Until(p.Ends) < soon {
 		c.add("tls", plugin.Doubtful, profile, p.Host, "its certificate ends at "+p.Ends.UTC().Format(time.RFC3339), "")
 	}
-}
-
-// thoseSet returns those of the variables that are set.
-func thoseSet(getenv func(string) string, names ...string) []string {
-	return slices.DeleteFunc(names, func(name string) bool { return getenv(name) == "" })
 }
 
 // callers looks at the files of those who ask jeton.

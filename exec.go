@@ -80,11 +80,14 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 		return about(p, err)
 	}
 	unset = append(unset, p.SecretVariables()...)
+	err = errNoLogin
 	switch {
 	case formats.NeedsCloud(c, filepath.Base(a.command[0])):
 		err = a.execWithCloud(ctx, p, c, path, append(unset, names(set)...))
-	case formats.TakesLogin(c, a.command, path) && a.execWithLogin(ctx, p, c, path, append(unset, names(set)...), &err):
-	default:
+	case formats.TakesLogin(c, a.command, path):
+		err = a.execWithLogin(ctx, p, c, path, append(unset, names(set)...))
+	}
+	if err == errNoLogin {
 		err = replace(path, a.command, environ(set, unset))
 	}
 	return about(p, commandError(a.command[0], err))
@@ -107,31 +110,29 @@ func (a *app) execWithCloud(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 	})
 }
 
+// errNoLogin says that the environment has to do.
+var errNoLogin = errors.New("no login can be handed over")
+
 // execWithLogin runs the command as if it had logged in before, so that it makes no
-// token, and stays to remove the files for that. It reports whether it could, and sets
-// err to what came of it.
-func (a *app) execWithLogin(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string, unset []string, err *error) bool {
+// token, and stays to remove the files for that. It returns [errNoLogin] if it cannot.
+func (a *app) execWithLogin(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string, unset []string) error {
 	cataloger, ok := a.source(p, need{}).(plugin.Cataloger)
 	if !ok {
-		return false
+		return errNoLogin
 	}
-	description, why := cataloger.Describe(ctx, c)
-	if why != nil {
-		a.log("%s: openstack is going to make another token: %v", p.Name, plugin.AsError(why))
-		return false
+	description, err := cataloger.Describe(ctx, c)
+	if err != nil {
+		a.log("%s: openstack is going to make another token: %v", p.Name, plugin.AsError(err))
+		return errNoLogin
 	}
-	*err = a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
-		if strings.ContainsRune(dir, filepath.ListSeparator) {
-			return nil, nil, errPath
+	return a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
+		if strings.ContainsRune(dir, filepath.ListSeparator) { // which cannot be on PYTHONPATH
+			return nil, nil, errNoLogin
 		}
 		files, set, err := formats.Login(c, description, dir, a.getenv("PYTHONPATH"))
 		return files, environ(set, unset), err
 	})
-	return *err != errPath
 }
-
-// errPath says that a directory cannot be on PYTHONPATH.
-var errPath = errors.New("a separator is in it")
 
 // execWithKubeconfig runs the command with a kubeconfig that has it ask jeton, as long
 // as it runs, and stays to remove that.

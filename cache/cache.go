@@ -1,8 +1,8 @@
 // Package cache keeps credentials, and is the one place that caches, locks and
 // writes: of any number of processes that want the same credential at once,
 // one asks the issuer and the others wait for its answer; a warm answer takes
-// no lock, and writes nothing but who has asked, if that is a Kubernetes client; and no trouble of the cache's own ever fails a
-// command.
+// no lock, and writes nothing but who has asked, if that is a Kubernetes client; and
+// no trouble of the cache's own ever fails a command.
 package cache
 
 import (
@@ -407,11 +407,10 @@ func (c *Cache) place() string {
 
 // AskedPath returns where to keep who asked last for what is kept under key, or "".
 func (c *Cache) AskedPath(key Key) string {
-	d, ok := c.Store.(*Dir)
-	if !ok {
+	if c.place() == "" {
 		return ""
 	}
-	return filepath.Join(d.path, key.Name+hit.AskedSuffix)
+	return filepath.Join(c.place(), key.Name+hit.AskedSuffix)
 }
 
 // Drop forgets what is kept under the key of that name and all that was made

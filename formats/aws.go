@@ -81,7 +81,7 @@ func SetupAWS(c *Caller) (*Edit, []string, error) {
 			return lead, awsSettings(old, settings, newline(text)), nil
 		},
 	}}}
-	return e, awsNotes(c, name), nil
+	return e, awsNotes(c), nil
 }
 
 func givesAccessKey(i *plugin.Issuer) bool {
@@ -191,11 +191,13 @@ func awsSettings(section []byte, settings [][2]string, end string) []byte {
 }
 
 // awsNotes tells of what would be found before what setup has written.
-func awsNotes(c *Caller, name string) (notes []string) {
+func awsNotes(c *Caller) (notes []string) {
 	path := c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	if text, err := c.ReadFile(path); err == nil {
-		if start, end, ok := awsSection(text, strings.TrimPrefix(name, "profile ")); ok && bytes.Contains(text[start:end], []byte("aws_access_key_id")) {
-			notes = append(notes, path+" has keys for ["+c.As+"], which AWS's tools take first: take them out")
+		for _, p := range awsProfiles(text, true) {
+			if p.name == c.As && p.settings[awsStatic] != "" {
+				notes = append(notes, path+" has keys for ["+c.As+"], which AWS's tools take first: take them out")
+			}
 		}
 	}
 	if c.Profile != nil && c.Profile.Issuer.Name == "keystone-ec2" {
@@ -217,9 +219,7 @@ func awsNotes(c *Caller, name string) (notes []string) {
 func quoteArgv(argv []string) string {
 	var words []string
 	for _, word := range argv {
-		if word == "" || strings.ContainsFunc(word, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,=", r))
-		}) {
+		if word == "" || !plugin.Word(word, "-_./:@%+,=") {
 			word = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(word) + `"`
 		}
 		words = append(words, word)

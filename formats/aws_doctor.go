@@ -26,13 +26,12 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 	for i, h := range headers {
 		line, at = line+bytes.Count(text[at:h[2]], []byte("\n")), h[2]
 		header := string(text[h[2]:h[3]])
-		words, _ := splitWords(header)
-		name := strings.Join(words, " ")
+		name := awsName(header)
 		if !credentials && name != "default" {
-			if len(words) < 2 || words[0] != "profile" {
+			var ok bool
+			if name, ok = strings.CutPrefix(name, "profile "); !ok {
 				continue
 			}
-			name = strings.Join(words[1:], " ")
 		}
 		end := len(text)
 		if i+1 < len(headers) {
@@ -51,6 +50,9 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 	}
 	return list
 }
+
+// awsStatic is the setting of a key that is written down.
+const awsStatic = "aws_access_key_id"
 
 // takenBefore returns the setting of p with which AWS's tools do not come to look at
 // credential_process, or "", and what all settings begin with that belong to it.
@@ -86,7 +88,7 @@ func DoctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 				twice = append(twice, plugin.Finding{Check: check, Level: plugin.Wrong, Where: where, What: "[" + p.header + "] is there twice, and AWS's tools refuse the whole file", Fix: plugin.EditAt(where)})
 			}
 			headers[p.header], names[p.name] = true, true
-			if path == credentials && p.settings["aws_access_key_id"] != "" {
+			if path == credentials && p.settings[awsStatic] != "" {
 				static[p.name] = p
 			}
 			argv, expanded := splitWords(p.settings["credential_process"])
@@ -95,7 +97,7 @@ func DoctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 				findings = append(findings, c.doctorAWSProfile(path, p, argv, expanded, words)...)
 				if s, ok := static[p.name]; ok {
 					name, _ := asked(argv)
-					add(plugin.Wrong, name, place(credentials, s.lines["aws_access_key_id"]), "keys for ["+s.name+"] lie there, and are taken before credential_process",
+					add(plugin.Wrong, name, place(credentials, s.lines[awsStatic]), "keys for ["+s.name+"] lie there, and are taken before credential_process",
 						commentOut(s.header, "aws_", credentials))
 				}
 			}
@@ -156,7 +158,7 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 	switch {
 	case words > 0:
 		add(plugin.Wrong, where, "the program's path has a blank in it, and needs quotes around it", redo(name))
-	case expanded && !c.runnable(argv):
+	case expanded && (strings.HasPrefix(argv[0], "~") || strings.Contains(argv[0], "$")):
 		add(plugin.Wrong, where, "AWS's tools expand neither ~ nor variables in a command line", redo(name))
 	default:
 		findings = c.checkCommand(check, where, argv, "aws", redo)
@@ -171,11 +173,6 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 			commentOut(p.header, prefix, path))
 	}
 	return findings
-}
-
-// runnable reports whether the program of a command line is there as it is written.
-func (c *Caller) runnable(argv []string) bool {
-	return len(argv) > 0 && !strings.HasPrefix(argv[0], "~") && !strings.Contains(argv[0], "$")
 }
 
 // commentOut returns the command line that makes comments of the settings in a section

@@ -142,10 +142,8 @@ func (c *Caller) openStackNotes(clouds string, cred *plugin.Credential) (notes [
 		notes = append(notes, "the token is valid until "+rfc3339(cred.Expires)+": run this again then, or use jeton exec "+c.Profile.Name+" -- openstack …")
 	}
 	if c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
-		if here, err := filepath.Abs("clouds.yaml"); err == nil && here != clouds {
-			if text, err := c.ReadFile(here); err != nil || text != nil {
-				notes = append(notes, here+" is what openstackclient reads in this directory, and no other")
-			}
+		if here := c.cloudsHere(); here != "" && here != clouds {
+			notes = append(notes, here+" is what openstackclient reads in this directory, and no other")
 		}
 		if text, err := c.ReadFile(clouds); err == nil && text == nil {
 			if _, err := os.Stat(systemClouds); err == nil {

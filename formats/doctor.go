@@ -105,14 +105,7 @@ func (c *Caller) knows(argv []string) bool {
 func unset(names ...string) string { return "unset " + strings.Join(names, " ") }
 
 // set returns those of the variables that are set.
-func (c *Caller) set(names ...string) (list []string) {
-	for _, name := range names {
-		if c.Getenv(name) != "" {
-			list = append(list, name)
-		}
-	}
-	return list
-}
+func (c *Caller) set(names ...string) []string { return plugin.ThoseSet(c.Getenv, names...) }
 
 // unreadable is the finding that a caller's file cannot be read. It is the caller's own
 // trouble first, and nobody can tell whether jeton is in it.

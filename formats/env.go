@@ -26,9 +26,7 @@ type shell struct {
 }
 
 var shells = map[string]shell{
-	"sh": {"export %s=%s\n", "unset %s\n", func(s string) string {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}},
+	"sh": {"export %s=%s\n", "unset %s\n", plugin.ShellQuote},
 	"fish": {"set -gx %s %s\n", "set -e %s\n", func(s string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 	}},

@@ -72,12 +72,15 @@ func ShellWords(words ...string) string {
 	var line []string
 	for _, word := range words {
 		if word == "" || !Word(word, "_./:@%+,=-") {
-			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+			word = ShellQuote(word)
 		}
 		line = append(line, word)
 	}
 	return strings.Join(line, " ")
 }
+
+// ShellQuote returns s in quotes, as one word for a POSIX shell.
+func ShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // RememberFor returns e as one that is remembered for d.
 func (e *Error) RememberFor(d time.Duration) *Error {
@@ -100,15 +103,21 @@ func AsError(err error) *Error {
 	return &whole
 }
 
-// Shorten makes foreign text fit for one line of an error: no control
-// characters, at most 200 characters.
-func Shorten(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+// Printable returns text in which whatever cannot be seen is a blank, or it could make
+// itself seem what it is not.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(s, "?"))
+	}, strings.ToValidUTF8(text, "?"))
+}
+
+// Shorten makes foreign text fit for one line of an error: what is printable of it, at
+// most 200 characters.
+func Shorten(s string) string {
+	s = Printable(s)
 	if r := []rune(s); len(r) > 200 {
 		s = string(r[:199]) + "…"
 	}

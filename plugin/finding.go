@@ -25,6 +25,16 @@ const (
 	Doubtful = "warning" // it does, and may not be what is meant, or not for long
 )
 
+// ThoseSet returns those of the variables that are set.
+func ThoseSet(getenv func(string) string, names ...string) (set []string) {
+	for _, name := range names {
+		if getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
+	return set
+}
+
 // EditAt returns the command line that opens a place, a file with a line or without, in
 // an editor.
 func EditAt(place string) string {

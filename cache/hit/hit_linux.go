@@ -67,7 +67,7 @@ func Look(args []string, mac func(value string) string) (answer []byte, note Not
 // which knows them, is not initialised yet.
 func arguments() (args []string) {
 	b := space[:4096]
-	n, ok := slurp("/proc/self/cmdline", b)
+	n, ok := slurp("/proc/self/cmdline", 0, b)
 	if !ok {
 		return nil // longer than any that is worth the while
 	}
@@ -143,13 +143,8 @@ func fields(list ...int64) []byte {
 
 // small returns the content of a file of less than a KiB, or nothing.
 func small(path string) []byte {
-	fd := open(path, oNoFollow|oNonblock)
-	if fd < 0 {
-		return nil
-	}
-	defer closeFile(fd)
-	n := fill(fd, line[:])
-	if n < 0 || n == len(line) {
+	n, ok := slurp(path, oNoFollow|oNonblock, line[:])
+	if !ok {
 		return nil
 	}
 	return line[:n]
@@ -171,7 +166,7 @@ func overwrite(path string, offset int, text []byte) bool {
 // in the kernel's ticks since it did; or zeros.
 func client() (pid, started int64) {
 	pid = int64(call(sysGetppid, 0, 0, 0, 0, 0))
-	n, ok := slurp("/proc/"+string(appendInt(scratch[:0], pid))+"/stat", line[:])
+	n, ok := slurp("/proc/"+string(appendInt(scratch[:0], pid))+"/stat", 0, line[:])
 	if !ok {
 		return 0, 0
 	}

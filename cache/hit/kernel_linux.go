@@ -125,9 +125,9 @@ func now() int64 {
 
 func exit(code uintptr) { call(sysExitGroup, code, 0, 0, 0, 0) }
 
-// slurp reads a file of the kernel's to its end, and reports whether b holds all of it.
-func slurp(path string, b []byte) (n int, ok bool) {
-	fd := open(path, 0)
+// slurp reads a file to its end, and reports whether b holds all of it.
+func slurp(path string, flags uintptr, b []byte) (n int, ok bool) {
+	fd := open(path, flags)
 	if fd < 0 {
 		return 0, false
 	}
@@ -141,7 +141,7 @@ func slurp(path string, b []byte) (n int, ok bool) {
 func known() bool {
 	if environment == 0 {
 		environment = -1
-		if n, ok := slurp("/proc/self/environ", variable[:]); ok {
+		if n, ok := slurp("/proc/self/environ", 0, variable[:]); ok {
 			variables, environment = variable[:n], 1
 		}
 	}
