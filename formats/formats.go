@@ -25,7 +25,7 @@ type Options struct {
 	Profile  string // the profile that the credential is of
 	Name     string // what to call the credential, if not like the profile
 	Shell    string // of the env format: sh, fish or powershell
-	Client   string // of the openstack format: who reads it
+	Client   string // of the openstack format, and of the environment: who reads it
 	ExecInfo string // the caller's KUBERNETES_EXEC_INFO
 }
 
