@@ -33,7 +33,7 @@ lint: ## check the code, and build it for every system
 	@for system in $(SYSTEMS); do \
 		echo "go build for $$system"; \
 		GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -o /dev/null . && \
-		GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet . ./plugin/... ./cache/... ./formats || exit 1; \
+		GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet ./... || exit 1; \
 	done
 
 bench: build ## measure jeton beside a program that prints a file

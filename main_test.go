@@ -1,511 +1,161 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
-	"flag"
 	"fmt"
-	"io"
-	"log"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/jeton-cli/jeton/testdata/embedded"
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/plugin"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
+// outsideKey are the options that do not decide which credential an issuer
+// gives. Whoever adds an option has to think about whether it belongs here.
+var outsideKey = []string{"flow", "format", "from", "identity_api_version", "max_ttl", "passcode", "renew_after", "timeout", "verify"}
 
-func TestMain(m *testing.M) {
-	// A run must not depend on who runs it. The jeton that a script runs is
-	// this program too, under another name.
-	for _, line := range os.Environ() {
-		if strings.HasPrefix(filepath.Base(os.Args[0]), "jeton") && !strings.HasPrefix(filepath.Base(os.Args[0]), "jeton.test") {
-			break
+// Every option of every plugin, changed alone, changes the key, but those that
+// are known not to matter.
+func TestEveryOptionIsInTheKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &cache.Cache{Pepper: []byte("pepper")}
+	var outside []string
+	for i := range issuers {
+		name := func(change func(*plugin.Profile)) string {
+			p := &plugin.Profile{Name: "p", Config: "/config.yaml", Issuer: &issuers[i], Options: issuers[i].New()}
+			change(p)
+			key, err := c.Key(p, func(string) string { return "value" })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return key.Name
 		}
-		name, _, _ := strings.Cut(line, "=")
-		if strings.HasPrefix(name, "OS_") || strings.HasPrefix(name, "AWS_") && name != "AWS_CA_BUNDLE" ||
-			strings.HasPrefix(name, "XDG_") || strings.HasPrefix(name, "KUBE") ||
-			strings.HasPrefix(name, "JETON_") && !strings.HasPrefix(name, "JETON_TEST_") {
-			os.Unsetenv(name)
+		plain := name(func(*plugin.Profile) {})
+		seen := map[string]string{plain: "none"}
+		for _, block := range []func(*plugin.Profile) any{
+			func(p *plugin.Profile) any { return p.Options }, func(p *plugin.Profile) any { return &p.Common },
+		} {
+			options := reflect.TypeOf(block(&plugin.Profile{Options: issuers[i].New()})).Elem()
+			for j := range options.NumField() {
+				option := options.Field(j).Tag.Get("yaml")
+				if option == "" {
+					continue
+				}
+				if options.Field(j).Tag.Get("help") == "" {
+					t.Errorf("%s: %s has no help", issuers[i].Name, option)
+				}
+				got := name(func(p *plugin.Profile) { set(t, reflect.ValueOf(block(p)).Elem().Field(j), file) })
+				switch {
+				case options.Field(j).Tag.Get("key") == "-":
+					outside = append(outside, option)
+					if got != plain {
+						t.Errorf("%s: %s changes the key", issuers[i].Name, option)
+					}
+				case seen[got] != "":
+					t.Errorf("%s: %s gives the key of %s", issuers[i].Name, option, seen[got])
+				}
+				seen[got] = option
+			}
 		}
 	}
-	testscript.Main(m, map[string]func(){"jeton": main, "totp": printTOTP})
+	slices.Sort(outside)
+	if outside = slices.Compact(outside); !slices.Equal(outside, outsideKey) {
+		t.Errorf("outside of the key are %v, not %v", outside, outsideKey)
+	}
 }
 
-// printTOTP is a program that prints the passcode of the moment, as oathtool
-// does. With a second argument, it also adds a line to that file.
-func printTOTP() {
-	if len(os.Args) > 2 {
-		f, err := os.OpenFile(os.Args[2], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Fprintln(f, "asked")
-		f.Close()
+func set(t *testing.T, v reflect.Value, file string) {
+	switch p := v.Addr().Interface().(type) {
+	case *string:
+		*p = "changed"
+	case *[]string:
+		*p = []string{"changed"}
+	case *map[string]string:
+		*p = map[string]string{"changed": "too"}
+	case *bool:
+		*p = !*p
+	case *plugin.Path:
+		*p = plugin.Path(file)
+	case *time.Duration:
+		*p = time.Second
+	case *plugin.SecretRef:
+		*p = plugin.EnvSecret("X")
+	default:
+		t.Fatalf("an option of type %T", p)
 	}
-	fmt.Println(embedded.TOTP(os.Args[1], time.Now()))
 }
 
-// The secrets of the embedded Keystone's passcodes.
-const (
-	totpErin  = "INAU4QKSLEWWK4TJNYWXI33UOA"
-	totpFrank = "INAU4QKSLEWWM4TBNZVS25DPORYA"
-)
-
-// A world is a Keystone with users and projects, behind a front that counts
-// and fails on demand.
-type world struct {
-	front    *embedded.Front
-	vars     map[string]string
-	keystone *embedded.Keystone // nil if it is a real one
-}
-
-// newWorld returns a world around the embedded Keystone.
-func newWorld(t testing.TB) *world {
-	k := &embedded.Keystone{}
-	web, ops := k.Project("web"), k.Project("ops")
-	alice := k.User("alice", "CANARY-alice-pw", "", web, ops)
-	k.User("bob", "CANARY-bob-pw", web, web)
-	k.User("carol", "CANARY-carol-pw", "")
-	k.User("dave", "CANARY-dave-pw", "", web)
-	k.Disable("dave")
-	k.User("erin", "CANARY-erin-pw", "", web)
-	k.TOTP("erin", totpErin, true)
-	k.User("frank", "CANARY-frank-pw", "", web)
-	k.TOTP("frank", totpFrank, false)
-	k.User("gina", "CANARY-gina-pw", "", web)
-	k.Expire("gina")
-	k.User("henry", "CANARY-henry-pw", "", web)
-	k.Disable("henry") // Keystone says the same of a locked one
-	k.Provider = &embedded.Provider{ClientID: "EU.0123456789abcdef", ClientSecret: "CANARY-client-secret", Username: "alice", Password: "CANARY-alice-pw"}
-	demo := k.Project("system-demo")
-	k.User("system-demo-1", "CANARY-demo-pw", "", demo)
-	id, secret := k.ApplicationCredential("alice", web)
-	mux := http.NewServeMux()
-	mux.Handle("/", k)
-	mux.Handle("/.well-known/", k.Provider)
-	mux.Handle("/oauth2/", k.Provider)
-	ovh := func(allowed bool) http.Handler {
-		return &embedded.OVHcloud{ClientID: k.Provider.ClientID, ClientSecret: k.Provider.ClientSecret, Allowed: allowed}
-	}
-	rich := ovh(true)
-	mux.Handle("/auth/", rich)
-	mux.Handle("/1.0/", rich)
-	mux.Handle("/poor/", http.StripPrefix("/poor", ovh(false)))
-	mux.Handle("/sts/", embedded.STS{Provider: k.Provider})
-	mux.Handle("/api/", newOutscale())
-	strict, withheld, full := newOutscale(), newOutscale(), newOutscale()
-	strict.MaxLife, strict.NoTags, strict.OneTimePassword = 10*time.Minute, true, "123456"
-	mux.Handle("/strict/", http.StripPrefix("/strict", strict))
-	withheld.WithheldPermissions = true
-	mux.Handle("/withheld/", http.StripPrefix("/withheld", withheld))
-	for range 10 {
-		full.Plant("", time.Time{})
-	}
-	mux.Handle("/full/", http.StripPrefix("/full", full))
-	mux.Handle("/cloudmc/", newCloudMC())
-	mux.HandleFunc("/github", embedded.GitHub)
-	empty := func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, "{}")
-	}
-	mux.HandleFunc("/empty", empty)
-	mux.HandleFunc("/empty/", empty)
-	w := front(t, mux, map[string]string{
-		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret, "CLIENT_KEY": clientKey(t, k.Provider),
-		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
-		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank,
-		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
-	})
-	w.keystone = k
-	return w
-}
-
-// rsaKey is one for all tests: to make one takes longer than most of them.
-var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
-// clientKey gives the provider's client a key, and returns its file.
-func clientKey(t testing.TB, p *embedded.Provider) string {
-	key, err := rsaKey()
+func readme(t *testing.T) string {
+	b, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.ClientKey = &key.PublicKey
-	path := filepath.Join(t.TempDir(), "key.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return string(b)
 }
 
-// realWorld returns a world around the real Keystone that testdata/cloud has
-// started, or skips the test.
-func realWorld(t testing.TB) *world {
-	cloud := realCloud(t)
-	// One server for all of them, so that their requests are counted together.
-	mux := http.NewServeMux()
-	pass := func(pattern, address string) *httputil.ReverseProxy {
-		u, err := url.Parse(strings.TrimSuffix(address, "/v3"))
-		if err != nil {
+// The tables of plugins and options in the README say what the code does.
+func TestReadmeTables(t *testing.T) {
+	text := readme(t)
+	options := func(list []plugin.Option) (rows []string) {
+		for _, o := range list {
+			rows = append(rows, fmt.Sprintf("| `%s` | %s |", o.Name, o.Help))
+		}
+		return rows
+	}
+	tables := map[string][]string{"options common": options(plugin.Documentation(&plugin.Common{}))}
+	for _, i := range issuers {
+		tables["plugins"] = append(tables["plugins"], fmt.Sprintf("| `%s` | %s | %s |", i.Name, i.Gives, i.From))
+		tables["options "+i.Name] = options(plugin.Documentation(i.New()))
+	}
+	for name, want := range tables {
+		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by main_test.go -->\n")
+		if !found {
+			t.Errorf("the README has no table of %s", name)
+			continue
+		}
+		table, _, _ := strings.Cut(rest, "\n\n")
+		got := strings.Split(table, "\n")[2:]
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("the README's table of %s should be\n%s", name, strings.Join(want, "\n"))
+		}
+	}
+}
+
+// The profiles that the README shows are such.
+func TestReadmeProfiles(t *testing.T) {
+	n := 0
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(readme(t), -1) {
+		text := block[1]
+		if !strings.Contains(text, "plugin: ") {
+			continue // a kubeconfig
+		}
+		if !strings.HasPrefix(text, "profiles:") {
+			text = "profiles:\n" + text
+		}
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		proxy := &httputil.ReverseProxy{
-			Rewrite: func(r *httputil.ProxyRequest) {
-				r.SetURL(u)
-				r.Out.Header.Set("X-Front", r.In.Host)
-			},
-			Transport: &http.Transport{DisableKeepAlives: true}, // uwsgi closes connections unannounced
-			ErrorLog:  log.New(io.Discard, "", 0),               // of clients that were killed
+		f, err := plugin.ReadFile(path, true, issuers, func(string) string { return "" })
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
 		}
-		mux.Handle(pattern, proxy)
-		return proxy
-	}
-	pass("/", cloud["keystone"])
-	pass("/v3/OS-FEDERATION/", cloud["federated"])
-	pass("/oauth2/", cloud["op"])
-	mux.Handle("/cloudmc/", newCloudMC())
-	pass("/.well-known/", cloud["op"]).ModifyResponse = func(r *http.Response) error {
-		b, err := io.ReadAll(r.Body)
-		b = bytes.ReplaceAll(b, []byte(cloud["op"]), []byte("http://"+r.Request.Header.Get("X-Front")))
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
-		r.Header.Set("Content-Length", strconv.Itoa(len(b)))
-		return err
-	}
-	return front(t, mux, map[string]string{
-		"CLIENT_ID": cloud["op_client_id"], "CLIENT_SECRET": cloud["op_client_secret"],
-		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
-		"DEMO": cloud["project_demo"], "TOTP_ERIN": cloud["totp_erin"], "TOTP_FRANK": cloud["totp_frank"],
-		"ALICE": cloud["user_alice"], "EXPIRED": cloud["expired_token"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],
-		"TRUST": cloud["trust"], "BOB": cloud["user_bob"],
-		"SWIFT": cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],
-	})
-}
-
-func front(t testing.TB, next http.Handler, vars map[string]string) *world {
-	v2 := embedded.NewKeystoneV2()
-	versions := http.NewServeMux()
-	versions.Handle("/v2.0", v2)
-	versions.Handle("/v2.0/", v2)
-	versions.Handle("/", next)
-	vars["TENANT"] = v2.Tenant()
-	w := &world{front: &embedded.Front{Next: versions}, vars: vars}
-	server := httptest.NewServer(w.front)
-	t.Cleanup(server.Close)
-	vars["KEYSTONE"] = server.URL + "/v3"
-	vars["KEYSTONE_HOST"] = strings.TrimPrefix(server.URL, "http://")
-	api := httptest.NewTLSServer(embedded.Kubernetes{Keystone: vars["KEYSTONE"]})
-	t.Cleanup(api.Close)
-	vars["KUBERNETES"] = api.URL
-	return w
-}
-
-// realCloud returns what testdata/cloud/up wrote, or skips the test.
-func realCloud(t testing.TB) map[string]string {
-	dir := os.Getenv("JETON_TEST_CLOUD")
-	if dir == "" {
-		skip(t, "no test cloud (make test starts one)")
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "cloud.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cloud map[string]string
-	if err := json.Unmarshal(b, &cloud); err != nil {
-		t.Fatal(err)
-	}
-	return cloud
-}
-
-// skip skips the test, unless that is forbidden.
-func skip(t testing.TB, why string) {
-	t.Helper()
-	if os.Getenv("JETON_TEST_NOSKIP") != "" {
-		t.Fatal("must not be skipped: " + why)
-	}
-	t.Skip(why)
-}
-
-// TestScripts runs the scripts that need nothing but jeton.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script", newWorld) }
-
-// TestScriptsReal runs those that need no faults on the real Keystone too, so
-// that the embedded one cannot be kinder than it.
-func TestScriptsReal(t *testing.T) { runScripts(t, "testdata/script/keystone", realWorld) }
-
-// TestScriptsKeystone runs the same on the embedded one.
-func TestScriptsKeystone(t *testing.T) { runScripts(t, "testdata/script/keystone", newWorld) }
-
-// TestScriptsClients runs the real openstack, kubectl and aws against the real
-// Keystone and Swift.
-func TestScriptsClients(t *testing.T) {
-	realCloud(t)
-	for _, name := range clients {
-		if client(name) == "" {
-			skip(t, name+" is not installed")
+		for _, name := range f.Names() {
+			n++
+			if _, err := f.Profile(name); err != nil {
+				t.Errorf("%v", err)
+			}
 		}
 	}
-	runScripts(t, "testdata/script/clients", realWorld)
-}
-
-// TestScriptsKeyring runs those that need a keyring, in a session of its own.
-func TestScriptsKeyring(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"gnome-keyring-daemon", "dbus-run-session", "secret-tool"} {
-		if client(name) == "" {
-			skip(t, name+" is not installed")
-		}
+	if n < 3 {
+		t.Errorf("only %d profiles were found", n)
 	}
-	runScripts(t, "testdata/script/keyring", newWorld)
-}
-
-// clients are the programs that read what jeton prints.
-var clients = []string{"openstack", "kubectl", "aws", "aws-sdk", "client-go", "gophercloud", "terraform-auth", "ovh-sdk"}
-
-// client returns the path of a client program, or "".
-func client(name string) string {
-	path, _ := exec.LookPath(name)
-	return path
-}
-
-type worldKey struct{}
-
-func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
-		UpdateScripts:       *update,
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		Setup: func(e *testscript.Env) error {
-			w := newWorld(e.T().(testing.TB))
-			e.Values[worldKey{}] = w
-			home := filepath.Join(e.WorkDir, "home")
-			e.Setenv("HOME", home)
-			e.Setenv("TMPDIR", e.WorkDir)
-			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each run under -race lasts a second
-			for name, value := range w.vars {
-				e.Setenv(name, value)
-			}
-			for _, name := range clients {
-				e.Setenv(strings.ToUpper(strings.ReplaceAll(name, "-", "_")), client(name))
-			}
-			if jeton, err := exec.LookPath("jeton"); err == nil { // this program under that name
-				e.Setenv("JETON", jeton)
-			}
-			session, err := filepath.Abs("testdata/keyring-session")
-			e.Setenv("SESSION", session)
-			if err != nil {
-				return err
-			}
-			return os.MkdirAll(filepath.Join(home, ".config", "jeton"), 0o700)
-		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"config":   cmdConfig,
-			"requests": cmdRequests,
-			"forget":   func(ts *testscript.TestScript, _ bool, _ []string) { theWorld(ts).front.Forget() },
-			"fault":    cmdFault,
-			"code":     cmdCode,
-			"expand":   cmdExpand,
-			"mode":     cmdMode,
-			"setsecret": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
-			},
-		},
-	})
-}
-
-func theWorld(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
-
-// config FILE: FILE, with variables expanded, becomes the configuration.
-func cmdConfig(ts *testscript.TestScript, _ bool, args []string) {
-	path := filepath.Join(ts.Getenv("HOME"), ".config", "jeton", "config.yaml")
-	ts.Check(os.WriteFile(path, []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
-}
-
-// expand FILE: expands in FILE the variables that are set.
-func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
-	expanded := os.Expand(ts.ReadFile(args[0]), func(name string) string {
-		if v := ts.Getenv(name); v != "" {
-			return v
-		}
-		return "${" + name + "}"
-	})
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(expanded), 0o600))
-}
-
-// mode FILE MODE: FILE has that mode.
-func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
-	info, err := os.Stat(ts.MkAbs(args[0]))
-	ts.Check(err)
-	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
-		ts.Fatalf("%s has mode %s, not %s", args[0], got, args[1])
-	}
-}
-
-// requests N [PREFIX]: there were N requests whose method and path begin so.
-func cmdRequests(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	prefix := strings.Join(args[1:], " ")
-	if got := theWorld(ts).front.Requests(prefix); got != want {
-		ts.Fatalf("%d requests %s, not %d", got, prefix, want)
-	}
-}
-
-// code N jeton ARGS…: jeton exits with that code. A get that fails prints
-// nothing.
-func cmdCode(ts *testscript.TestScript, _ bool, args []string) {
-	err := ts.Exec(args[1], args[2:]...)
-	got := "0"
-	if exit, ok := err.(*exec.ExitError); ok {
-		got = strconv.Itoa(exit.ExitCode())
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if got != args[0] {
-		ts.Fatalf("exit code %s, not %s", got, args[0])
-	}
-	if len(got) > 1 && args[1] == "jeton" && args[2] == "get" && ts.ReadFile("stdout") != "" {
-		ts.Fatalf("a failure printed on stdout: %s", ts.ReadFile("stdout"))
-	}
-}
-
-// fault off | STATUS [HEADER=VALUE]… | NAME: Keystone answers so from now on.
-func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
-	f := theWorld(ts).front
-	faults := map[string]func(w http.ResponseWriter, r *http.Request) bool{
-		"off": nil,
-		"html": func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Content-Type", "text/html")
-			w.WriteHeader(201)
-			w.Write([]byte("<html>log in here</html>"))
-			return true
-		},
-		// OVHcloud's front end, which has errors of its own shape.
-		"ovh429": func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(429)
-			io.WriteString(w, `{"error": {"status": "429 Too Many Requests", "message": "Too Many Requests"}}`)
-			return true
-		},
-		"huge": func(w http.ResponseWriter, _ *http.Request) bool {
-			w.WriteHeader(201)
-			for range 4096 {
-				w.Write(make([]byte, 1024))
-			}
-			return true
-		},
-		"cut": func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Content-Length", "1000")
-			w.WriteHeader(201)
-			w.Write([]byte(`{"token":`))
-			return true
-		},
-		"reset": func(w http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) },
-		"nosubject": func(w http.ResponseWriter, _ *http.Request) bool {
-			w.WriteHeader(201)
-			w.Write([]byte(`{"token":{"expires_at":"2099-01-01T00:00:00.000000Z"}}`))
-			return true
-		},
-		"expired": func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Method != http.MethodPost {
-				return false
-			}
-			w.Header().Set("X-Subject-Token", "gAAAAAold")
-			w.WriteHeader(201)
-			fmt.Fprintf(w, `{"token":{"expires_at":"2020-01-01T00:00:00.000000Z","issued_at":"2019-01-01T00:00:00.000000Z","project":{"id":%q,"name":"web"}}}`, theWorld(ts).vars["WEB"])
-			return true
-		},
-		"otherproject": func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("X-Subject-Token", "gAAAAAother")
-			w.WriteHeader(201)
-			w.Write([]byte(`{"token":{"expires_at":"2099-01-01T00:00:00.000000Z","project":{"id":"other","name":"other"}}}`))
-			return true
-		},
-		// A front end that repeats what it was sent, secret and all.
-		"echo": func(w http.ResponseWriter, r *http.Request) bool {
-			var b bytes.Buffer
-			b.ReadFrom(r.Body)
-			w.WriteHeader(400)
-			json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"message": "cannot parse " + b.String()}})
-			return true
-		},
-		"once500": onlyFirst(func(w http.ResponseWriter) { w.WriteHeader(500) }),
-		// The catalogue and the project list of the answer live elsewhere.
-		"slow": func(w http.ResponseWriter, r *http.Request) bool {
-			select {
-			case <-r.Context().Done():
-			case <-time.After(30 * time.Second):
-			}
-			return true
-		},
-	}
-	if args[0] == "token" { // the provider's answer, with NAME=VALUE in JSON
-		doc := map[string]json.RawMessage{"access_token": json.RawMessage(`"opaque"`)}
-		for _, pair := range args[1:] {
-			name, value, _ := strings.Cut(pair, "=")
-			if doc[name] = json.RawMessage(value); !json.Valid(doc[name]) {
-				doc[name], _ = json.Marshal(value)
-			}
-		}
-		f.SetFault(func(w http.ResponseWriter, _ *http.Request) bool {
-			w.Header().Set("Content-Type", "application/json")
-			json.NewEncoder(w).Encode(doc)
-			return true
-		})
-		return
-	}
-	if fault, ok := faults[args[0]]; ok {
-		f.SetFault(fault)
-		return
-	}
-	status, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	f.SetFault(func(w http.ResponseWriter, _ *http.Request) bool {
-		for _, header := range args[1:] {
-			name, value, _ := strings.Cut(header, "=")
-			w.Header().Set(name, value)
-		}
-		w.WriteHeader(status)
-		return true
-	})
-}
-
-func onlyFirst(answer func(http.ResponseWriter)) func(http.ResponseWriter, *http.Request) bool {
-	var once sync.Once
-	return func(w http.ResponseWriter, _ *http.Request) bool {
-		first := false
-		once.Do(func() { answer(w); first = true })
-		return first
-	}
-}
-
-// newOutscale returns Outscale's API with one account, whose access key the
-// scripts know.
-func newOutscale() *embedded.Outscale {
-	return &embedded.Outscale{
-		Region: "eu-west-2", AccessKey: "AKACCOUNT00000000000", Secret: "CANARY-osc-secret",
-		Login: "root@example.com", Password: "CANARY-osc-password/+", Users: []string{"eve"},
-	}
-}
-
-// newCloudMC returns a portal that knows the user of cloud.ca's kind.
-func newCloudMC() *embedded.CloudMC {
-	return &embedded.CloudMC{APIKey: "CANARY-mc-key", Username: "system-demo-1", Password: "CANARY-demo-pw", Project: "system-demo"}
 }

@@ -1,0 +1,563 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/adrg/xdg"
+
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+type doctorCmd struct {
+	Profile string `arg:"" optional:"" help:"Only this profile, with which it logs in if nothing is kept of it."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (d *doctorCmd) Help() string {
+	return `Looks at the configuration, the profiles and their secrets, what is kept, the issuers (without logging in), and the files in which aws, kubectl and openstack are told to ask jeton. A finding has a line for the shell that puts it right, where there is one. With a profile it looks at that alone, and not at the callers' files.
+
+Exits with 1 if something is wrong, and not just doubtful.`
+}
+
+// A checkup is what doctor has found.
+type checkup struct {
+	*app
+	Findings []plugin.Finding `json:"findings"`
+	Looked   []string         `json:"looked_at"`
+	keyring  error            // why it cannot be asked
+}
+
+func (d *doctorCmd) Run(ctx context.Context, a *app) error {
+	c := &checkup{app: a, Findings: []plugin.Finding{}}
+	c.environment()
+	c.directories(ctx)
+	f, err := a.config()
+	if err != nil {
+		c.failed("config", "", err)
+	} else {
+		c.issuers(ctx, c.profiles(ctx, f, d.Profile))
+	}
+	if d.Profile == "" {
+		c.callers(ctx)
+	}
+	document, err := c.encode(d.JSON)
+	if err != nil {
+		return err
+	}
+	if err := a.print(document); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(c.Findings, func(f plugin.Finding) bool { return f.Level == plugin.Wrong }) {
+		return exitStatus(1)
+	}
+	return nil
+}
+
+func (c *checkup) encode(asJSON bool) ([]byte, error) {
+	var b bytes.Buffer
+	if asJSON {
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		err := e.Encode(c)
+		return b.Bytes(), err
+	}
+	for _, f := range c.Findings {
+		f.Where, f.Profile, f.What = plugin.Shorten(f.Where), plugin.Shorten(f.Profile), plugin.Printable(f.What)
+		if plugin.Printable(f.Fix) != f.Fix {
+			f.Fix = "" // nobody is to paste what cannot be seen
+		}
+		about := ""
+		if f.Profile != "" {
+			about = " (profile " + f.Profile + ")"
+		}
+		if f.Where != "" {
+			about = " " + f.Where + about
+		}
+		fmt.Fprintf(&b, "%s:%s: %s\n", f.Level, about, f.What)
+		if f.Fix != "" {
+			fmt.Fprintf(&b, "  fix: %s\n", f.Fix)
+		}
+	}
+	fmt.Fprintf(&b, "looked at: %s\n", strings.Join(c.Looked, ", "))
+	if len(c.Findings) == 0 {
+		fmt.Fprintln(&b, "nothing is wrong")
+	}
+	return b.Bytes(), nil
+}
+
+func (c *checkup) add(check, level, profile, where, what, fix string) {
+	c.found(plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+}
+
+// found adds findings, but what is known already of another profile.
+func (c *checkup) found(list ...plugin.Finding) {
+	for _, f := range list {
+		if !slices.ContainsFunc(c.Findings, func(g plugin.Finding) bool {
+			return f.Check == g.Check && f.Where != "" && f.Where == g.Where && f.What == g.What
+		}) {
+			c.Findings = append(c.Findings, f)
+		}
+	}
+}
+
+func (c *checkup) looked(format string, args ...any) {
+	c.Looked = append(c.Looked, fmt.Sprintf(format, args...))
+}
+
+var atLine = regexp.MustCompile(`\bline (\d+)(?::(\d+))?`)
+
+// failed adds err, which has to do with the configuration file or a profile in it.
+func (c *checkup) failed(check, profile string, err error) {
+	e := plugin.AsError(err)
+	where, fix, what := "", e.Fix, e.Text
+	if c.file != nil && strings.Contains(e.Text, c.file.Path) || c.file == nil {
+		where = c.configPath()
+	}
+	line := atLine.FindStringSubmatch(e.Text)
+	if line != nil && where != "" {
+		where += ":" + line[1]
+	}
+	switch {
+	case fix != "":
+	case line != nil && line[2] != "" && e.Meant != "":
+		n, _ := strconv.Atoi(line[1])
+		column, _ := strconv.Atoi(line[2])
+		fix = plugin.Substitute(c.configPath(), n, column, e.Written, e.Meant)
+	case c.getenv("JETON_CONFIG") != "" && c.cli.Config == "" && c.file == nil && !exists(c.getenv("JETON_CONFIG")):
+		where, fix = "JETON_CONFIG", "unset JETON_CONFIG"
+	case where != "":
+		fix = plugin.EditAt(where)
+		what = inOneLine(err)
+	default:
+		what = inOneLine(err)
+	}
+	c.add(check, plugin.Wrong, profile, where, what, fix)
+}
+
+// configPath returns where the configuration file is, or should be.
+func (c *checkup) configPath() string {
+	for _, path := range []string{c.cli.Config, c.getenv("JETON_CONFIG")} {
+		if path != "" {
+			return path
+		}
+	}
+	path, _ := c.directory("XDG_CONFIG_HOME", xdg.ConfigHome)
+	return filepath.Join(path, "config.yaml")
+}
+
+// environment looks at the program itself, and at variables.
+func (c *checkup) environment() {
+	program, err := os.Executable()
+	if err == nil {
+		found, err := exec.LookPath("jeton")
+		one, _ := os.Stat(program)
+		if other, e := os.Stat(found); err != nil || e != nil {
+			c.add("program", plugin.Doubtful, "", "PATH", "jeton is not on it, and what is told to run it by that name does not find it",
+				"export PATH="+plugin.ShellWords(filepath.Dir(program))+`:"$PATH"`)
+		} else if !os.SameFile(one, other) {
+			c.add("program", plugin.Doubtful, "", "PATH", found+" is found there, which is another jeton than this one, "+program,
+				"export PATH="+plugin.ShellWords(filepath.Dir(program))+`:"$PATH"`)
+		}
+	}
+	for _, i := range c.app.issuers {
+		if i.EnvName == "" {
+			continue
+		}
+		values, complete, _ := i.Environment(c.getenv)
+		var names []string
+		for _, v := range values {
+			if v.Variable != "" && c.getenv(v.Variable) != "" {
+				names = append(names, v.Variable)
+			}
+		}
+		slices.Sort(names)
+		if names = slices.Compact(names); !complete && len(names) > 0 {
+			c.add("environment", plugin.Doubtful, "", names[0], "the identity in the environment is not complete, and not used", "unset "+strings.Join(names, " "))
+		}
+	}
+	p, others, err := plugin.FromEnvironment("env", c.app.issuers, c.getenv)
+	switch {
+	case err != nil && c.getenv("OS_CLOUD") != "":
+		e := plugin.AsError(err)
+		fix := "unset OS_CLOUD"
+		if e.Meant != "" {
+			fix = plugin.ShellWords("export", "OS_CLOUD="+e.Meant)
+		}
+		c.add("environment", plugin.Wrong, "", "OS_CLOUD", e.Text, fix)
+	case err != nil:
+		c.add("environment", plugin.Wrong, "", "", inOneLine(err), "")
+	case len(others) > 0 && c.getenv("JETON_PROFILE") == "":
+		c.add("environment", plugin.Doubtful, "", others[0], "the environment holds several identities, of which jeton takes "+p.Issuer.EnvName,
+			"export JETON_PROFILE="+p.Issuer.EnvName)
+	}
+	if path := c.getenv("SSL_CERT_FILE"); path != "" && !exists(path) {
+		c.add("tls", plugin.Doubtful, "", "SSL_CERT_FILE", "there is no file "+path+", and what certificates are trusted is left to SSL_CERT_DIR", "unset SSL_CERT_FILE")
+	}
+}
+
+// directories looks at where things are kept, and opens that.
+func (c *checkup) directories(ctx context.Context) {
+	state, err := c.directory("XDG_STATE_HOME", xdg.StateHome)
+	c.keep(ctx, "state", state, err, "XDG_STATE_HOME")
+	dir, variable := c.getenv("JETON_CACHE_DIR"), "JETON_CACHE_DIR"
+	if err = nil; dir == "" {
+		variable = "XDG_CACHE_HOME"
+		dir, err = c.directory(variable, xdg.CacheHome)
+	}
+	c.keep(ctx, "cache", dir, err, variable)
+	stderr := c.stderr
+	c.stderr = io.Discard // it is in the findings
+	c.open(ctx, true)
+	c.stderr, c.warned = stderr, false
+	c.looked("what is kept")
+	accounts, err := c.state.Accounts(ctx)
+	if err != nil {
+		c.add("ledger", plugin.Wrong, "", state, inOneLine(err), "")
+	}
+	now := time.Now()
+	for _, account := range accounts {
+		due := 0
+		for _, m := range account.Keys {
+			if m.Due(now) {
+				due++
+			}
+		}
+		for _, i := range account.Intents {
+			if i.Overdue(now) {
+				due++
+			}
+		}
+		if due > 0 {
+			c.add("ledger", plugin.Doubtful, "", account.Issuer, count(due, "access key")+" that nobody wants may be there still", "jeton gc")
+		}
+		for _, id := range account.Strays {
+			c.add("ledger", plugin.Doubtful, "", account.Issuer, "access key "+id+" appeared while jeton was interrupted, with others: delete it by hand if it is not yours", "")
+		}
+	}
+}
+
+// keep looks at one of the directories.
+func (c *checkup) keep(ctx context.Context, check, path string, err error, variable string) {
+	var d *cache.Dir
+	if err == nil {
+		if d, err = cache.OpenDir(path); err == nil {
+			err = d.Writable(ctx)
+		}
+	}
+	if err == nil {
+		return
+	}
+	info, missing := os.Lstat(path)
+	fix := ""
+	switch {
+	case path != "" && !filepath.IsAbs(path):
+		fix = "unset " + variable
+	case missing == nil && !info.IsDir():
+		fix = plugin.ShellWords("mv", path, path+".bak")
+	case missing == nil && strings.Contains(err.Error(), "is open to others"):
+		fix = plugin.ShellWords("chmod", "700", path)
+	case check == "cache":
+		fix = `export JETON_CACHE_DIR="$(mktemp -d)"`
+	}
+	c.add(check, plugin.Wrong, "", path, err.Error(), fix)
+}
+
+// profiles looks at the profiles, or at the one that is named, and returns those that
+// can be used.
+func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (usable []*plugin.Profile) {
+	if name := c.getenv("JETON_PROFILE"); name != "" && !f.Has(name) && !plugin.Reserved(name, c.app.issuers) {
+		fix := "unset JETON_PROFILE"
+		if nearest := plugin.Nearest(name, f.Names()); nearest != "" {
+			fix = plugin.ShellWords("export", "JETON_PROFILE="+nearest)
+		}
+		c.add("environment", plugin.Wrong, "", "JETON_PROFILE", "there is no profile "+plugin.Shorten(name), fix)
+	}
+	names := f.Names()
+	if p, _, _ := plugin.FromEnvironment("env", c.app.issuers, c.getenv); p != nil {
+		names = append(names, "env")
+	}
+	if only != "" {
+		names = []string{only}
+	}
+	if len(names) == 0 {
+		c.add("config", plugin.Doubtful, "", c.configPath(), "there is no profile yet, and no identity in the environment", "jeton import --help")
+	}
+	kept, err := c.cache.Kept(ctx)
+	if err != nil {
+		c.add("cache", plugin.Wrong, "", "", plugin.AsError(err).Text, "")
+	}
+	for _, name := range names {
+		p, err := f.Profile(name)
+		if err == nil {
+			err = checkFormat(p)
+		}
+		if err != nil {
+			c.failed("profile", name, err)
+			continue
+		}
+		if !c.secrets(ctx, p) {
+			continue
+		}
+		for q := p; q != nil; q = q.Base { // of one that makes keys, what it logs in with
+			if mints(q) && q.Base != nil && only != "" {
+				continue
+			}
+			if c.credential(ctx, q, kept, only != "") {
+				usable = append(usable, p)
+			}
+			break
+		}
+	}
+	c.looked("%s of %s", count(len(names), "profile"), f.Path)
+	return usable
+}
+
+// secrets looks whether p's secrets can be had, and reports whether its key can.
+func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
+	good := true
+	add := func(where, what, fix string) {
+		good = false
+		c.add("secret", plugin.Wrong, p.Name, where, what, fix)
+	}
+	for _, name := range p.SecretVariables() {
+		if c.getenv(name) == "" {
+			add(name, "the variable is not set",
+				fmt.Sprintf(`printf '%%s: ' %s >&2; stty -echo 2>/dev/null; IFS= read -r %s; stty echo 2>/dev/null; export %s`, name, name, name))
+		}
+	}
+	for _, path := range p.Files() {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			add(path, "there is no such file", "(umask 077; mkdir -p "+plugin.ShellWords(filepath.Dir(path))+"; cat >"+plugin.ShellWords(path)+")")
+		}
+	}
+	for _, program := range p.Programs() {
+		if _, err := exec.LookPath(program); err != nil {
+			add(c.file.Path, "program "+plugin.Shorten(program)+", which prints a secret or the credential, is not found", plugin.EditAt(c.file.Path))
+		}
+	}
+	for _, name := range p.KeyringNames() {
+		err := c.keyring
+		if err == nil {
+			_, err = plugin.Keyring{Getenv: c.getenv}.Get(ctx, name)
+		}
+		if err != nil {
+			if !errors.Is(err, plugin.ErrNoSecret) {
+				c.keyring = err // to wait for it once is enough
+			}
+			e := plugin.AsError(err)
+			what := e.Text
+			if e.Fix == "" && e.Hint != "" {
+				what += " (" + e.Hint + ")"
+			}
+			add("keyring", what, e.Fix)
+		}
+	}
+	if !good {
+		return false
+	}
+	_, err := c.cache.Key(p, c.getenv)
+	if err != nil {
+		c.failed("secret", p.Name, err)
+	}
+	return err == nil
+}
+
+// soon is how long before the end of a password or a certificate it is told.
+const soon = 14 * 24 * time.Hour
+
+// credential looks at what is kept for p, or else logs in if it may, and reports
+// whether the issuer is worth asking for more.
+func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cache.Kept, login bool) bool {
+	key, err := c.cache.Key(p, c.getenv)
+	if err != nil {
+		return false
+	}
+	i := slices.IndexFunc(kept, func(k cache.Kept) bool { return k.Name == key.Name })
+	var cred *plugin.Credential
+	if i >= 0 {
+		cred = kept[i].Credential
+		if f := kept[i].Failure; f != nil {
+			level := plugin.Doubtful
+			if cred == nil || over(cred) {
+				level = plugin.Wrong
+			}
+			c.add("login", level, p.Name, "", "the last login failed, at "+f.At.UTC().Format(time.RFC3339)+": "+f.Text, plugin.ShellWords("jeton", "get", p.Name, "--refresh", "-f", "json")+" >/dev/null")
+			login = false
+		}
+	}
+	if (cred == nil || over(cred)) && login && !mints(p) {
+		var err error
+		if cred, err = c.fetch(plugin.Unattended(ctx), p, need{}); err != nil {
+			e := plugin.AsError(err)
+			fix := e.Fix
+			if fix == "" {
+				fix = plugin.EditAt(c.file.Path)
+			}
+			c.add("login", plugin.Wrong, p.Name, "", inOneLine(err), fix)
+			return e.Code == plugin.Network
+		}
+	}
+	if cred == nil {
+		return true
+	}
+	if at, err := time.Parse(time.RFC3339, cred.Attrs[plugin.AttrPasswordExpiresAt]); err == nil && time.Until(at) < soon {
+		c.add("password", plugin.Doubtful, p.Name, cred.Attrs[plugin.AttrUserName], "its password expires at "+at.Format(time.RFC3339),
+			plugin.ShellWords("jeton", "exec", p.Name, "--", "openstack", "user", "password", "set"))
+	}
+	return true
+}
+
+const (
+	probeLimit  = 3 * time.Second
+	probesLimit = 8 * time.Second // of all
+	probers     = 32
+
+	// What an issuer's clock may differ from ours before tokens seem to begin in the
+	// future, and before signatures are refused.
+	clockDoubtful = 30 * time.Second
+	clockWrong    = 4 * time.Minute
+)
+
+// issuers asks the servers of the profiles for their time, each once.
+func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
+	ctx, cancel := context.WithTimeout(ctx, probesLimit)
+	defer cancel()
+	type visit struct {
+		profile *plugin.Profile
+		address string
+		plugin.Probe
+	}
+	var visits []*visit
+	seen := map[string]bool{}
+	for _, p := range profiles {
+		for _, q := range p.Chain() {
+			for _, address := range q.Addresses() {
+				u, err := url.Parse(address)
+				if err != nil {
+					continue
+				}
+				way := fmt.Sprint(u.Host, q.Common.CAFile, q.Common.CertFile, q.Common.Proxy)
+				if !seen[way] {
+					seen[way] = true
+					visits = append(visits, &visit{profile: q, address: address})
+				}
+			}
+		}
+	}
+	var all sync.WaitGroup
+	slots := make(chan bool, probers)
+	for _, v := range visits {
+		slots <- true
+		all.Go(func() {
+			defer func() { <-slots }()
+			limited, cancel := context.WithTimeout(ctx, probeLimit)
+			defer cancel()
+			v.Probe = v.profile.Probe(limited, &c.clients, v.address, c.log)
+		})
+	}
+	all.Wait()
+	for _, v := range visits {
+		c.visited(v.profile.Name, v.Probe)
+	}
+	c.looked("%s", count(len(visits), "server"))
+}
+
+// visited adds what is wrong with a server.
+func (c *checkup) visited(profile string, p plugin.Probe) {
+	if p.Err != nil {
+		e := plugin.AsError(p.Err)
+		fix := e.Fix
+		if list := plugin.ThoseSet(c.getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); strings.Contains(e.Text, "proxy") && len(list) > 0 {
+			fix = "unset " + strings.Join(list, " ")
+		}
+		what := e.Text
+		if fix == "" && e.Hint != "" {
+			what += " (" + e.Hint + ")"
+		}
+		c.add("server", plugin.Wrong, profile, p.Host, what, fix)
+		return
+	}
+	if p.Status >= 500 {
+		c.add("server", plugin.Doubtful, profile, p.Host, fmt.Sprintf("it answers that it has failed (HTTP %d)", p.Status), "")
+	}
+	if apart := p.Ahead.Abs(); apart > clockDoubtful {
+		level, direction := plugin.Doubtful, "ahead of"
+		if apart > clockWrong {
+			level = plugin.Wrong
+		}
+		if p.Ahead < 0 {
+			direction = "behind"
+		}
+		c.add("clock", level, profile, p.Host, fmt.Sprintf("this machine's clock is %s %s the server's", apart, direction), "sudo timedatectl set-ntp true")
+	}
+	if !p.Ends.IsZero() && time.Until(p.Ends) < soon {
+		c.add("tls", plugin.Doubtful, profile, p.Host, "its certificate ends at "+p.Ends.UTC().Format(time.RFC3339), "")
+	}
+}
+
+// callers looks at the files of those who ask jeton.
+func (c *checkup) callers(ctx context.Context) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return
+	}
+	caller := &formats.Caller{Getenv: c.getenv, Home: home, ReadFile: readCallers, Kept: func(name string) string {
+		p, err := c.profileOf(name)
+		if err != nil {
+			return ""
+		}
+		key, err := c.cache.Key(p, c.getenv)
+		if err != nil {
+			return ""
+		}
+		return c.cache.Token(ctx, key)
+	}}
+	if program, err := os.Executable(); err == nil {
+		caller.Argv = []string{program}
+	}
+	if c.file != nil {
+		caller.Find = c.profileOf
+	}
+	for _, look := range []struct {
+		what string
+		at   func(*formats.Caller) ([]plugin.Finding, int)
+	}{{"AWS profile", formats.DoctorAWS}, {"Kubernetes user", formats.DoctorKubernetes}, {"OpenStack cloud", formats.DoctorOpenStack}} {
+		findings, n := look.at(caller)
+		c.found(findings...)
+		c.looked("%s", count(n, look.what))
+	}
+}
+
+// profileOf returns the profile that a caller's command line asks for.
+func (c *checkup) profileOf(name string) (*plugin.Profile, error) {
+	if name != "" {
+		f, err := c.config()
+		if err != nil {
+			return nil, err
+		}
+		return f.Profile(name)
+	}
+	stderr := c.stderr
+	defer func() { c.stderr = stderr }()
+	c.stderr = io.Discard
+	return c.profile("")
+}

@@ -1,0 +1,17 @@
+//go:build !unix
+
+package cli
+
+import "os"
+
+// replace runs the command and returns its status, since a process cannot
+// become another one here.
+func replace(path string, argv, env []string) error { return runChild(path, argv, env) }
+
+// A console sends its signals to the command too.
+var (
+	passedOn []os.Signal
+	leftTo   = []os.Signal{os.Interrupt}
+)
+
+func statusOf(s *os.ProcessState) int { return s.ExitCode() }

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+type inspectCmd struct {
+	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (i *inspectCmd) Help() string {
+	return "Asks the issuer who the profile's credential is, and what else it offers to its owner: for Keystone the roles, and the projects and domains to choose from; for OVHcloud its account and projects; of an OpenID Connect token its claims."
+}
+
+func (i *inspectCmd) Run(ctx context.Context, a *app) error {
+	p, err := a.profile(i.Profile)
+	if err != nil {
+		return err
+	}
+	a.open(ctx, true)
+	inspector, ok := a.source(p, need{}).(plugin.Inspector)
+	if !ok {
+		e := plugin.Errorf(plugin.Config, "plugin %s has nothing to look into", p.Issuer.Name)
+		if p.Common.From != "" {
+			e.Hint = "look into the profile below it: jeton inspect " + p.Common.From
+		}
+		return about(p, e)
+	}
+	tables, err := inspector.Inspect(ctx, func() (*plugin.Credential, error) { return a.fetch(ctx, p, need{}) })
+	if err != nil {
+		return about(p, err)
+	}
+	document, err := encodeTables(tables, i.JSON)
+	if err != nil {
+		return err
+	}
+	return a.print(document)
+}
+
+// encodeTables writes tables for a reader, or as a JSON object of lists.
+func encodeTables(tables []plugin.Table, asJSON bool) ([]byte, error) {
+	var b bytes.Buffer
+	if asJSON {
+		doc := map[string][]map[string]string{}
+		for _, t := range tables {
+			doc[t.Name] = []map[string]string{}
+			for _, row := range t.Rows {
+				object := map[string]string{}
+				for n, cell := range row {
+					object[t.Columns[n]] = cell
+				}
+				doc[t.Name] = append(doc[t.Name], object)
+			}
+		}
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ")
+		err := e.Encode(doc)
+		return b.Bytes(), err
+	}
+	for n, t := range tables {
+		if n > 0 {
+			b.WriteString("\n")
+		}
+		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(w, "%s\n", strings.ToUpper(t.Name))
+		for _, row := range t.Rows {
+			cells := make([]string, len(row))
+			for n, cell := range row {
+				cells[n] = plugin.Shorten(cell)
+			}
+			fmt.Fprintf(w, "%s\n", strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+		}
+		w.Flush()
+		if len(t.Rows) == 0 {
+			b.WriteString("none\n")
+		}
+	}
+	return b.Bytes(), nil
+}

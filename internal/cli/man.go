@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+type manCmd struct{}
+
+func (manCmd) Help() string {
+	return `Prints the manual page, made of the same grammar as --help.
+
+  jeton man >~/.local/share/man/man1/jeton.1, or: jeton man | man -l -`
+}
+
+func (manCmd) Run(a *app) error {
+	model, err := a.model()
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	b.WriteString(".TH JETON 1\n.SH NAME\njeton \\- cloud credentials for aws, kubectl, openstack and others\n.SH SYNOPSIS\n.B jeton\n.I command\n[flags]\n.SH DESCRIPTION\n")
+	roffText(&b, description)
+	b.WriteString(".SH OPTIONS\n")
+	roffFlags(&b, model.Flags)
+	b.WriteString(".SH COMMANDS\n")
+	for _, n := range model.Children {
+		roffCommand(&b, n)
+	}
+	b.WriteString(".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/jeton/config.yaml\nprofiles; or $JETON_CONFIG, or \\-\\-config\n.TP\n.I $XDG_CACHE_HOME/jeton\nwhat is kept; or $JETON_CACHE_DIR\n.TP\n.I $XDG_STATE_HOME/jeton\nthe ledger of access keys, imported secrets, what setup has replaced\n")
+	b.WriteString(".SH EXIT STATUS\n")
+	for _, c := range exitCodes {
+		fmt.Fprintf(&b, ".TP\n.B %d\n", c.code)
+		roffText(&b, c.meaning)
+	}
+	return a.print(b.Bytes())
+}
+
+// exitCodes are those of every command but exec, which returns its command's.
+var exitCodes = []struct {
+	code    plugin.Code
+	meaning string
+}{
+	{0, "fine"},
+	{plugin.Usage, "wrong use, or a KUBERNETES_EXEC_INFO that jeton cannot answer"},
+	{plugin.Unusable, "the issuer's answer makes no sense"},
+	{plugin.Network, "the issuer cannot be reached, or has failed"},
+	{plugin.Bug, "a bug in jeton"},
+	{plugin.Output, "standard output could not be written"},
+	{plugin.Later, "try later: throttled, or another jeton takes too long"},
+	{plugin.Denied, "refused, or a login is needed"},
+	{plugin.Config, "the configuration: a file, a profile, an option, or a format that the credential cannot serve"},
+}
+
+func roffCommand(b *bytes.Buffer, n *kong.Node) {
+	if n.Leaf() {
+		words := []string{n.FullPath()}
+		for _, p := range n.Positional {
+			words = append(words, p.Summary())
+		}
+		fmt.Fprintf(b, ".SS %s\n", roffEscape(strings.Join(words, " ")))
+	} else {
+		fmt.Fprintf(b, ".SS %s\n", roffEscape(n.FullPath()))
+	}
+	roffText(b, n.Help)
+	if n.Detail != "" {
+		b.WriteString(".PP\n")
+		roffText(b, n.Detail)
+	}
+	for _, p := range n.Positional {
+		fmt.Fprintf(b, ".TP\n.I %s\n", roffEscape(p.Summary()))
+		roffText(b, p.Help)
+	}
+	roffFlags(b, n.Flags)
+	for _, c := range n.Children {
+		roffCommand(b, c)
+	}
+}
+
+func roffFlags(b *bytes.Buffer, flags []*kong.Flag) {
+	for _, f := range flags {
+		if f.Name == "help" {
+			continue
+		}
+		name := "--" + f.Name
+		if f.Short != 0 {
+			name = "-" + string(f.Short) + ", " + name
+		}
+		if !f.IsBool() {
+			name += "=" + f.FormatPlaceHolder()
+		}
+		fmt.Fprintf(b, ".TP\n.B %s\n", roffEscape(name))
+		roffText(b, f.Help)
+	}
+}
+
+// roffText writes paragraphs; lines that begin with blanks stand as they are.
+func roffText(b *bytes.Buffer, text string) {
+	for line := range strings.Lines(strings.TrimRight(text, "\n") + "\n") {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case line == "":
+			b.WriteString(".PP\n")
+		case strings.HasPrefix(line, " "):
+			b.WriteString(".br\n\\ " + roffEscape(strings.TrimLeft(line, " ")) + "\n.br\n")
+		default:
+			b.WriteString(roffEscape(line) + "\n")
+		}
+	}
+}
+
+// roffEscape keeps roff from taking text for its own.
+func roffEscape(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "'", `\(aq`, "`", `\(ga`).Replace(s)
+	if strings.HasPrefix(s, ".") {
+		s = `\&` + s
+	}
+	return s
+}

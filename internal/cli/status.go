@@ -1,0 +1,326 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+type statusCmd struct {
+	Profile string `arg:"" optional:"" help:"Only this profile."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (s *statusCmd) Help() string {
+	return `Shows for every profile whose credential is kept, until when it is valid, when jeton will renew it, and the last error; then credentials that no profile uses any more, and the access keys that jeton has made. It asks no issuer.
+
+Exits with 1 if a profile cannot be used.`
+}
+
+// A report is what status prints.
+type report struct {
+	Config   string          `json:"config"`
+	Cache    string          `json:"cache,omitempty"`
+	Profiles []profileReport `json:"profiles"`
+	Unused   []profileReport `json:"unused,omitempty"` // kept, but of no profile as it is now
+	Minted   []cache.Account `json:"minted,omitempty"`
+	Errors   []string        `json:"errors,omitempty"` // what could not be looked at
+}
+
+func (r *report) add(err error) {
+	if err != nil {
+		r.Errors = append(r.Errors, inOneLine(err))
+	}
+}
+
+// inOneLine is err with its hint.
+func inOneLine(err error) string {
+	e := plugin.AsError(err)
+	if e.Hint == "" {
+		return e.Text
+	}
+	return e.Text + " (" + e.Hint + ")"
+}
+
+type profileReport struct {
+	Profile   string            `json:"profile"`
+	Plugin    string            `json:"plugin,omitempty"`
+	Error     string            `json:"error,omitempty"` // why it cannot be used
+	Kept      bool              `json:"kept"`
+	AccessKey string            `json:"access_key,omitempty"`
+	Identity  map[string]string `json:"attributes,omitempty"`
+	FetchedAt time.Time         `json:"fetched_at,omitzero"`
+	ExpiresAt time.Time         `json:"expires_at,omitzero"`
+	RenewAt   time.Time         `json:"renew_at,omitzero"`
+	LastError string            `json:"last_error,omitempty"`
+	FailedAt  time.Time         `json:"failed_at,omitzero"`
+	RetryAt   time.Time         `json:"retry_at,omitzero"`
+}
+
+func (s *statusCmd) Run(ctx context.Context, a *app) error {
+	r := report{Profiles: []profileReport{}}
+	f, err := a.config()
+	if err != nil {
+		r.add(err)
+		return a.printReport(&r, s.JSON)
+	}
+	a.open(ctx, true)
+	kept, err := a.cache.Kept(ctx)
+	r.Config = f.Path
+	r.add(err)
+	if d, ok := a.cache.Store.(*cache.Dir); ok {
+		r.Cache = d.Path()
+	}
+	names := f.Names()
+	if p, _, err := plugin.FromEnvironment("env", a.issuers, a.getenv); p != nil || err != nil {
+		names = append(names, "env")
+	}
+	if s.Profile != "" {
+		names = []string{s.Profile}
+	}
+	used := map[string]bool{}
+	for _, name := range names {
+		p, err := f.Profile(name)
+		if err != nil {
+			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: inOneLine(err)})
+			continue
+		}
+		r.Profiles = append(r.Profiles, a.report(p, kept, used))
+	}
+	if s.Profile == "" {
+		for _, k := range kept {
+			if !used[k.Name] && k.Credential != nil {
+				var row profileReport
+				row.Profile = k.Profile
+				row.describe(k, need{}, &plugin.Common{})
+				r.Unused = append(r.Unused, row)
+			}
+		}
+	}
+	r.Minted, err = a.state.Accounts(ctx)
+	r.add(err)
+	return a.printReport(&r, s.JSON)
+}
+
+// printReport prints r, whatever is in it.
+func (a *app) printReport(r *report, asJSON bool) error {
+	document, err := r.encode(asJSON)
+	if err != nil {
+		return err
+	}
+	if err := a.print(document); err != nil {
+		return err
+	}
+	if len(r.Errors) > 0 || slices.ContainsFunc(r.Profiles, profileReport.bad) {
+		return exitStatus(1)
+	}
+	return nil
+}
+
+// report looks up what is kept for p, and marks it as used.
+func (a *app) report(p *plugin.Profile, kept []cache.Kept, used map[string]bool) profileReport {
+	row := profileReport{Profile: p.Name, Plugin: p.Issuer.Name}
+	key, err := a.cache.Key(p, a.getenv)
+	if err == nil {
+		err = checkFormat(p)
+	}
+	if err != nil {
+		row.Error = inOneLine(err)
+		return row
+	}
+	for _, name := range key.Below[:levels(p)] {
+		used[name] = true
+	}
+	i := slices.IndexFunc(kept, func(k cache.Kept) bool { return k.Name == key.Name })
+	if i < 0 {
+		return row
+	}
+	used[key.Name] = true
+	n := need{minTTL: time.Minute}
+	if f, err := formats.New(p.Common.Format, formats.Options{}); err == nil {
+		n.minTTL = formats.MinTTL(f)
+	}
+	row.describe(kept[i], n, &p.Common)
+	return row
+}
+
+// levels returns how many of the profiles below p are levels of its own.
+func levels(p *plugin.Profile) (n int) {
+	for q := p.Base; q != nil && q.Level; q = q.Base {
+		n++
+	}
+	return n
+}
+
+// describe fills in what k tells.
+func (row *profileReport) describe(k cache.Kept, n need, common *plugin.Common) {
+	if f := k.Failure; f != nil {
+		row.LastError, row.FailedAt, row.RetryAt = f.Text, f.At.UTC(), f.Until.UTC()
+	}
+	c := k.Credential
+	if c == nil || !c.Expires.IsZero() && !c.Expires.After(time.Now()) {
+		return
+	}
+	row.Kept, row.AccessKey, row.Identity = true, c.AccessKey, c.Attrs
+	row.FetchedAt, row.ExpiresAt, row.RenewAt = k.Created.UTC(), c.Expires.UTC(), c.Renew.UTC()
+	sooner := func(t time.Time) {
+		if row.RenewAt.IsZero() || t.Before(row.RenewAt) {
+			row.RenewAt = t.UTC()
+		}
+	}
+	if !c.Expires.IsZero() && !c.Fixed {
+		sooner(c.Expires.Add(-min(n.minTTL, c.Life()/3)))
+	}
+	if common.RenewAfter > 0 {
+		sooner(k.Created.Add(common.RenewAfter))
+	}
+	if common.MaxTTL > 0 {
+		sooner(k.Created.Add(common.MaxTTL))
+	}
+}
+
+// bad reports whether the profile cannot be used.
+func (row profileReport) bad() bool {
+	return row.Error != "" || row.LastError != "" && !row.Kept
+}
+
+func (r *report) encode(asJSON bool) ([]byte, error) {
+	var b bytes.Buffer
+	if asJSON {
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ")
+		err := e.Encode(r)
+		return b.Bytes(), err
+	}
+	if len(r.Profiles) == 0 && len(r.Errors) == 0 {
+		fmt.Fprintf(&b, "no profiles in %s\n", r.Config)
+	}
+	table(&b, "", r.Profiles)
+	for _, row := range r.Profiles {
+		if fields := row.Identity[plugin.AttrFields]; fields != "" {
+			fmt.Fprintf(&b, "\nFIELDS OF %s\n%s\n", row.Profile, fields)
+		}
+	}
+	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
+	now := time.Now()
+	for i, account := range r.Minted {
+		if i == 0 {
+			b.WriteString("\nACCESS KEYS MADE BY JETON\n")
+		}
+		for _, m := range account.Keys {
+			state := "in use by " + m.Profile
+			if m.Config != r.Config {
+				state += " of " + m.Config
+			}
+			switch {
+			case m.Expired(now):
+				state = "expired, to be deleted"
+			case m.Unwanted:
+				state = "replaced, to be deleted"
+				if m.DeleteAfter.After(now) {
+					state += " after " + m.DeleteAfter.UTC().Format(time.RFC3339)
+				}
+			}
+			fmt.Fprintf(&b, "%s  made %s ago", m.ID, age(now.Sub(m.Created)))
+			if !m.Expires.IsZero() && !m.Expired(now) {
+				fmt.Fprintf(&b, ", expires in %s", age(m.Expires.Sub(now)))
+			}
+			if m.Scope != "" {
+				fmt.Fprintf(&b, ", project %s", m.Scope)
+			}
+			fmt.Fprintf(&b, " at %s: %s\n", account.Issuer, state)
+		}
+		for _, id := range account.Strays {
+			fmt.Fprintf(&b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it is not yours\n", id, account.Issuer)
+		}
+		for _, i := range account.Intents {
+			fmt.Fprintf(&b, "at %s: jeton was interrupted while it made a key for %s; the next one settles it\n", account.Issuer, i.Key.Profile)
+		}
+	}
+	for _, e := range r.Errors {
+		fmt.Fprintf(&b, "error: %s\n", e)
+	}
+	return b.Bytes(), nil
+}
+
+// table writes rows below the title, if there are any.
+func table(b *bytes.Buffer, title string, rows []profileReport) {
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString(title)
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PROFILE\tPLUGIN\tIDENTITY\tVALID FOR\tRENEWED IN\tLAST ERROR")
+	for _, row := range rows {
+		row.write(w)
+	}
+	w.Flush()
+}
+
+func (row profileReport) write(w *tabwriter.Writer) {
+	identity, valid, renewed, trouble := "-", "-", "-", row.LastError
+	if row.Kept {
+		identity = row.identity()
+		valid, renewed = "no end", "never"
+		if !row.ExpiresAt.IsZero() {
+			valid = age(time.Until(row.ExpiresAt))
+		}
+		if !row.RenewAt.IsZero() {
+			renewed = age(time.Until(row.RenewAt))
+		}
+	}
+	if row.Error != "" {
+		trouble = row.Error
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Profile, row.Plugin, identity, valid, renewed, trouble)
+}
+
+// identity says in a few words who the credential is.
+func (row profileReport) identity() string {
+	first := func(names ...string) string {
+		for _, name := range names {
+			if v := row.Identity[name]; v != "" {
+				return v
+			}
+		}
+		return ""
+	}
+	who := first(plugin.AttrUserName, plugin.AttrUserID, plugin.AttrRoleARN, plugin.AttrSubject, plugin.AttrClientID)
+	if project := first(plugin.AttrProjectName, plugin.AttrProjectID); project != "" {
+		who += " in " + project
+	} else if domain := first(plugin.AttrDomainName, plugin.AttrDomainID); domain != "" {
+		who += " in domain " + domain
+	} else if first(plugin.AttrSystemScope) != "" {
+		who += " in the whole cloud"
+	}
+	if cluster := first(plugin.AttrClusterID); cluster != "" {
+		who += " cluster " + cluster
+	}
+	if row.AccessKey != "" {
+		who += " (" + row.AccessKey + ")"
+	}
+	return who
+}
+
+// age is d in its two largest units.
+func age(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "now"
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

@@ -1,0 +1,30 @@
+//go:build unix
+
+package cli
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// openTerminal opens the terminal that controls this process. One that runs
+// in the background is refused: the kernel would stop it until it is in the
+// foreground again.
+func openTerminal() (*terminal, error) {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	foreground, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	if err == nil && foreground != unix.Getpgrp() {
+		err = plugin.ErrNobody
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &terminal{f, f}, nil
+}
