@@ -19,7 +19,7 @@ import (
 )
 
 // issuers are the kinds of profile that there are.
-var issuers = []plugin.Issuer{
+var issuers = plugin.Issuers{
 	keystone.Issuer,
 	keystone.EC2,
 	ovhcloud.Issuer,

@@ -252,7 +252,7 @@ func (l *Ledger) write(ctx context.Context, a *Account) error {
 }
 
 // Mint returns the key of the profile at the account, as [plugin.Ledger] says.
-func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, replace bool) (*plugin.Credential, error) {
+func (l *Ledger) Mint(ctx context.Context, at plugin.Order, keys plugin.Keys, replace bool) (*plugin.Credential, error) {
 	a, unlock, err := l.open(ctx, at.Issuer, at.Subject)
 	if err != nil {
 		return nil, err
@@ -312,7 +312,7 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Account, keys plugin.Keys, 
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
-	c, err := keys.Create(ctx, plugin.Key{Scope: key.Scope, Tag: key.Tag, Expires: key.Expires})
+	c, err := keys.Create(ctx, plugin.Mark{Scope: key.Scope, Tag: key.Tag, Expires: key.Expires})
 	if err != nil {
 		if !uncertain(err) {
 			for _, m := range a.inUse(l, at.Scope) {
@@ -350,7 +350,7 @@ func (l *Ledger) others(ctx context.Context, a *Account) (others []Account) {
 
 // inherit moves to a what is recorded of the keys of other accounts, where these
 // turn out to be of the same user, whose login is another one now.
-func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugin.Key) error {
+func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugin.Mark) error {
 	for _, other := range l.others(ctx, a) {
 		before := len(other.Keys) + len(other.Intents)
 		other.Keys = slices.DeleteFunc(other.Keys, func(m Minted) bool {
@@ -382,7 +382,7 @@ func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugi
 // ownExpiry returns a time, in whole seconds, somewhat before t, at which no other
 // key ends of the account, or of the others at its issuer: an intent of one of
 // those would seem to have come true here.
-func (a *Account) ownExpiry(there map[string]plugin.Key, others []Account, t time.Time, life time.Duration) time.Time {
+func (a *Account) ownExpiry(there map[string]plugin.Mark, others []Account, t time.Time, life time.Duration) time.Time {
 	taken := map[int64]bool{}
 	for _, k := range there {
 		taken[k.Expires.Unix()] = true
@@ -464,7 +464,7 @@ func (l *Ledger) gone(ctx context.Context, ids []string) (held []string) {
 // settle finds out what became of the intents that interrupted processes have
 // left, and returns the ids of the keys that were replaced. there are the keys
 // at the issuer, with their scopes.
-func (a *Account) settle(there map[string]plugin.Key, now time.Time) (replaced []string) {
+func (a *Account) settle(there map[string]plugin.Mark, now time.Time) (replaced []string) {
 	gone := func(id string) bool { _, ok := there[id]; return !ok }
 	a.Strays = slices.DeleteFunc(a.Strays, gone)
 	pending := a.settleMarked(there, now)
@@ -509,7 +509,7 @@ func (a *Account) settle(there map[string]plugin.Key, now time.Time) (replaced [
 // settleMarked settles the intents whose keys can be told from all others, and
 // returns those that may still come true. Nobody has got the secret of such a
 // key, and the issuer tells it to nobody else, so that it is unwanted.
-func (a *Account) settleMarked(there map[string]plugin.Key, now time.Time) (pending []Intent) {
+func (a *Account) settleMarked(there map[string]plugin.Mark, now time.Time) (pending []Intent) {
 	a.Intents = slices.DeleteFunc(a.Intents, func(i Intent) bool {
 		if i.Key.Tag == "" {
 			return false
@@ -528,7 +528,7 @@ func (a *Account) settleMarked(there map[string]plugin.Key, now time.Time) (pend
 
 // find returns the id of the key that i is about, or "". An issuer that has
 // refused the tag knows the key by its expiry.
-func (i *Intent) find(there map[string]plugin.Key) string {
+func (i *Intent) find(there map[string]plugin.Mark) string {
 	for id, k := range there {
 		if k.Tag == i.Key.Tag {
 			return id
@@ -647,7 +647,7 @@ func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now 
 
 // Collect deletes keys as [plugin.Ledger] says: those that were replaced, and
 // with all those in use by the profile too.
-func (l *Ledger) Collect(ctx context.Context, at plugin.Account, keys plugin.Keys, all bool) ([]string, error) {
+func (l *Ledger) Collect(ctx context.Context, at plugin.Order, keys plugin.Keys, all bool) ([]string, error) {
 	a, unlock, err := l.open(ctx, at.Issuer, at.Subject)
 	if err != nil {
 		return nil, err

@@ -44,16 +44,16 @@ func (i *issuer) step(op string, do func()) error {
 	return nil
 }
 
-func (i *issuer) List(context.Context) (map[string]plugin.Key, error) {
-	keys := map[string]plugin.Key{}
+func (i *issuer) List(context.Context) (map[string]plugin.Mark, error) {
+	keys := map[string]plugin.Mark{}
 	return keys, i.step("list", func() {
 		for _, id := range i.keys {
-			keys[id] = plugin.Key{Scope: testAccount.Scope}
+			keys[id] = plugin.Mark{Scope: testAccount.Scope}
 		}
 	})
 }
 
-func (i *issuer) Create(context.Context, plugin.Key) (*plugin.Credential, error) {
+func (i *issuer) Create(context.Context, plugin.Mark) (*plugin.Credential, error) {
 	if len(i.keys) >= i.limit {
 		return nil, plugin.Errorf(plugin.Denied, "the quota is used up").RememberFor(time.Minute)
 	}
@@ -96,7 +96,7 @@ func newLedger(t *testing.T, d *Dir, profile string) *Ledger {
 	return &Ledger{Dir: d, Config: "/config.yaml", Profile: profile}
 }
 
-var testAccount = plugin.Account{Issuer: "https://keystone/v3", Subject: "alice", Scope: "web"}
+var testAccount = plugin.Order{Issuer: "https://keystone/v3", Subject: "alice", Scope: "web"}
 
 func mint(t *testing.T, l *Ledger, i *issuer, replace bool) string {
 	t.Helper()
@@ -397,14 +397,14 @@ func keep(t *testing.T, c *Cache, id string) {
 type onceTold struct {
 	*issuer
 	tags bool
-	all  map[string]plugin.Key
+	all  map[string]plugin.Mark
 }
 
 func newOnceTold(tags bool) *onceTold {
-	return &onceTold{issuer: newIssuer(), tags: tags, all: map[string]plugin.Key{}}
+	return &onceTold{issuer: newIssuer(), tags: tags, all: map[string]plugin.Mark{}}
 }
 
-func (o *onceTold) List(ctx context.Context) (map[string]plugin.Key, error) {
+func (o *onceTold) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	keys, err := o.issuer.List(ctx)
 	for id := range keys {
 		keys[id] = o.all[id]
@@ -412,9 +412,9 @@ func (o *onceTold) List(ctx context.Context) (map[string]plugin.Key, error) {
 	return keys, err
 }
 
-func (o *onceTold) Create(ctx context.Context, mark plugin.Key) (*plugin.Credential, error) {
+func (o *onceTold) Create(ctx context.Context, mark plugin.Mark) (*plugin.Credential, error) {
 	id := fmt.Sprintf("key-%d", o.n+1)
-	o.all[id] = plugin.Key{Expires: mark.Expires}
+	o.all[id] = plugin.Mark{Expires: mark.Expires}
 	if o.tags {
 		o.all[id] = mark
 	}
@@ -424,7 +424,7 @@ func (o *onceTold) Create(ctx context.Context, mark plugin.Key) (*plugin.Credent
 // Read hides the method of issuer, so that onceTold is no [plugin.KeyReader].
 func (o *onceTold) Read() {}
 
-var expiring = plugin.Account{Issuer: "https://api/v1", Subject: "alice", Life: time.Hour, Tag: "jeton"}
+var expiring = plugin.Order{Issuer: "https://api/v1", Subject: "alice", Life: time.Hour, Tag: "jeton"}
 
 func mintExpiring(t *testing.T, l *Ledger, o *onceTold, replace bool) *plugin.Credential {
 	t.Helper()
@@ -491,8 +491,8 @@ func TestExpiringKilled(t *testing.T) {
 		}()
 		o.after = nil
 		o.keys = append(o.keys, "theirs", "tagged")
-		o.all["theirs"] = plugin.Key{Expires: o.all["key-2"].Expires.Add(time.Second)}
-		o.all["tagged"] = plugin.Key{Expires: o.all["key-2"].Expires, Tag: "jeton:other"}
+		o.all["theirs"] = plugin.Mark{Expires: o.all["key-2"].Expires.Add(time.Second)}
+		o.all["tagged"] = plugin.Mark{Expires: o.all["key-2"].Expires, Tag: "jeton:other"}
 		next := newLedger(t, nil, "osc")
 		next.Cache = l.Cache
 		copyDir(t, l.Dir.Path(), next.Dir.Path())

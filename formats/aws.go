@@ -24,13 +24,10 @@ func (*aws) MinTTL() time.Duration { return 17 * time.Minute }
 func (f *aws) Encode(w io.Writer, c *plugin.Credential) error {
 	if c.AccessKey == "" {
 		e := plugin.Errorf(plugin.Config, "format aws writes an access key, and this profile gives %s", kind(c))
-		switch {
-		case c.Attrs[plugin.AttrAuthURL] != "":
-			return e.WithHint("make one of it: a profile with plugin: keystone-ec2 and from: %s", f.options.Profile)
-		case !c.Token.IsZero():
-			return e.WithHint("make one of it: a profile with plugin: sts and from: %s", f.options.Profile)
+		if hint := f.options.Issuers.MakeOf(plugin.AccessKey, c.Kind(), f.options.Profile); hint != "" {
+			return e.WithHint("%s", hint)
 		}
-		return e.WithHint("use a profile that gives access keys, such as one of plugin keystone-ec2 or outscale")
+		return e.WithHint("%s", f.options.use("access keys", plugin.AccessKey))
 	}
 	return writeJSON(w, struct {
 		Version         int
@@ -51,7 +48,7 @@ func awsFile(c *Caller) string { return c.path("AWS_CONFIG_FILE", ".aws", "confi
 func SetupAWS(c *Caller) (*Edit, []string, error) {
 	if c.Profile != nil && !givesAccessKey(c.Profile.Issuer) {
 		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s", c.Profile.Issuer.Name, c.Profile.Issuer.Gives).
-			WithHint("make one of it: a profile with plugin: keystone-ec2 or sts, and from: %s", c.Profile.Name)
+			WithHint("make one of it: a profile with plugin: %s, and from: %s", alternatives(c.Issuers.Makers(plugin.AccessKey, plugin.AnyToken)), c.Profile.Name)
 	}
 	name := "profile " + c.As
 	if c.As == "default" {
@@ -85,7 +82,7 @@ func SetupAWS(c *Caller) (*Edit, []string, error) {
 }
 
 func givesAccessKey(i *plugin.Issuer) bool {
-	return strings.Contains(i.Gives, "access key") || i.Gives == "any"
+	return i.Gives&plugin.AccessKey != 0
 }
 
 func findSection(name string) func(text []byte) (int, int, bool, error) {
@@ -200,7 +197,7 @@ func awsNotes(c *Caller) (notes []string) {
 			}
 		}
 	}
-	if c.Profile != nil && c.Profile.Issuer.Name == "keystone-ec2" {
+	if c.Profile != nil && c.Profile.Issuer.Mints { // and so not at Amazon
 		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
 			if _, endpoint := s3.ObjectStore(); endpoint == "" {
 				notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told otherwise: --endpoint-url URL")

@@ -164,7 +164,7 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 		findings = c.checkCommand(check, where, argv, "aws", redo)
 		if findings == nil && c.knows(argv) {
 			if profile, err := c.Find(name); err == nil && !givesAccessKey(profile.Issuer) {
-				add(plugin.Wrong, where, "aws needs an access key, and plugin "+profile.Issuer.Name+" gives a "+profile.Issuer.Gives, plugin.EditAt(where))
+				add(plugin.Wrong, where, "aws needs an access key, and plugin "+profile.Issuer.Name+" gives a "+profile.Issuer.Gives.String(), plugin.EditAt(where))
 			}
 		}
 	}

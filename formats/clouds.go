@@ -19,7 +19,7 @@ import (
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 func SetupOpenStack(c *Caller, cred *plugin.Credential) ([]*Edit, []string, error) {
-	f := &openStack{Options{Profile: c.Profile.Name, Name: c.As, Client: openStackClient}}
+	f := &openStack{Options{Issuers: c.Issuers, Profile: c.Profile.Name, Name: c.As, Client: openStackClient}}
 	settings, secret, err := f.split(cred)
 	if err != nil {
 		return nil, nil, err

@@ -17,7 +17,7 @@ func FuzzDoctor(f *testing.F) {
 		c := &Caller{Argv: []string{"/bin/jeton"}, Getenv: nothing, Home: "/home", ReadFile: func(string) ([]byte, error) { return text, nil },
 			Find: func(name string) (*plugin.Profile, error) {
 				if name == "s3" {
-					return &plugin.Profile{Name: name, Issuer: &plugin.Issuer{Name: "keystone-ec2", Gives: "access key"}}, nil
+					return &plugin.Profile{Name: name, Issuer: &plugin.Issuer{Name: "keystone-ec2", Gives: plugin.AccessKey}}, nil
 				}
 				return nil, plugin.Errorf(plugin.Config, "there is no profile").WithMeant(name, "s3")
 			},

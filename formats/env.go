@@ -160,7 +160,8 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 			WithHint("use -f json")
 	default:
 		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read this kind of token from its environment").
-			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: keystone, from: %s", o.Profile)
+			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: %s, from: %s",
+				alternatives(o.Issuers.Makers(plugin.KeystoneToken, plugin.BearerToken)), o.Profile)
 	}
 	for _, name := range family {
 		if !slices.ContainsFunc(set, func(v Variable) bool { return v.Name == name }) {

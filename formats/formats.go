@@ -23,6 +23,7 @@ type Format interface {
 // Options are what the command line and the caller say of the document.
 type Options struct {
 	Profile  string // the profile that the credential is of
+	Issuers  plugin.Issuers
 	Name     string // what to call the credential, if not like the profile
 	Shell    string // of the env format: sh, fish or powershell
 	Client   string // of the openstack format, and of the environment: who reads it
@@ -86,23 +87,37 @@ func needToken(o Options, format string, c *plugin.Credential) error {
 		return nil
 	}
 	e := plugin.Errorf(plugin.Config, "format %s writes a token, and this profile gives %s", format, kind(c))
-	switch {
-	case !c.ClientKey.IsZero():
+	switch c.Kind() {
+	case plugin.ClientCertificate:
 		return e.WithHint("kubernetes and json write client certificates")
-	case c.AccessKey == "":
-		return e.WithHint("make one of it: a profile with plugin: keystone, auth_type: v3password and from: %s", o.Profile)
+	case plugin.AccessKey:
+		return e.WithHint("%s; aws, env and json write access keys", o.use("tokens", plugin.KeystoneToken))
 	}
-	return e.WithHint("use a profile that gives tokens, such as one of plugin keystone; aws, env and json write access keys")
+	return e.WithHint("%s", o.Issuers.MakeOf(plugin.KeystoneToken, plugin.Login, o.Profile))
+}
+
+// use returns what to say to a user whose profile gives something else than the
+// kind, which is called what.
+func (o Options) use(what string, kind plugin.Kind) string {
+	return "use a profile that gives " + what + ", such as one of plugin " + alternatives(o.Issuers.Giving(kind))
+}
+
+// alternatives lists names, one of which will do.
+func alternatives(names []string) string {
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
+	return strings.Join(names, "")
 }
 
 // kind says what c is.
 func kind(c *plugin.Credential) string {
-	switch {
-	case !c.Token.IsZero():
+	switch c.Kind() {
+	case plugin.KeystoneToken, plugin.BearerToken:
 		return "a token"
-	case c.AccessKey != "":
+	case plugin.AccessKey:
 		return "an access key"
-	case !c.ClientKey.IsZero():
+	case plugin.ClientCertificate:
 		return "a client certificate"
 	}
 	return "a name and a password"

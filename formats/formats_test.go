@@ -17,6 +17,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/keystone"
+	"github.com/jeton-cli/jeton/plugin/sts"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -58,6 +60,9 @@ func everlastingKey() *plugin.Credential {
 	return &plugin.Credential{AccessKey: "0123abcd", SecretKey: plugin.NewSecret("secret"), Issued: issued}
 }
 
+// issuers are those that hints name.
+var issuers = plugin.Issuers{keystone.Issuer, keystone.EC2, sts.Issuer}
+
 var credentials = map[string]*plugin.Credential{
 	"keystone": keystoneToken(), "delegated": delegatedToken(), "bearer": bearerToken(), "key": accessKey(), "everlasting": everlastingKey(),
 }
@@ -66,15 +71,15 @@ var credentials = map[string]*plugin.Credential{
 // refuses it in one line and writes nothing.
 func TestEncode(t *testing.T) {
 	for _, kind := range Kinds {
-		variants := map[string]Options{"": {Profile: "prod"}}
+		variants := map[string]Options{"": {Issuers: issuers, Profile: "prod"}}
 		switch kind.Name {
 		case "env":
-			variants["-fish"] = Options{Profile: "prod", Shell: "fish"}
-			variants["-powershell"] = Options{Profile: "prod", Shell: "powershell"}
+			variants["-fish"] = Options{Issuers: issuers, Profile: "prod", Shell: "fish"}
+			variants["-powershell"] = Options{Issuers: issuers, Profile: "prod", Shell: "powershell"}
 		case "kubernetes":
-			variants["-v1beta1"] = Options{Profile: "prod", ExecInfo: `{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","spec":{}}`}
+			variants["-v1beta1"] = Options{Issuers: issuers, Profile: "prod", ExecInfo: `{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","spec":{}}`}
 		case "openstack":
-			variants["-as"] = Options{Profile: "prod", Name: "other"}
+			variants["-as"] = Options{Issuers: issuers, Profile: "prod", Name: "other"}
 		}
 		for variant, options := range variants {
 			f, err := New(kind.Name, options)
@@ -200,7 +205,7 @@ func TestClouds(t *testing.T) {
 	for _, value := range awkward {
 		c := keystoneToken()
 		c.Attrs["region_name"] = value
-		f, err := New("openstack", Options{Profile: "prod", Name: value})
+		f, err := New("openstack", Options{Issuers: issuers, Profile: "prod", Name: value})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -76,7 +76,7 @@ func contextUser(entry *yaml.Node) *yaml.Node {
 // CheckKubernetes returns an error if Kubernetes can take nothing that the issuer
 // gives: before it is asked, which might make a key.
 func CheckKubernetes(i *plugin.Issuer) error {
-	if i.Gives != "access key" {
+	if i.Gives != plugin.AccessKey {
 		return nil
 	}
 	return plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an access key", i.Name)
@@ -350,13 +350,14 @@ func kubernetesNotes(c *Caller) (notes []string) {
 	if c.Profile == nil {
 		return nil
 	}
-	switch c.Profile.Issuer.Name {
-	case "keystone":
-		notes = append(notes, "the API server has to ask Keystone about its token: a webhook such as k8s-keystone-auth (OVHcloud's and Outscale's managed clusters take a client certificate instead: plugins ovhcloud-kube and outscale-kube)")
-	case "oidc":
-		notes = append(notes, "the API server has to be configured for the token's issuer and audience (--oidc-issuer-url, or an AuthenticationConfiguration)")
-	case "ovhcloud":
-		notes = append(notes, "OVHcloud's managed clusters do not take the token of its API: plugin ovhcloud-kube, with from: "+c.Profile.Name+", gets their client certificate")
+	issuer := c.Profile.Issuer
+	if issuer.Gives == plugin.KeystoneToken {
+		notes = append(notes, "the API server has to ask Keystone about its token: a webhook such as k8s-keystone-auth "+
+			"(OVHcloud's and Outscale's managed clusters take a client certificate instead: plugins "+
+			strings.Join(c.Issuers.Giving(plugin.ClientCertificate), " and ")+")")
+	}
+	if issuer.APIServer != "" {
+		notes = append(notes, strings.ReplaceAll(issuer.APIServer, "PROFILE", c.Profile.Name))
 	}
 	return notes
 }

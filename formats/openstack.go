@@ -275,7 +275,7 @@ func needKeystone(o Options, format string, c *plugin.Credential) error {
 	}
 	if c.Attrs[plugin.AttrAuthURL] == "" {
 		return plugin.Errorf(plugin.Config, "format %s writes a Keystone token, and this profile gives another kind", format).
-			WithHint("make one of it: a profile with plugin: keystone and from: %s", o.Profile)
+			WithHint("%s", o.Issuers.MakeOf(plugin.KeystoneToken, c.Kind(), o.Profile))
 	}
 	return nil
 }

@@ -181,6 +181,7 @@ func findItem(list, name string) func(text []byte) (int, int, bool, error) {
 // A Caller is what setup knows of who runs it.
 type Caller struct {
 	Profile  *plugin.Profile
+	Issuers  plugin.Issuers
 	Getenv   func(string) string
 	Home     string
 	Argv     []string // that prints the credential: the program's absolute path, and what follows

@@ -23,7 +23,7 @@ type File struct {
 	Text    []byte
 	nodes   map[string]*yaml.Node
 	names   []string // in the order of the file
-	issuers []Issuer
+	issuers Issuers
 	getenv  func(string) string
 	exposed error // why a literal secret in the file would be, or nil
 }
@@ -35,7 +35,7 @@ const maxConfig = 8 << 20
 // ReadFile reads the configuration file at path strictly: what it does not
 // know is an error that names line and column. A file that does not exist is
 // like an empty one, unless it is required.
-func ReadFile(path string, required bool, issuers []Issuer, getenv func(string) string) (*File, error) {
+func ReadFile(path string, required bool, issuers Issuers, getenv func(string) string) (*File, error) {
 	f := &File{Path: path, issuers: issuers, getenv: getenv}
 	b, exposed, err := readExposed(path, maxConfig)
 	if errors.Is(err, os.ErrNotExist) && !required {
@@ -87,7 +87,7 @@ func (f *File) parse(b []byte) error {
 			if err := CheckName(key.Value); err != nil {
 				return fmt.Errorf("line %d:%d: %w", key.Line, key.Column, err)
 			}
-			if Reserved(key.Value, f.issuers) {
+			if f.issuers.Reserved(key.Value) {
 				return at(key, "profile name %q is reserved for the identity in the environment", key.Value)
 			}
 			if value.Kind != yaml.MappingNode && value.Kind != yaml.AliasNode {
@@ -149,8 +149,8 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 	}
 	var p *Profile
 	var err error
-	if Reserved(name, f.issuers) {
-		p, _, err = FromEnvironment(name, f.issuers, f.getenv)
+	if f.issuers.Reserved(name) {
+		p, _, err = f.issuers.FromEnvironment(name, f.getenv)
 		if err == nil && p == nil {
 			err = Errorf(Config, "the environment holds no complete identity").
 				WithHint("set OS_AUTH_URL, OS_USERNAME and OS_PASSWORD, or source an openrc file")
@@ -213,7 +213,7 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	}
 	if plugin == nil {
 		return nil, at(node, "no plugin is named").
-			WithHint("add a line such as \"plugin: keystone\"; there are: %s", strings.Join(Names(f.issuers), ", "))
+			WithHint("add a line such as \"plugin: %s\"; there are: %s", f.issuers[0].Name, strings.Join(f.issuers.Names(), ", "))
 	}
 	for i := range f.issuers {
 		if f.issuers[i].Name == plugin.Value {
@@ -222,10 +222,10 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	}
 	if p.Issuer == nil {
 		e := at(plugin, "there is no plugin %q", Shorten(plugin.Value))
-		if nearest := Nearest(plugin.Value, Names(f.issuers)); nearest != "" {
+		if nearest := Nearest(plugin.Value, f.issuers.Names()); nearest != "" {
 			return nil, e.WithMeant(plugin.Value, nearest)
 		}
-		return nil, e.WithHint("there are: %s", strings.Join(Names(f.issuers), ", "))
+		return nil, e.WithHint("there are: %s", strings.Join(f.issuers.Names(), ", "))
 	}
 	p.Options = p.Issuer.New()
 	literal, err := decodeProfile(p, node, "plugin")

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -153,14 +152,6 @@ type Revoker interface {
 	Revoke(ctx context.Context, c *Credential) error
 }
 
-// A Collector is a [Source] that mints keys and can remove those that nobody
-// wants any more.
-type Collector interface {
-	// Collect deletes at the issuer the unwanted keys of the account that the
-	// profile logs in to, and returns their ids.
-	Collect(ctx context.Context) ([]string, error)
-}
-
 // A Validator is a [Source] whose issuer tells whether a credential is still good.
 type Validator interface {
 	// Valid reports whether c is, or returns an error if that cannot be told.
@@ -226,122 +217,4 @@ type Env struct {
 
 	// Ledger records the keys that the profile mints.
 	Ledger Ledger
-}
-
-// A Ledger records the long-lived keys that jeton makes at issuers, so that
-// none is ever lost. It is an interface only because the cache, which
-// implements it, imports this package.
-type Ledger interface {
-	// Mint returns the key of the profile at account: the one that is wanted,
-	// read again from the issuer, or a new one: with replace, or if there is
-	// none, or if keys is no [KeyReader].
-	Mint(ctx context.Context, account Account, keys Keys, replace bool) (*Credential, error)
-	// Collect deletes those keys of the account that are unwanted, and with
-	// all also those in use by the profile, and returns their ids.
-	Collect(ctx context.Context, account Account, keys Keys, all bool) ([]string, error)
-}
-
-// An Account is where keys are minted: Issuer and Subject name a user of an
-// issuer, Scope what the key is good for there, such as a project.
-type Account struct {
-	Issuer, Subject, Scope string
-	// MaxAge is the age at which a key that does not expire is replaced, 0 for
-	// never. Its holders are told that it expires an hour later, and until then
-	// it works.
-	MaxAge time.Duration
-	// Life is how long a key lives that the issuer itself lets expire, or 0.
-	Life time.Duration
-	// Tag begins the tags of keys with a Life.
-	Tag string
-}
-
-// A Key is what an issuer tells of an access key beside its id.
-type Key struct {
-	Scope   string    // what it is good for, such as the id of a project
-	Tag     string    // if the issuer has tags
-	Expires time.Time // zero if it does not expire by itself
-}
-
-// Keys are the operations of an issuer of access keys.
-type Keys interface {
-	// List returns all keys of the subject by id, whoever made them, in
-	// whatever scope.
-	List(ctx context.Context) (map[string]Key, error)
-	// Create makes a key. One for an account with a Life has to get the tag and
-	// the expiry of mark, by which it can be found again. It must not send its
-	// request twice, unless the issuer has refused the first.
-	Create(ctx context.Context, mark Key) (*Credential, error)
-	// Delete removes a key; that it is already gone is no error.
-	Delete(ctx context.Context, id string) error
-}
-
-// A KeyReader is the [Keys] of an issuer that tells the secret of a key again.
-type KeyReader interface {
-	// Read returns an existing key with its secret, or an error wrapping
-	// fs.ErrNotExist.
-	Read(ctx context.Context, id string) (*Credential, error)
-}
-
-// An Issuer is a kind of source: what `plugin:` in a profile names.
-type Issuer struct {
-	Name  string
-	Gives string // "token", "access key", "client certificate" or "login"
-	From  string // what it says of itself in the README's table
-	Mints bool   // each profile's keys are its own, and recorded in a ledger
-
-	// New returns the options of a profile with their defaults.
-	New func() Options
-	// Aliases are other names of options, as existing configuration files
-	// have them: other name → option.
-	Aliases map[string]string
-
-	// EnvName is the reserved profile name for the identity in the
-	// environment, such as "env-os", or empty if the issuer knows none.
-	EnvName string
-	// Environment reports whether the environment holds a complete identity
-	// of this issuer and returns it as raw option values.
-	// It returns an error if the environment asks for what the issuer cannot.
-	Environment func(getenv func(string) string) (values map[string]Value, complete bool, err error)
-}
-
-// Options are the options of one profile: a pointer to a struct whose fields
-// have a `yaml` tag with the option's name and a `help` tag. Every field is
-// part of the cache key unless it is tagged `key:"-"`.
-type Options interface {
-	// Complete checks the options and fills in what depends on others.
-	Complete(common *Common) error
-	// Source returns the source. It does no work yet.
-	Source(env *Env) Source
-}
-
-// ObjectStore are [Options] of keys for S3, which know where that is.
-type ObjectStore interface {
-	// ObjectStore returns AWS's notion of a region and the address; either can be
-	// empty.
-	ObjectStore() (region, endpoint string)
-}
-
-// Layered are [Options] of which a profile makes its credential in two steps,
-// the first of which others can share: an unscoped token, of which each project
-// gets one.
-type Layered interface {
-	// Below returns the complete options of the first step, or nil.
-	Below() Options
-}
-
-// Ambient are [Options] of which the environment decides whose the credential
-// is.
-type Ambient interface {
-	// Variables returns the names of the variables that do.
-	Variables() []string
-}
-
-// Names returns the names of the issuers, sorted.
-func Names(issuers []Issuer) []string {
-	var names []string
-	for _, i := range issuers {
-		names = append(names, i.Name)
-	}
-	slices.Sort(names)
-	return names
 }

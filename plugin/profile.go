@@ -1,10 +1,7 @@
 package plugin
 
 import (
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sort"
 	"time"
 
@@ -193,63 +190,6 @@ func (p *Profile) complete() error {
 	return nil
 }
 
-// FromEnvironment returns the profile of a reserved name, made from the
-// environment variables of the issuers' own tools: "env" takes the first
-// issuer with a complete identity, "env-os" and the like name one. It returns
-// nil if the environment holds no complete identity. others are the names of
-// further complete ones. What is wrong with one identity is an error only if
-// there is no other.
-func FromEnvironment(name string, issuers []Issuer, getenv func(string) string) (p *Profile, others []string, err error) {
-	for i := range issuers {
-		issuer := &issuers[i]
-		if issuer.EnvName == "" || name != "env" && name != issuer.EnvName {
-			continue
-		}
-		values, complete, e := issuer.Environment(getenv)
-		if e != nil {
-			err = errors.Join(err, e)
-			continue
-		}
-		if !complete && name == "env" {
-			continue
-		}
-		if p != nil {
-			others = append(others, issuer.EnvName)
-			continue
-		}
-		p = &Profile{Name: name, Issuer: issuer, Options: issuer.New()}
-		targets := optionFields(p)
-		for _, option := range slices.Sorted(maps.Keys(values)) {
-			f, v := targets[option], values[option]
-			if err := f.setText(v); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", v.From(), err)
-			}
-		}
-		if err := p.complete(); err != nil {
-			return nil, nil, err
-		}
-	}
-	if p != nil {
-		return p, others, nil
-	}
-	return nil, nil, err
-}
-
-// Incomplete returns an error that says what the identity in the environment
-// lacks, or nil if there is no beginning of one.
-func Incomplete(issuers []Issuer, getenv func(string) string) error {
-	for _, issuer := range issuers {
-		if issuer.EnvName == "" {
-			continue
-		}
-		if values, complete, err := issuer.Environment(getenv); err == nil && !complete && len(values) > 0 {
-			_, _, err := FromEnvironment(issuer.EnvName, issuers, getenv)
-			return err
-		}
-	}
-	return nil
-}
-
 // A Value is the value of an option as the environment has it.
 type Value struct {
 	Variable string // the environment variable that holds it, or else
@@ -264,10 +204,4 @@ func (v Value) From() string {
 		return v.Variable
 	}
 	return v.Place
-}
-
-// Reserved reports whether name is that of a profile made from the
-// environment.
-func Reserved(name string, issuers []Issuer) bool {
-	return name == "env" || slices.ContainsFunc(issuers, func(i Issuer) bool { return i.EnvName == name })
 }

@@ -94,7 +94,7 @@ When something is wrong:
 
 // app is one run of jeton and all that it knows of the world.
 type app struct {
-	issuers        []plugin.Issuer
+	issuers        plugin.Issuers
 	version        string
 	stdout, stderr io.Writer
 	getenv         func(string) string
@@ -114,7 +114,7 @@ type app struct {
 }
 
 // Main carries out one command line with these issuers, and returns the exit code.
-func Main(issuers []plugin.Issuer, version string, args []string) int {
+func Main(issuers plugin.Issuers, version string, args []string) int {
 	started := time.Now()
 	debug.SetTraceback("none") // arguments of functions can be secrets
 	protect()
@@ -124,7 +124,7 @@ func Main(issuers []plugin.Issuer, version string, args []string) int {
 }
 
 // newApp returns the run of a process that began at started.
-func newApp(issuers []plugin.Issuer, started time.Time) *app {
+func newApp(issuers plugin.Issuers, started time.Time) *app {
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, issuers: issuers, started: started}
 	var mu sync.Mutex
 	read := map[string]bool{}
@@ -344,13 +344,13 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 		name = a.getenv("JETON_PROFILE")
 	}
 	if name == "" {
-		p, others, err := plugin.FromEnvironment("env", a.issuers, a.getenv)
+		p, others, err := a.issuers.FromEnvironment("env", a.getenv)
 		if err != nil {
 			return nil, &profileError{"env", err}
 		}
 		incomplete := ""
 		if p == nil {
-			if err := plugin.Incomplete(a.issuers, a.getenv); err != nil {
+			if err := a.issuers.Incomplete(a.getenv); err != nil {
 				incomplete = "the identity in the environment is not complete: " + err.Error()
 			}
 		}
@@ -535,5 +535,5 @@ func mints(p *plugin.Profile) bool {
 // environment.
 func (a *app) roaming(p *plugin.Profile) bool {
 	chain := p.Chain()
-	return plugin.Reserved(chain[len(chain)-1].Name, a.issuers)
+	return a.issuers.Reserved(chain[len(chain)-1].Name)
 }

@@ -194,7 +194,7 @@ func (c *checkup) environment() {
 			c.add("environment", plugin.Doubtful, "", names[0], "the identity in the environment is not complete, and not used", "unset "+strings.Join(names, " "))
 		}
 	}
-	p, others, err := plugin.FromEnvironment("env", c.app.issuers, c.getenv)
+	p, others, err := c.app.issuers.FromEnvironment("env", c.getenv)
 	switch {
 	case err != nil && c.getenv("OS_CLOUD") != "":
 		e := plugin.AsError(err)
@@ -284,7 +284,7 @@ func (c *checkup) keep(ctx context.Context, check, path string, err error, varia
 // profiles looks at the profiles, or at the one that is named, and returns those that
 // can be used.
 func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (usable []*plugin.Profile) {
-	if name := c.getenv("JETON_PROFILE"); name != "" && !f.Has(name) && !plugin.Reserved(name, c.app.issuers) {
+	if name := c.getenv("JETON_PROFILE"); name != "" && !f.Has(name) && !c.app.issuers.Reserved(name) {
 		fix := "unset JETON_PROFILE"
 		if nearest := plugin.Nearest(name, f.Names()); nearest != "" {
 			fix = plugin.ShellWords("export", "JETON_PROFILE="+nearest)
@@ -292,7 +292,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 		c.add("environment", plugin.Wrong, "", "JETON_PROFILE", "there is no profile "+plugin.Shorten(name), fix)
 	}
 	names := f.Names()
-	if p, _, _ := plugin.FromEnvironment("env", c.app.issuers, c.getenv); p != nil {
+	if p, _, _ := c.app.issuers.FromEnvironment("env", c.getenv); p != nil {
 		names = append(names, "env")
 	}
 	if only != "" {

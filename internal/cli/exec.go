@@ -57,7 +57,7 @@ func (e *execCmd) Run(ctx context.Context, a *app) error {
 			return about(p, err)
 		}
 	}
-	o := formats.Options{Profile: p.Name, Client: formats.ClientOf(filepath.Base(a.command[0]))}
+	o := formats.Options{Issuers: a.issuers, Profile: p.Name, Client: formats.ClientOf(filepath.Base(a.command[0]))}
 	f, err := formats.New("env", o)
 	if err != nil {
 		return err
@@ -137,14 +137,14 @@ func (a *app) execWithLogin(ctx context.Context, p *plugin.Profile, c *plugin.Cr
 // execWithKubeconfig runs the command with a kubeconfig that has it ask jeton, as long
 // as it runs, and stays to remove that.
 func (a *app) execWithKubeconfig(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string) error {
-	f, err := formats.New("kubernetes", formats.Options{Profile: p.Name})
+	f, err := formats.New("kubernetes", formats.Options{Issuers: a.issuers, Profile: p.Name})
 	if err == nil {
 		err = f.Encode(io.Discard, c) // or the client would tell, in its own words
 	}
 	if err != nil {
 		return err
 	}
-	caller := &formats.Caller{As: "jeton-" + p.Name, Getenv: a.getenv, ReadFile: readCallers}
+	caller := &formats.Caller{Issuers: a.issuers, As: "jeton-" + p.Name, Getenv: a.getenv, ReadFile: readCallers}
 	if caller.Home, err = os.UserHomeDir(); err != nil {
 		return plugin.Errorf(plugin.Config, "HOME is not set")
 	}

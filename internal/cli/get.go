@@ -118,7 +118,7 @@ func (g *getCmd) format(a *app, p *plugin.Profile) (formats.Format, error) {
 		}
 	}
 	f, err := formats.New(format, formats.Options{
-		Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
+		Issuers: a.issuers, Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
 	})
 	return f, about(p, err)
 }

@@ -27,7 +27,7 @@ func TestHelperAt(t *testing.T) {
 	args := os.Args[len(os.Args)-4:] // get PROFILE -f FORMAT
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(0, at)))
-		os.Exit(int(newApp([]plugin.Issuer{command.Issuer}, time.Now()).run(args)))
+		os.Exit(int(newApp(plugin.Issuers{command.Issuer}, time.Now()).run(args)))
 	})
 }
 

@@ -49,7 +49,7 @@ Examples:
 }
 
 func (s *setupAWSCmd) Run(ctx context.Context, a *app) error {
-	c := &formats.Caller{As: s.As, Getenv: a.getenv}
+	c := &formats.Caller{Issuers: a.issuers, As: s.As, Getenv: a.getenv}
 	return a.setup(ctx, "aws", s.Profile, c, s.setupFlags, func() ([]*formats.Edit, []string, error) {
 		e, notes, err := formats.SetupAWS(c)
 		return []*formats.Edit{e}, notes, err
@@ -79,7 +79,7 @@ func (s *setupKubernetesCmd) Run(ctx context.Context, a *app) error {
 	if (s.Context == "") == (s.User == "") {
 		return plugin.Errorf(plugin.Usage, "one of --context and --user is needed").WithHint("kubectl config get-contexts lists the contexts")
 	}
-	c := &formats.Caller{As: "jeton-" + s.Profile, Context: s.Context, User: s.User, Getenv: a.getenv}
+	c := &formats.Caller{Issuers: a.issuers, As: "jeton-" + s.Profile, Context: s.Context, User: s.User, Getenv: a.getenv}
 	return a.setup(ctx, "kubernetes", s.Profile, c, s.setupFlags, func() ([]*formats.Edit, []string, error) {
 		return formats.SetupKubernetes(c)
 	}, func() string {
@@ -104,12 +104,12 @@ Example:
 }
 
 func (s *setupOpenStackCmd) Run(ctx context.Context, a *app) error {
-	c := &formats.Caller{As: s.As, Getenv: a.getenv}
+	c := &formats.Caller{Issuers: a.issuers, As: s.As, Getenv: a.getenv}
 	return a.setup(ctx, "openstack", s.Profile, c, s.setupFlags, func() ([]*formats.Edit, []string, error) {
-		if gives := c.Profile.Issuer.Gives; gives == "access key" { // which a fetch might make
+		if gives := c.Profile.Issuer.Gives; gives == plugin.AccessKey { // which a fetch might make
 			return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s", c.Profile.Issuer.Name, gives)
 		}
-		f, err := formats.New("openstack", formats.Options{Profile: s.Profile})
+		f, err := formats.New("openstack", formats.Options{Issuers: a.issuers, Profile: s.Profile})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -80,7 +80,7 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 		r.Cache = d.Path()
 	}
 	names := f.Names()
-	if p, _, err := plugin.FromEnvironment("env", a.issuers, a.getenv); p != nil || err != nil {
+	if p, _, err := a.issuers.FromEnvironment("env", a.getenv); p != nil || err != nil {
 		names = append(names, "env")
 	}
 	if s.Profile != "" {

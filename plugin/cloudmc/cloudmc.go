@@ -22,7 +22,7 @@ import (
 // Issuer gives the access key, or the name and password, that a portal keeps.
 var Issuer = plugin.Issuer{
 	Name:  "cloudmc",
-	Gives: "access key or login",
+	Gives: plugin.AccessKey | plugin.Login,
 	From:  "cloud.ca or another CloudMC portal: the service API keys of an environment, for S3 or as the login of a keystone profile",
 	New:   func() plugin.Options { return &Options{} },
 }

@@ -16,7 +16,7 @@ import (
 // Issuer gives what programs print.
 var Issuer = plugin.Issuer{
 	Name:  "command",
-	Gives: "any",
+	Gives: plugin.AnyKind,
 	From:  "another program that prints AWS's process JSON, an ExecCredential or jeton's json",
 	New:   func() plugin.Options { return &Options{} },
 }

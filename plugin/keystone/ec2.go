@@ -19,7 +19,8 @@ import (
 // https://docs.openstack.org/api-ref/identity/v3-ext/#os-ec2-api
 var EC2 = plugin.Issuer{
 	Name:  "keystone-ec2",
-	Gives: "access key",
+	Gives: plugin.AccessKey,
+	Takes: map[plugin.Kind]string{plugin.KeystoneToken: ""},
 	From:  "a Keystone profile (from): OS-EC2 credentials for S3, rotated and removed by jeton",
 	Mints: true,
 	New:   func() plugin.Options { return &EC2Options{} },
@@ -55,42 +56,18 @@ func (o *EC2Options) Complete(common *plugin.Common) error {
 func (o *EC2Options) ObjectStore() (region, endpoint string) { return o.Region, o.Endpoint }
 
 // Source returns the source of access keys.
-func (o *EC2Options) Source(env *plugin.Env) plugin.Source { return &ec2{o, env} }
+func (o *EC2Options) Source(env *plugin.Env) plugin.Source {
+	return plugin.Minter{Env: env, Open: (&ec2{o, env}).withToken}
+}
 
 type ec2 struct {
 	options *EC2Options
 	env     *plugin.Env
 }
 
-func (s *ec2) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
-	var c *plugin.Credential
-	err := s.withToken(ctx, func(account plugin.Account, keys *ec2Keys) (err error) {
-		c, err = s.env.Ledger.Mint(ctx, account, keys, s.env.Refresh)
-		return err
-	})
-	return c, err
-}
-
-// Revoke deletes all keys that the profile has minted.
-func (s *ec2) Revoke(ctx context.Context, _ *plugin.Credential) error {
-	_, err := s.collect(ctx, true)
-	return err
-}
-
-// Collect deletes the keys that nobody wants any more.
-func (s *ec2) Collect(ctx context.Context) ([]string, error) { return s.collect(ctx, false) }
-
-func (s *ec2) collect(ctx context.Context, all bool) (ids []string, err error) {
-	err = s.withToken(ctx, func(account plugin.Account, keys *ec2Keys) (err error) {
-		ids, err = s.env.Ledger.Collect(ctx, account, keys, all)
-		return err
-	})
-	return ids, err
-}
-
 // withToken does something with a token of the profile below. A token that
 // turns out to be revoked is replaced once: that it was kept is our affair.
-func (s *ec2) withToken(ctx context.Context, do func(plugin.Account, *ec2Keys) error) error {
+func (s *ec2) withToken(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
 	for renew := false; ; renew = true {
 		token, err := s.env.From(ctx, renew)
 		if err != nil {
@@ -114,7 +91,7 @@ func (s *ec2) withToken(ctx context.Context, do func(plugin.Account, *ec2Keys) e
 		}
 		keys := &ec2Keys{options: s.options, token: token, project: project,
 			client: newClient(s.env.HTTP, a[plugin.AttrAuthURL], token.Token)}
-		err = do(plugin.Account{
+		err = do(plugin.Order{
 			Issuer: a[plugin.AttrAuthURL], Subject: a[plugin.AttrUserID], Scope: project, MaxAge: s.options.MaxAge,
 		}, keys)
 		if err == nil || renew || !keys.unauthorized {
@@ -150,21 +127,21 @@ func (k *ec2Keys) url(id string) string {
 	return k.client.ServiceURL(parts...)
 }
 
-func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Key, error) {
+func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var a struct {
 		Credentials []ec2Credential `json:"credentials"`
 	}
 	if _, err := k.client.Get(ctx, k.url(""), &a, nil); err != nil {
 		return nil, k.explain(err)
 	}
-	keys := map[string]plugin.Key{}
+	keys := map[string]plugin.Mark{}
 	for _, c := range a.Credentials {
-		keys[c.Access] = plugin.Key{Scope: c.TenantID}
+		keys[c.Access] = plugin.Mark{Scope: c.TenantID}
 	}
 	return keys, nil
 }
 
-func (k *ec2Keys) Create(ctx context.Context, _ plugin.Key) (*plugin.Credential, error) {
+func (k *ec2Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
 	var a struct{ Credential ec2Credential }
 	_, err := k.client.Post(plugin.SendOnce(ctx), k.url(""), map[string]string{"tenant_id": k.project}, &a, nil)
 	return k.credential(a.Credential, err)

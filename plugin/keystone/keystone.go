@@ -21,7 +21,8 @@ import (
 // Issuer gives Keystone tokens.
 var Issuer = plugin.Issuer{
 	Name:        "keystone",
-	Gives:       "token",
+	Gives:       plugin.KeystoneToken,
+	Takes:       map[plugin.Kind]string{plugin.Login: "auth_type: v3password", plugin.BearerToken: ""},
 	From:        "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID Connect, or another token",
 	New:         func() plugin.Options { return &Options{Verify: true} },
 	Aliases:     aliases,

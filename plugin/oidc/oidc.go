@@ -18,9 +18,11 @@ import (
 // Issuer gives tokens of OpenID Connect.
 var Issuer = plugin.Issuer{
 	Name:  "oidc",
-	Gives: "token",
-	From:  "any OpenID Connect or OAuth 2.0 issuer: client credentials, token exchange, a token file, GitHub Actions",
-	New:   func() plugin.Options { return &Options{} },
+	Gives: plugin.BearerToken,
+	APIServer: "the API server has to be configured for the token's issuer and audience " +
+		"(--oidc-issuer-url, or an AuthenticationConfiguration)",
+	From: "any OpenID Connect or OAuth 2.0 issuer: client credentials, token exchange, a token file, GitHub Actions",
+	New:  func() plugin.Options { return &Options{} },
 }
 
 // Options are the options of an oidc profile.

@@ -70,21 +70,21 @@ type request struct {
 func date(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // List returns the keys of the user.
-func (k *keys) List(ctx context.Context) (map[string]plugin.Key, error) {
+func (k *keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var a struct{ AccessKeys []accessKey }
 	if err := k.api.call(ctx, "ReadAccessKeys", request{UserName: k.options.UserName}, &a); err != nil {
 		return nil, err
 	}
 	k.there = a.AccessKeys
-	list := map[string]plugin.Key{}
+	list := map[string]plugin.Mark{}
 	for _, key := range k.there {
-		list[key.ID] = plugin.Key{Tag: key.Tag, Expires: key.expires()}
+		list[key.ID] = plugin.Mark{Tag: key.Tag, Expires: key.expires()}
 	}
 	return list, nil
 }
 
 // Create makes a key with the mark on it.
-func (k *keys) Create(ctx context.Context, mark plugin.Key) (*plugin.Credential, error) {
+func (k *keys) Create(ctx context.Context, mark plugin.Mark) (*plugin.Credential, error) {
 	r := request{UserName: k.options.UserName, ExpirationDate: date(mark.Expires), Tag: mark.Tag}
 	var a struct{ AccessKey accessKey }
 	err := k.api.call(plugin.SendOnce(ctx), "CreateAccessKey", r, &a)

@@ -19,7 +19,7 @@ import (
 // https://docs.outscale.com/en/userguide/OUTSCALE-Kubernetes-as-a-Service-OKS.html
 var Kube = plugin.Issuer{
 	Name:  "outscale-kube",
-	Gives: "client certificate",
+	Gives: plugin.ClientCertificate,
 	From:  "an outscale profile (from), or an access key: the kubeconfig of an OKS cluster",
 	New:   func() plugin.Options { return &KubeOptions{} },
 }

@@ -20,7 +20,7 @@ import (
 // jeton keeps a ledger of those that it makes.
 var Issuer = plugin.Issuer{
 	Name:        "outscale",
-	Gives:       "access key",
+	Gives:       plugin.AccessKey,
 	From:        "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
 	Mints:       true,
 	New:         func() plugin.Options { return &Options{} },
@@ -174,9 +174,14 @@ func checkLogin(accessKey string, secretKey plugin.SecretRef, login string, pass
 func (o *Options) ObjectStore() (region, endpoint string) { return o.Region, o.objectStore }
 
 // Source returns the source of access keys.
-func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
+func (o *Options) Source(env *plugin.Env) plugin.Source {
+	s := &source{options: o, env: env}
+	s.Minter = plugin.Minter{Env: env, Open: s.open}
+	return s
+}
 
 type source struct {
+	plugin.Minter
 	options *Options
 	env     *plugin.Env
 }
@@ -192,12 +197,12 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	if err != nil {
 		return nil, err
 	}
-	at := o.account()
-	if longest -= min(5*time.Minute, longest/10); longest > 0 && longest < at.Life { // clocks differ
+	order := o.order()
+	if longest -= min(5*time.Minute, longest/10); longest > 0 && longest < order.Life { // clocks differ
 		s.env.Log("%s: the account's policy does not let keys live longer than %s", s.env.Profile, longest)
-		at.Life = longest
+		order.Life = longest
 	}
-	c, err := s.env.Ledger.Mint(ctx, at, &keys{options: o, api: api}, s.env.Refresh)
+	c, err := s.env.Ledger.Mint(ctx, order, &keys{options: o, api: api}, s.env.Refresh)
 	if err != nil {
 		return nil, err
 	}
@@ -207,30 +212,22 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	return c, nil
 }
 
-// account is where the profile's keys are.
-func (o *Options) account() plugin.Account {
+// order says where the profile's keys are made.
+func (o *Options) order() plugin.Order {
 	subject := o.AccessKey + o.Login
 	if o.UserName != "" {
 		subject = o.UserName + " by " + subject
 	}
-	return plugin.Account{Issuer: o.Endpoint, Subject: subject, Life: o.Lifetime, Tag: o.Tag}
+	return plugin.Order{Issuer: o.Endpoint, Subject: subject, Life: o.Lifetime, Tag: o.Tag}
 }
 
-// Revoke deletes all keys that the profile has minted.
-func (s *source) Revoke(ctx context.Context, _ *plugin.Credential) error {
-	_, err := s.collect(ctx, true)
-	return err
-}
-
-// Collect deletes the keys that nobody wants any more.
-func (s *source) Collect(ctx context.Context) ([]string, error) { return s.collect(ctx, false) }
-
-func (s *source) collect(ctx context.Context, all bool) ([]string, error) {
+// open does something with the keys of the profile's user.
+func (s *source) open(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
 	api, err := s.api(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s.env.Ledger.Collect(ctx, s.options.account(), &keys{options: s.options, api: api}, all)
+	return do(s.options.order(), &keys{options: s.options, api: api})
 }
 
 // api returns the API as the profile's login opens it.

@@ -13,7 +13,7 @@ import (
 // no token of OVHcloud's.
 var Kube = plugin.Issuer{
 	Name:  "ovhcloud-kube",
-	Gives: "client certificate",
+	Gives: plugin.ClientCertificate,
 	From:  "an ovhcloud profile (from): the kubeconfig of a Managed Kubernetes cluster",
 	New:   func() plugin.Options { return &KubeOptions{} },
 }

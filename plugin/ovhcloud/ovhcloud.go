@@ -20,8 +20,10 @@ import (
 
 // Issuer gives tokens for OVHcloud's API.
 var Issuer = plugin.Issuer{
-	Name:        "ovhcloud",
-	Gives:       "token",
+	Name:  "ovhcloud",
+	Gives: plugin.BearerToken,
+	APIServer: "OVHcloud's managed clusters do not take the token of its API: " +
+		"plugin ovhcloud-kube, with from: PROFILE, gets their client certificate",
 	From:        "OVHcloud's API: a service account (OAuth 2.0 client credentials)",
 	New:         func() plugin.Options { return &Options{} },
 	EnvName:     "env-ovh",

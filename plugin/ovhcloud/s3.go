@@ -19,7 +19,7 @@ import (
 // https://eu.api.ovh.com/console/?section=%2Fcloud&branch=v1#post-/cloud/project/-serviceName-/user/-userId-/s3Credentials
 var S3 = plugin.Issuer{
 	Name:  "ovhcloud-s3",
-	Gives: "access key",
+	Gives: plugin.AccessKey,
 	From:  "an ovhcloud profile (from): s3Credentials of a Public Cloud user, rotated and removed by jeton",
 	Mints: true,
 	New:   func() plugin.Options { return &S3Options{} },
@@ -65,45 +65,22 @@ func (o *S3Options) Complete(common *plugin.Common) error {
 func (o *S3Options) ObjectStore() (region, endpoint string) { return o.Region, o.Endpoint }
 
 // Source returns the source of access keys.
-func (o *S3Options) Source(env *plugin.Env) plugin.Source { return &s3{o, env} }
+func (o *S3Options) Source(env *plugin.Env) plugin.Source {
+	return plugin.Minter{Env: env, Open: (&s3{o, env}).withKeys}
+}
 
 type s3 struct {
 	options *S3Options
 	env     *plugin.Env
 }
 
-// Fetch returns the profile's key, which it makes if there is none.
-func (s *s3) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
-	var c *plugin.Credential
-	err := s.withKeys(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
-		c, err = s.env.Ledger.Mint(ctx, account, keys, s.env.Refresh)
-		return err
-	})
-	return c, err
-}
-
-// Revoke deletes all keys that the profile has minted.
-func (s *s3) Revoke(ctx context.Context, _ *plugin.Credential) error {
-	_, err := s.collect(ctx, true)
-	return err
-}
-
-// Collect deletes the keys that nobody wants any more.
-func (s *s3) Collect(ctx context.Context) ([]string, error) { return s.collect(ctx, false) }
-
-func (s *s3) collect(ctx context.Context, all bool) (ids []string, err error) {
-	err = s.withKeys(ctx, func(account plugin.Account, keys *s3Keys) (err error) {
-		ids, err = s.env.Ledger.Collect(ctx, account, keys, all)
-		return err
-	})
-	return ids, err
-}
-
 // withKeys does something with the keys of the profile's user.
-func (s *s3) withKeys(ctx context.Context, do func(plugin.Account, *s3Keys) error) error {
+func (s *s3) withKeys(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
 	o := s.options
 	return withAPI(ctx, s.env, func(api *api) error {
-		return do(plugin.Account{Issuer: api.base, Subject: o.ServiceName + "/" + o.UserID, Scope: o.ServiceName, MaxAge: o.MaxAge}, &s3Keys{o, api})
+		return do(plugin.Order{
+			Issuer: api.base, Subject: o.ServiceName + "/" + o.UserID, Scope: o.ServiceName, MaxAge: o.MaxAge,
+		}, &s3Keys{o, api})
 	})
 }
 
@@ -121,21 +98,21 @@ func (k *s3Keys) path(id string) string {
 	return path
 }
 
-func (k *s3Keys) List(ctx context.Context) (map[string]plugin.Key, error) {
+func (k *s3Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var all []struct {
 		Access string `json:"access"`
 	}
 	if err := k.api.call(ctx, http.MethodGet, k.path(""), &all); err != nil {
 		return nil, err
 	}
-	keys := map[string]plugin.Key{}
+	keys := map[string]plugin.Mark{}
 	for _, c := range all {
-		keys[c.Access] = plugin.Key{Scope: k.options.ServiceName} // a user is in one project
+		keys[c.Access] = plugin.Mark{Scope: k.options.ServiceName} // a user is in one project
 	}
 	return keys, nil
 }
 
-func (k *s3Keys) Create(ctx context.Context, _ plugin.Key) (*plugin.Credential, error) {
+func (k *s3Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
 	var a struct {
 		Access string `json:"access"`
 		Secret string `json:"secret"`

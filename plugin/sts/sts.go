@@ -21,7 +21,8 @@ import (
 // Issuer gives temporary access keys.
 var Issuer = plugin.Issuer{
 	Name:        "sts",
-	Gives:       "access key",
+	Gives:       plugin.AccessKey,
+	Takes:       map[plugin.Kind]string{plugin.BearerToken: ""},
 	From:        "AWS STS, MinIO or Ceph: a role for another profile's token, or a session for its access key",
 	New:         func() plugin.Options { return &Options{} },
 	EnvName:     "env-aws",

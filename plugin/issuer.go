@@ -1,0 +1,186 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// An Issuer is a kind of source: what `plugin:` in a profile names.
+type Issuer struct {
+	Name  string
+	Gives Kind
+	From  string // what it says of itself in the README's table
+	Mints bool   // each profile's keys are its own, and recorded in a ledger
+	// Takes are the kinds of credential that it makes its own of, by `from`,
+	// and the options that this takes beside. What is made of the credential of
+	// one certain issuer is not in it.
+	Takes map[Kind]string
+	// APIServer tells what an API server of Kubernetes needs before it takes
+	// the credential, or is empty. PROFILE in it stands for the profile's name.
+	APIServer string
+
+	// New returns the options of a profile with their defaults.
+	New func() Options
+	// Aliases are other names of options, as existing configuration files
+	// have them: other name → option.
+	Aliases map[string]string
+
+	// EnvName is the reserved profile name for the identity in the
+	// environment, such as "env-os", or empty if the issuer knows none.
+	EnvName string
+	// Environment reports whether the environment holds a complete identity
+	// of this issuer and returns it as raw option values.
+	// It returns an error if the environment asks for what the issuer cannot.
+	Environment func(getenv func(string) string) (values map[string]Value, complete bool, err error)
+}
+
+// Options are the options of one profile: a pointer to a struct whose fields
+// have a `yaml` tag with the option's name and a `help` tag. Every field is
+// part of the cache key unless it is tagged `key:"-"`.
+type Options interface {
+	// Complete checks the options and fills in what depends on others.
+	Complete(common *Common) error
+	// Source returns the source. It does no work yet.
+	Source(env *Env) Source
+}
+
+// ObjectStore are [Options] of keys for S3, which know where that is.
+type ObjectStore interface {
+	// ObjectStore returns AWS's notion of a region and the address; either can be
+	// empty.
+	ObjectStore() (region, endpoint string)
+}
+
+// Layered are [Options] of which a profile makes its credential in two steps,
+// the first of which others can share: an unscoped token, of which each project
+// gets one.
+type Layered interface {
+	// Below returns the complete options of the first step, or nil.
+	Below() Options
+}
+
+// Ambient are [Options] of which the environment decides whose the credential
+// is.
+type Ambient interface {
+	// Variables returns the names of the variables that do.
+	Variables() []string
+}
+
+// Issuers are the kinds of source that there are, in the order in which an
+// identity in the environment is looked for.
+type Issuers []Issuer
+
+// Names returns the names of the issuers, sorted.
+func (l Issuers) Names() []string {
+	var names []string
+	for _, i := range l {
+		names = append(names, i.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Makers returns the names of the issuers that make a credential of the kind of
+// one of those in from.
+func (l Issuers) Makers(want, from Kind) (names []string) {
+	for _, i := range l {
+		for kind := range i.Takes {
+			if i.Gives == want && from&kind != 0 {
+				names = append(names, i.Name)
+				break
+			}
+		}
+	}
+	return names
+}
+
+// Giving returns the names of the issuers that give this kind and no other.
+func (l Issuers) Giving(kind Kind) (names []string) {
+	for _, i := range l {
+		if i.Gives == kind {
+			names = append(names, i.Name)
+		}
+	}
+	return names
+}
+
+// MakeOf returns what to write to make a credential of the kind want of one of the
+// kind have, which the profile gives, or "" if no issuer does.
+func (l Issuers) MakeOf(want, have Kind, profile string) string {
+	for _, i := range l {
+		options, ok := i.Takes[have]
+		if !ok || i.Gives != want {
+			continue
+		}
+		if options != "" {
+			options = ", " + options
+		}
+		return "make one of it: a profile with plugin: " + i.Name + options + " and from: " + profile
+	}
+	return ""
+}
+
+// FromEnvironment returns the profile of a reserved name, made from the
+// environment variables of the issuers' own tools: "env" takes the first
+// issuer with a complete identity, "env-os" and the like name one. It returns
+// nil if the environment holds no complete identity. others are the names of
+// further complete ones. What is wrong with one identity is an error only if
+// there is no other.
+func (l Issuers) FromEnvironment(name string, getenv func(string) string) (p *Profile, others []string, err error) {
+	for i := range l {
+		issuer := &l[i]
+		if issuer.EnvName == "" || name != "env" && name != issuer.EnvName {
+			continue
+		}
+		values, complete, e := issuer.Environment(getenv)
+		if e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		if !complete && name == "env" {
+			continue
+		}
+		if p != nil {
+			others = append(others, issuer.EnvName)
+			continue
+		}
+		p = &Profile{Name: name, Issuer: issuer, Options: issuer.New()}
+		targets := optionFields(p)
+		for _, option := range slices.Sorted(maps.Keys(values)) {
+			f, v := targets[option], values[option]
+			if err := f.setText(v); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", v.From(), err)
+			}
+		}
+		if err := p.complete(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if p != nil {
+		return p, others, nil
+	}
+	return nil, nil, err
+}
+
+// Incomplete returns an error that says what the identity in the environment
+// lacks, or nil if there is no beginning of one.
+func (l Issuers) Incomplete(getenv func(string) string) error {
+	for _, issuer := range l {
+		if issuer.EnvName == "" {
+			continue
+		}
+		if values, complete, err := issuer.Environment(getenv); err == nil && !complete && len(values) > 0 {
+			_, _, err := l.FromEnvironment(issuer.EnvName, getenv)
+			return err
+		}
+	}
+	return nil
+}
+
+// Reserved reports whether name is that of a profile made from the
+// environment.
+func (l Issuers) Reserved(name string) bool {
+	return name == "env" || slices.ContainsFunc(l, func(i Issuer) bool { return i.EnvName == name })
+}
