@@ -75,6 +75,9 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{path: path, root: root, held: map[string]bool{}}, nil
 }
 
+// ErrOpen is why a directory is refused that others can look into.
+var ErrOpen = errors.New("is open to others")
+
 // Path returns where d is.
 func (d *Dir) Path() string { return d.path }
 

@@ -34,7 +34,7 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 		return err
 	}
 	if i := slices.IndexFunc(names, foreign); i >= 0 {
-		return fmt.Errorf("is open to others (mode %04o) and holds %q, which is not jeton's; name a directory of jeton's own", info.Mode().Perm(), names[i])
+		return fmt.Errorf("%w (mode %04o) and holds %q, which is not jeton's; name a directory of jeton's own", ErrOpen, info.Mode().Perm(), names[i])
 	}
 	return root.Chmod(".", 0o700)
 }

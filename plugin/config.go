@@ -53,7 +53,7 @@ func (f *File) With(text []byte) (*File, error) {
 	edited := *f
 	edited.Text, edited.nodes, edited.names = text, map[string]*yaml.Node{}, nil
 	if err := edited.parse(text); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, err)
+		return nil, fmt.Errorf("%s: %w", f.Path, inFile(f.Path, err))
 	}
 	return &edited, nil
 }
@@ -85,7 +85,7 @@ func (f *File) parse(b []byte) error {
 		}
 		return eachPair(value, func(key, value *yaml.Node) error {
 			if err := CheckName(key.Value); err != nil {
-				return fmt.Errorf("line %d:%d: %w", key.Line, key.Column, err)
+				return atNode(key, err)
 			}
 			if f.issuers.Reserved(key.Value) {
 				return at(key, "profile name %q is reserved for the identity in the environment", key.Value)
@@ -107,6 +107,7 @@ func YAMLError(err error) error {
 	quotedText := regexp.MustCompile(`'[^']{2,}'`)
 	text := quotedText.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "'…'")
 	e := Errorf(Config, "is not valid YAML: %s", Shorten(text))
+	fmt.Sscanf(text, "line %d:", &e.Line) // the library has no other way to say it
 	switch {
 	case strings.Contains(text, "cannot start any token"):
 		return e.WithHint("YAML takes no tabs before a name; and a value that begins with @, %% or a backtick needs quotes")
@@ -145,7 +146,7 @@ func (f *File) Profile(name string) (*Profile, error) { return f.profile(name, n
 
 func (f *File) profile(name string, above []string) (*Profile, error) {
 	if slices.Contains(above, name) {
-		return nil, Errorf(Config, "%s: from goes in a circle: %s → %s", f.Path, strings.Join(above, " → "), name)
+		return nil, inFile(f.Path, Errorf(Config, "%s: from goes in a circle: %s → %s", f.Path, strings.Join(above, " → "), name))
 	}
 	var p *Profile
 	var err error
@@ -166,7 +167,7 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 		return nil, f.noProfile(name, above)
 	}
 	if p, err = f.decode(name, node); err != nil {
-		return nil, fmt.Errorf("%s: profile %s: %w", f.Path, name, err)
+		return nil, fmt.Errorf("%s: profile %s: %w", f.Path, name, inFile(f.Path, err))
 	}
 	if p.Common.From != "" {
 		if p.Base, err = f.profile(p.Common.From, append(above, name)); err != nil {
@@ -179,9 +180,35 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 		if option := p.places[strings.TrimSuffix(word, ":")]; option != nil {
 			node = option
 		}
-		return nil, fmt.Errorf("%s: profile %s: line %d:%d: %w", f.Path, name, node.Line, node.Column, err)
+		return nil, fmt.Errorf("%s: profile %s: %w", f.Path, name, inFile(f.Path, atNode(node, err)))
 	}
 	return p, nil
+}
+
+// Check returns an error if d cannot be a profile of f. It is about d alone: where d
+// would stand in the file is not in it.
+func (f *File) Check(d Draft) error {
+	p, err := f.decode(d.Name, d.node())
+	if err != nil {
+		return err
+	}
+	return p.complete()
+}
+
+// inFile returns err as one of the file at path.
+func inFile(path string, err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.Path = path
+	}
+	return err
+}
+
+// atNode returns err as one about what stands at n.
+func atNode(n *yaml.Node, err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		e.Line, e.Column = n.Line, n.Column
+	}
+	return fmt.Errorf("line %d:%d: %w", n.Line, n.Column, err)
 }
 
 // noProfile says that there is no profile of that name, and which there are.
@@ -190,6 +217,7 @@ func (f *File) noProfile(name string, above []string) error {
 	if len(above) > 0 {
 		e = Errorf(Config, "%s: profile %s: from: there is no profile %q", f.Path, above[len(above)-1], Shorten(name))
 	}
+	e.Path = f.Path
 	others := slices.DeleteFunc(slices.Clone(f.names), func(other string) bool { return slices.Contains(above, other) })
 	if nearest := Nearest(name, others); nearest != "" {
 		return e.WithMeant(name, nearest)

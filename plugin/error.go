@@ -30,6 +30,14 @@ type Error struct {
 	Text string
 	Hint string // what to do next, one line, or empty
 	Fix  string // a command line for a POSIX shell that does it, or empty
+	// Path, Line and Column say where in which file the error is, as far as that is
+	// known: counted from 1, and 0 or empty if it is not. The text says it too.
+	Path         string
+	Line, Column int
+	// Variable is the environment variable that is at fault, or empty.
+	Variable string
+	// Proxy says that a proxy is at fault, and not the server behind it.
+	Proxy bool
 	// Meant is what was probably meant by Written, if that is a misspelt name.
 	Written, Meant string
 	// Remember is for how long nobody should ask the issuer again; 0 if the

@@ -282,6 +282,7 @@ func ConnectionError(err error, host string) error {
 	var dial *net.OpError
 	var dns *net.DNSError
 	e.Unsent = errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &dns)
+	e.Proxy = proxyFailed(err)
 	var unknown x509.UnknownAuthorityError
 	if alert(err) == certificateRequired {
 		return e.WithHint("name yours: cert_file and key_file")
@@ -308,16 +309,21 @@ func alert(err error) string {
 	return ""
 }
 
+// proxyFailed reports whether err is a failure to get as far as the server.
+func proxyFailed(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "proxyconnect"
+}
+
 func connectionTrouble(err error) string {
 	var dns *net.DNSError
 	var unknown x509.UnknownAuthorityError
 	var wrongHost x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
-	var op *net.OpError
 	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.As(err, &op) && op.Op == "proxyconnect":
+	case proxyFailed(err):
 		return "the proxy cannot be reached"
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // net/http has no type for it
 		return "does not speak TLS on this port"

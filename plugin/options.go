@@ -270,9 +270,15 @@ func eachPair(n *yaml.Node, do func(key, value *yaml.Node) error) error {
 	return nil
 }
 
-// at returns an Error at a line and a column of the configuration.
+// at returns an Error at a line and a column of the configuration, or one that names
+// no place if n is in no file.
 func at(n *yaml.Node, format string, args ...any) *Error {
-	return Errorf(Config, "line "+strconv.Itoa(n.Line)+":"+strconv.Itoa(n.Column)+": "+format, args...)
+	if n.Line > 0 {
+		format = "line " + strconv.Itoa(n.Line) + ":" + strconv.Itoa(n.Column) + ": " + format
+	}
+	e := Errorf(Config, format, args...)
+	e.Line, e.Column = n.Line, n.Column
+	return e
 }
 
 // ResolveAs returns the secret that is the value of an option of env's profile.

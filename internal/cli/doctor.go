@@ -12,9 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -123,25 +121,20 @@ func (c *checkup) looked(format string, args ...any) {
 	c.Looked = append(c.Looked, fmt.Sprintf(format, args...))
 }
 
-var atLine = regexp.MustCompile(`\bline (\d+)(?::(\d+))?`)
-
 // failed adds err, which has to do with the configuration file or a profile in it.
 func (c *checkup) failed(check, profile string, err error) {
 	e := plugin.AsError(err)
-	where, fix, what := "", e.Fix, e.Text
-	if c.file != nil && strings.Contains(e.Text, c.file.Path) || c.file == nil {
+	where, fix, what := e.Path, e.Fix, e.Text
+	if c.file == nil {
 		where = c.configPath()
 	}
-	line := atLine.FindStringSubmatch(e.Text)
-	if line != nil && where != "" {
-		where += ":" + line[1]
+	if e.Line > 0 && where != "" {
+		where += fmt.Sprintf(":%d", e.Line)
 	}
 	switch {
 	case fix != "":
-	case line != nil && line[2] != "" && e.Meant != "":
-		n, _ := strconv.Atoi(line[1])
-		column, _ := strconv.Atoi(line[2])
-		fix = plugin.Substitute(c.configPath(), n, column, e.Written, e.Meant)
+	case e.Column > 0 && e.Meant != "":
+		fix = plugin.Substitute(c.configPath(), e.Line, e.Column, e.Written, e.Meant)
 	case c.getenv("JETON_CONFIG") != "" && c.cli.Config == "" && c.file == nil && !exists(c.getenv("JETON_CONFIG")):
 		where, fix = "JETON_CONFIG", "unset JETON_CONFIG"
 	case where != "":
@@ -196,13 +189,13 @@ func (c *checkup) environment() {
 	}
 	p, others, err := c.app.issuers.FromEnvironment("env", c.getenv)
 	switch {
-	case err != nil && c.getenv("OS_CLOUD") != "":
+	case err != nil && plugin.AsError(err).Variable != "":
 		e := plugin.AsError(err)
-		fix := "unset OS_CLOUD"
+		fix := "unset " + e.Variable
 		if e.Meant != "" {
-			fix = plugin.ShellWords("export", "OS_CLOUD="+e.Meant)
+			fix = plugin.ShellWords("export", e.Variable+"="+e.Meant)
 		}
-		c.add("environment", plugin.Wrong, "", "OS_CLOUD", e.Text, fix)
+		c.add("environment", plugin.Wrong, "", e.Variable, e.Text, fix)
 	case err != nil:
 		c.add("environment", plugin.Wrong, "", "", inOneLine(err), "")
 	case len(others) > 0 && c.getenv("JETON_PROFILE") == "":
@@ -273,7 +266,7 @@ func (c *checkup) keep(ctx context.Context, check, path string, err error, varia
 		fix = "unset " + variable
 	case missing == nil && !info.IsDir():
 		fix = plugin.ShellWords("mv", path, path+".bak")
-	case missing == nil && strings.Contains(err.Error(), "is open to others"):
+	case missing == nil && errors.Is(err, cache.ErrOpen):
 		fix = plugin.ShellWords("chmod", "700", path)
 	case check == "cache":
 		fix = `export JETON_CACHE_DIR="$(mktemp -d)"`
@@ -486,7 +479,7 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 	if p.Err != nil {
 		e := plugin.AsError(p.Err)
 		fix := e.Fix
-		if list := plugin.ThoseSet(c.getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); strings.Contains(e.Text, "proxy") && len(list) > 0 {
+		if list := plugin.ThoseSet(c.getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); e.Proxy && len(list) > 0 {
 			fix = "unset " + strings.Join(list, " ")
 		}
 		what := e.Text

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -319,6 +318,9 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *p
 			s.Ref = ref
 		}
 	}
+	if err := f.Check(*d); err != nil {
+		return nil, "", err
+	}
 	text, err := plugin.WithProfile(f.Text, *d, keeper.force)
 	if err != nil {
 		return nil, "", err
@@ -328,11 +330,7 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *keeper, d *p
 		_, err = edited.Profile(d.Name)
 	}
 	if err != nil {
-		// The file that it is about is not written.
-		e := plugin.AsError(err)
-		e.Text = strings.TrimPrefix(strings.TrimPrefix(e.Text, f.Path+": "), "profile "+d.Name+": ")
-		e.Text = regexp.MustCompile(`(^|: )line \d+:\d+: `).ReplaceAllString(e.Text, "$1")
-		return nil, "", e
+		return nil, "", err
 	}
 	same := bytes.Equal(text, f.Text) && f.Has(d.Name)
 	done := "written to"

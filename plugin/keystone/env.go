@@ -45,7 +45,7 @@ func (l *login) openCloud() error {
 	}
 	if err != nil {
 		e := plugin.AsError(err)
-		e.Text = "OS_CLOUD: " + e.Text
+		e.Text, e.Variable = "OS_CLOUD: "+e.Text, "OS_CLOUD"
 		return e
 	}
 	return nil
