@@ -50,6 +50,15 @@ type Error struct {
 	Unsent bool
 }
 
+// A ProfileError is an error with the profile that it is about.
+type ProfileError struct {
+	Profile string
+	Err     error
+}
+
+func (e *ProfileError) Error() string { return e.Profile + ": " + e.Err.Error() }
+func (e *ProfileError) Unwrap() error { return e.Err }
+
 // Errorf returns an Error.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Text: fmt.Sprintf(format, args...)}

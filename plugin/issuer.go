@@ -27,6 +27,9 @@ type Issuer struct {
 	// have them: other name → option.
 	Aliases map[string]string
 
+	// Imports are the files of the issuer's own tools that profiles can be made of.
+	Imports []Import
+
 	// EnvName is the reserved profile name for the identity in the
 	// environment, such as "env-os", or empty if the issuer knows none.
 	EnvName string
@@ -80,6 +83,14 @@ func (l Issuers) Names() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Imports returns what profiles can be made of.
+func (l Issuers) Imports() (imports []Import) {
+	for _, i := range l {
+		imports = append(imports, i.Imports...)
+	}
+	return imports
 }
 
 // Makers returns the names of the issuers that make a credential of the kind of

@@ -46,13 +46,32 @@ func (k Keyring) Get(ctx context.Context, name string) (Secret, error) {
 	return cleanSecret([]byte(value))
 }
 
-// Set stores s under name, in the place of what is there.
+// Set stores s under name, in the place of what is there, and looks whether it is
+// there then.
 func (k Keyring) Set(ctx context.Context, name string, s Secret) error {
 	err := k.call(ctx, func() error { return keyring.Set(keyringService, name, s.Reveal()) })
 	if errors.Is(err, keyring.ErrSetDataTooBig) {
 		return Errorf(Config, "keyring: the secret is too large for it").WithHint("keep it in a file: {file: PATH}")
 	}
-	return keyringError(err)
+	if err != nil {
+		return keyringError(err)
+	}
+	stored, err := k.Get(ctx, name)
+	if err == nil && stored.Reveal() != s.Reveal() {
+		err = Errorf(Output, "keyring: it has not kept the secret %q", name)
+	}
+	return err
+}
+
+// CheckSecretName returns an error if name cannot be that of a secret in the keyring.
+func CheckSecretName(name string) error {
+	err := CheckName(name)
+	if err == nil {
+		return nil
+	}
+	e := AsError(err)
+	e.Code, e.Text = Usage, "secret: "+e.Text
+	return e
 }
 
 // Delete removes the secret called name, or returns an error wrapping

@@ -17,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -38,32 +37,32 @@ type cli struct {
 // has it: to look through all of them would take longer than most commands do.
 type verb struct {
 	name, help string
-	grammar    func() any
+	grammar    func(plugin.Issuers) any
 }
 
 var verbs = []verb{
-	{"get", "Print a credential.", func() any { return &getCmd{} }},
-	{"exec", "Run a command with a credential in its environment.", func() any { return &execCmd{} }},
-	{"logout", "Revoke a credential and forget it.", func() any { return &logoutCmd{} }},
-	{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", func() any { return &rejectCmd{} }},
-	{"status", "Show the profiles and what is kept for them.", func() any { return &statusCmd{} }},
-	{"doctor", "Look for what is wrong, as each caller would, and say what puts it right.", func() any { return &doctorCmd{} }},
-	{"inspect", "Show who a credential is, and what its issuer offers.", func() any { return &inspectCmd{} }},
-	{"import", "Make profiles of what other tools are configured with: openrc, clouds, env, ovh or outscale.", func() any { return &importCmd{} }},
-	{"setup", "Set up aws, kubectl or openstack for a profile.", func() any { return &setupCmd{} }},
-	{"secret", "Keep a secret in the system's keyring: set or rm.", func() any { return &secretCmd{} }},
-	{"gc", "Remove what has expired, and keys that nobody wants.", func() any { return &gcCmd{} }},
-	{"completion", "Print what has a shell complete jeton's words.", func() any { return &completionCmd{} }},
-	{"man", "Print the manual page.", func() any { return &manCmd{} }},
-	{"version", "Print the version.", func() any { return &versionCmd{} }},
+	{"get", "Print a credential.", func(plugin.Issuers) any { return &getCmd{} }},
+	{"exec", "Run a command with a credential in its environment.", func(plugin.Issuers) any { return &execCmd{} }},
+	{"logout", "Revoke a credential and forget it.", func(plugin.Issuers) any { return &logoutCmd{} }},
+	{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", func(plugin.Issuers) any { return &rejectCmd{} }},
+	{"status", "Show the profiles and what is kept for them.", func(plugin.Issuers) any { return &statusCmd{} }},
+	{"doctor", "Look for what is wrong, as each caller would, and say what puts it right.", func(plugin.Issuers) any { return &doctorCmd{} }},
+	{"inspect", "Show who a credential is, and what its issuer offers.", func(plugin.Issuers) any { return &inspectCmd{} }},
+	{"import", "Make profiles of what other tools are configured with.", func(l plugin.Issuers) any { return newImportCmd(l) }},
+	{"setup", "Set up aws, kubectl or openstack for a profile.", func(plugin.Issuers) any { return &setupCmd{} }},
+	{"secret", "Keep a secret in the system's keyring: set or rm.", func(plugin.Issuers) any { return &secretCmd{} }},
+	{"gc", "Remove what has expired, and keys that nobody wants.", func(plugin.Issuers) any { return &gcCmd{} }},
+	{"completion", "Print what has a shell complete jeton's words.", func(plugin.Issuers) any { return &completionCmd{} }},
+	{"man", "Print the manual page.", func(plugin.Issuers) any { return &manCmd{} }},
+	{"version", "Print the version.", func(plugin.Issuers) any { return &versionCmd{} }},
 }
 
 // grammar returns the commands as kong wants them, those in args whole.
-func grammar(args []string) (options []kong.Option) {
+func grammar(args []string, issuers plugin.Issuers) (options []kong.Option) {
 	for _, c := range verbs {
 		var g any = &struct{}{}
 		if slices.Contains(args, c.name) {
-			g = c.grammar()
+			g = c.grammar(issuers)
 		}
 		options = append(options, kong.DynamicCommand(c.name, c.help, "", g))
 	}
@@ -205,7 +204,7 @@ func (a *app) run(args []string) (code plugin.Code) {
 // parser returns what reads a command line: the commands in names whole, and the
 // others by name.
 func (a *app) parser(names []string) (*kong.Kong, error) {
-	return kong.New(&a.cli, append(grammar(names),
+	return kong.New(&a.cli, append(grammar(names, a.issuers),
 		kong.Name("jeton"), kong.Description(description),
 		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
 		kong.Writers(a.stdout, a.stderr),
@@ -225,7 +224,7 @@ func (a *app) failAll(err error) (code plugin.Code) {
 		}
 		return code
 	}
-	var named *profileError
+	var named *plugin.ProfileError
 	var status exitStatus
 	switch {
 	case err == nil:
@@ -233,7 +232,7 @@ func (a *app) failAll(err error) (code plugin.Code) {
 	case errors.As(err, &status):
 		return plugin.Code(status)
 	case errors.As(err, &named):
-		return a.fail(named.profile, named.err)
+		return a.fail(named.Profile, named.Err)
 	}
 	return a.fail("", err)
 }
@@ -252,21 +251,12 @@ func (a *app) fail(profile string, err error) plugin.Code {
 	return e.Code
 }
 
-// A profileError is an error with the profile that it is about.
-type profileError struct {
-	profile string
-	err     error
-}
-
-func (e *profileError) Error() string { return e.profile + ": " + e.err.Error() }
-func (e *profileError) Unwrap() error { return e.err }
-
 // about returns err as one of the profile p.
 func about(p *plugin.Profile, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &profileError{p.Name, err}
+	return &plugin.ProfileError{Profile: p.Name, Err: err}
 }
 
 // An exitStatus ends the run with a status and no message.
@@ -318,7 +308,7 @@ func (a *app) readConfig(required bool) (*plugin.File, error) {
 			}
 		} else {
 			var err error
-			if path, err = a.directory("XDG_CONFIG_HOME", xdg.ConfigHome); err != nil {
+			if path, err = plugin.ConfigDir(a.getenv); err != nil {
 				return nil, plugin.Errorf(plugin.Config, "%v, so that there is no configuration file", err).
 					WithHint("set HOME, or name the file: --config FILE")
 			}
@@ -346,7 +336,7 @@ func (a *app) profile(name string) (*plugin.Profile, error) {
 	if name == "" {
 		p, others, err := a.issuers.FromEnvironment("env", a.getenv)
 		if err != nil {
-			return nil, &profileError{"env", err}
+			return nil, &plugin.ProfileError{Profile: "env", Err: err}
 		}
 		incomplete := ""
 		if p == nil {
@@ -407,16 +397,6 @@ func checkFormat(p *plugin.Profile) error {
 	return e
 }
 
-// directory returns jeton's directory in base, which the XDG variable of that
-// name or else the home directory decides.
-func (a *app) directory(variable, base string) (string, error) {
-	home, err := os.UserHomeDir()
-	if (err != nil || !filepath.IsAbs(home)) && !filepath.IsAbs(a.getenv(variable)) {
-		return "", errors.New("neither HOME nor " + variable + " is set to an absolute path")
-	}
-	return filepath.Join(base, "jeton"), nil
-}
-
 // open opens the cache and the state directory. Nothing that is wrong with
 // them fails a command.
 func (a *app) open(ctx context.Context, keep bool) {
@@ -425,7 +405,7 @@ func (a *app) open(ctx context.Context, keep bool) {
 		a.why = cache.ErrNoCache
 		return
 	}
-	path, err := a.directory("XDG_STATE_HOME", xdg.StateHome)
+	path, err := plugin.StateDir(a.getenv)
 	if err == nil {
 		a.state, err = cache.OpenDir(path)
 	}
@@ -433,11 +413,7 @@ func (a *app) open(ctx context.Context, keep bool) {
 		a.state, a.why = nil, err
 	}
 	var dir *cache.Dir
-	path, err = a.getenv("JETON_CACHE_DIR"), nil
-	if path == "" {
-		path, err = a.directory("XDG_CACHE_HOME", xdg.CacheHome)
-	}
-	if err == nil {
+	if path, err = plugin.CacheDir(a.getenv); err == nil {
 		dir, err = cache.OpenDir(path)
 	}
 	if err == nil {

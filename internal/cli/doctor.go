@@ -17,8 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/adrg/xdg"
-
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
@@ -153,7 +151,7 @@ func (c *checkup) configPath() string {
 			return path
 		}
 	}
-	path, _ := c.directory("XDG_CONFIG_HOME", xdg.ConfigHome)
+	path, _ := plugin.ConfigDir(c.getenv)
 	return filepath.Join(path, "config.yaml")
 }
 
@@ -209,13 +207,13 @@ func (c *checkup) environment() {
 
 // directories looks at where things are kept, and opens that.
 func (c *checkup) directories(ctx context.Context) {
-	state, err := c.directory("XDG_STATE_HOME", xdg.StateHome)
+	state, err := plugin.StateDir(c.getenv)
 	c.keep(ctx, "state", state, err, "XDG_STATE_HOME")
-	dir, variable := c.getenv("JETON_CACHE_DIR"), "JETON_CACHE_DIR"
-	if err = nil; dir == "" {
-		variable = "XDG_CACHE_HOME"
-		dir, err = c.directory(variable, xdg.CacheHome)
+	variable := "XDG_CACHE_HOME"
+	if c.getenv("JETON_CACHE_DIR") != "" {
+		variable = "JETON_CACHE_DIR"
 	}
+	dir, err := plugin.CacheDir(c.getenv)
 	c.keep(ctx, "cache", dir, err, variable)
 	stderr := c.stderr
 	c.stderr = io.Discard // it is in the findings

@@ -33,14 +33,14 @@ Examples:
 }
 
 func (s *secretSetCmd) Run(ctx context.Context, a *app) error {
-	if err := checkSecretName(s.Name); err != nil {
+	if err := plugin.CheckSecretName(s.Name); err != nil {
 		return err
 	}
 	secret, err := a.readSecret(ctx, "Secret "+s.Name+": ")
 	if err != nil {
 		return err
 	}
-	if err := a.storeSecret(ctx, s.Name, secret); err != nil {
+	if err := (plugin.Keyring{Getenv: a.getenv}).Set(ctx, s.Name, secret); err != nil {
 		return err
 	}
 	return a.dropStandingOn(ctx, s.Name)
@@ -55,20 +55,10 @@ func (*secretRmCmd) Help() string {
 }
 
 func (s *secretRmCmd) Run(ctx context.Context, a *app) error {
-	if err := checkSecretName(s.Name); err != nil {
+	if err := plugin.CheckSecretName(s.Name); err != nil {
 		return err
 	}
 	return plugin.Keyring{Getenv: a.getenv}.Delete(ctx, s.Name)
-}
-
-func checkSecretName(name string) error {
-	err := plugin.CheckName(name)
-	if err == nil {
-		return nil
-	}
-	e := plugin.AsError(err)
-	e.Code, e.Text = plugin.Usage, "secret: "+e.Text
-	return e
 }
 
 // readSecret reads a secret from standard input, or if that is a terminal,
@@ -89,19 +79,6 @@ func (a *app) readSecret(ctx context.Context, question string) (plugin.Secret, e
 			WithHint("pass it on standard input")
 	}
 	return secret, err
-}
-
-// storeSecret puts a secret into the keyring, and looks whether it is there.
-func (a *app) storeSecret(ctx context.Context, name string, secret plugin.Secret) error {
-	keyring := plugin.Keyring{Getenv: a.getenv}
-	if err := keyring.Set(ctx, name, secret); err != nil {
-		return err
-	}
-	stored, err := keyring.Get(ctx, name)
-	if err == nil && stored.Reveal() != secret.Reveal() {
-		err = plugin.Errorf(plugin.Output, "keyring: it has not kept the secret %q", name)
-	}
-	return err
 }
 
 // dropStandingOn forgets what was obtained with the secret of that name in the

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/adrg/xdg"
-
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/cache/hit"
 	"github.com/jeton-cli/jeton/plugin"
@@ -26,7 +24,7 @@ var indirect = []string{"OS_CLOUD", "OSC_PROFILE"}
 // it depends on secrets in the environment or standard output would not take it at
 // once: package hit has answered if not.
 func (a *app) leftBehind() ([]byte, hit.Note) {
-	dir, err := a.directory("XDG_STATE_HOME", xdg.StateHome)
+	dir, err := plugin.StateDir(a.getenv)
 	if err != nil {
 		return nil, hit.Note{}
 	}

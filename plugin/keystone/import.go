@@ -1,12 +1,103 @@
 package keystone
 
 import (
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
+
+// imports are the files that a login at Keystone is taken over from.
+var imports = []plugin.Import{
+	{Name: "openrc", Help: "Take over an openrc file.", New: func() plugin.Importer { return &importOpenrc{} }},
+	{Name: "clouds", Help: "Take over clouds of a clouds.yaml.", New: func() plugin.Importer { return &importClouds{} }},
+	{Name: "env", Help: "Take over the identity in the environment.", New: func() plugin.Importer { return &importEnv{} }},
+}
+
+type importOpenrc struct {
+	File string `arg:"" help:"The file that a shell would source."`
+	Name string `arg:"" optional:"" help:"Name of the profile; by default that of the file."`
+}
+
+func (*importOpenrc) Help() string {
+	return "The file is read and never run: what it would ask for, or have a program print, is left to --secret."
+}
+
+// Drafts returns the profile of the file.
+func (i *importOpenrc) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
+	b, err := plugin.ReadOwnFile(i.File, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	openrc, err := ReadOpenrc(b, env.Getenv)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", i.File, err)
+	}
+	name := i.Name
+	if name == "" {
+		name = profileNameOf(i.File)
+	}
+	d, err := openrc.Draft(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", i.File, err)
+	}
+	return []plugin.Draft{d}, nil
+}
+
+// profileNameOf makes a name of that of an openrc file: "web" of
+// web-openrc.sh, "openstack" of openrc.
+func profileNameOf(path string) string {
+	name := filepath.Base(path)
+	name = strings.TrimSuffix(name, filepath.Ext(name))
+	name = strings.Trim(strings.Replace(name, "openrc", "", 1), "-_. ")
+	if plugin.CheckName(name) != nil {
+		return "openstack"
+	}
+	return name
+}
+
+type importClouds struct {
+	Args []string `arg:"" optional:"" name:"file-or-cloud" help:"A clouds.yaml, and names of clouds in it; by default the one that openstack finds, and all clouds."`
+	As   string   `help:"Name of the profile, if there is one cloud." placeholder:"NAME"`
+}
+
+func (*importClouds) Help() string {
+	return "secure.yaml and clouds-public.yaml are merged as openstack does it."
+}
+
+// Drafts returns the profiles of the clouds.
+func (i *importClouds) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
+	path, names := plugin.FileFirst(i.Args, ".yaml", ".yml", ".json")
+	clouds, err := ReadClouds(path, env.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return plugin.DraftsOf(clouds.Path, i.As, names, clouds.Names, clouds.Draft)
+}
+
+type importEnv struct {
+	Name string `arg:"" help:"Name of the profile."`
+}
+
+func (*importEnv) Help() string {
+	return "Makes a profile of the OS_ variables, as a sourced openrc file leaves them, or of the cloud that OS_CLOUD names."
+}
+
+// Drafts returns the profile of the identity in the environment.
+func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
+	l := &login{getenv: env.Getenv, values: map[string]plugin.Value{}}
+	if err := l.openCloud(); err != nil {
+		return nil, err
+	}
+	d, err := l.draft(i.Name, env.Variables, given)
+	if err != nil {
+		return nil, err
+	}
+	return []plugin.Draft{d}, nil
+}
 
 // Draft returns the profile that the file sets up.
 func (o *Openrc) Draft(name string) (plugin.Draft, error) {
@@ -56,16 +147,6 @@ func (c *Clouds) Draft(name string) (plugin.Draft, error) {
 	}
 	l := &login{cloud: found, values: map[string]plugin.Value{}, getenv: func(string) string { return "" }}
 	return l.draft(name, nil, given)
-}
-
-// EnvironmentDraft returns the profile of the identity in the environment.
-// names are those of all its variables.
-func EnvironmentDraft(name string, names []string, getenv func(string) string) (plugin.Draft, error) {
-	l := &login{getenv: getenv, values: map[string]plugin.Value{}}
-	if err := l.openCloud(); err != nil {
-		return plugin.Draft{}, err
-	}
-	return l.draft(name, names, given)
 }
 
 // given returns a secret that is known.

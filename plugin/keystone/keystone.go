@@ -26,6 +26,7 @@ var Issuer = plugin.Issuer{
 	From:        "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID Connect, or another token",
 	New:         func() plugin.Options { return &Options{Verify: true} },
 	Aliases:     aliases,
+	Imports:     imports,
 	EnvName:     "env-os",
 	Environment: environment,
 }

@@ -158,17 +158,6 @@ func (c *Config) Draft(name string) (plugin.Draft, error) {
 	return d, err
 }
 
-// EnvironmentDraft returns the profile that the environment describes, or nil
-// if there is none in it.
-func EnvironmentDraft(name string, getenv func(string) string) (*plugin.Draft, error) {
-	values, complete, err := environment(getenv)
-	if err != nil || !complete {
-		return nil, err
-	}
-	d, err := draft(name, values)
-	return &d, err
-}
-
 func draft(name string, values map[string]plugin.Value) (plugin.Draft, error) {
 	if err := method(values, ""); err != nil {
 		return plugin.Draft{}, err

@@ -24,6 +24,7 @@ var Issuer = plugin.Issuer{
 	From:        "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
 	Mints:       true,
 	New:         func() plugin.Options { return &Options{} },
+	Imports:     []plugin.Import{{Name: "outscale", Help: "Take over profiles of Outscale's config.json, or what OSC_ variables say.", New: func() plugin.Importer { return &importConfig{} }}},
 	EnvName:     "env-osc",
 	Environment: environment,
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +25,7 @@ var Issuer = plugin.Issuer{
 		"plugin ovhcloud-kube, with from: PROFILE, gets their client certificate",
 	From:        "OVHcloud's API: a service account (OAuth 2.0 client credentials)",
 	New:         func() plugin.Options { return &Options{} },
+	Imports:     []plugin.Import{{Name: "ovh", Help: "Take over the service account of an ovh.conf.", New: func() plugin.Importer { return &importConf{} }}},
 	EnvName:     "env-ovh",
 	Environment: environment,
 }
@@ -200,90 +200,4 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		return nil, false, nil // it belongs to another way to log in
 	}
 	return values, len(values) == 3, nil
-}
-
-// ReadConf reads an ovh.conf, the file of OVHcloud's own tools, and returns the
-// service account in it under the options of a profile.
-//
-// https://github.com/ovh/go-ovh#configuration
-func ReadConf(path string) (map[string]plugin.Value, error) {
-	b, err := plugin.ReadOwnFile(path, 1<<20)
-	if err != nil {
-		return nil, err
-	}
-	sections, err := parseConf(string(b))
-	if err != nil {
-		e := plugin.AsError(err)
-		e.Text = path + ": " + e.Text
-		return nil, e
-	}
-	name := sections["default"]["endpoint"]
-	if name == "" {
-		name = "ovh-eu" // as the tools do
-	}
-	account := sections[name]
-	if account["client_id"] == "" || account["client_secret"] == "" {
-		e := plugin.Errorf(plugin.Config, "%s: there are no client_id and client_secret in [%s]", path, plugin.Shorten(name))
-		if account["application_key"] != "" {
-			return nil, e.WithHint("its application key is of the former way to log in, which jeton does not use: make a service account, POST /me/api/oauth2/client")
-		}
-		return nil, e.WithHint("make a service account: POST /me/api/oauth2/client")
-	}
-	values := map[string]plugin.Value{}
-	set := func(option, text string) {
-		values[option] = plugin.Value{Place: option + " in " + path, Key: option, Text: text}
-	}
-	set("endpoint", name)
-	set("client_id", account["client_id"])
-	set("client_secret", account["client_secret"])
-	return values, nil
-}
-
-// parseConf reads the INI dialect of ovh.conf: sections of names and values, and
-// comments in lines of their own.
-func parseConf(text string) (map[string]map[string]string, error) {
-	sections := map[string]map[string]string{}
-	section := ""
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		if line[0] == '[' {
-			name, ok := strings.CutSuffix(line[1:], "]")
-			if !ok {
-				return nil, plugin.Errorf(plugin.Config, "line %d: a section needs a closing bracket", n)
-			}
-			section = strings.TrimSpace(name)
-			continue
-		}
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || section == "" {
-			return nil, plugin.Errorf(plugin.Config, "line %d: must be NAME=VALUE below a [section]", n)
-		}
-		if sections[section] == nil {
-			sections[section] = map[string]string{}
-		}
-		value = strings.TrimSpace(value)
-		if unquoted, err := strconv.Unquote(value); err == nil && strings.HasPrefix(value, `"`) {
-			value = unquoted
-		}
-		sections[section][strings.TrimSpace(name)] = value
-	}
-	return sections, nil
-}
-
-// Draft returns the profile that an ovh.conf sets up.
-func Draft(name, path string) (plugin.Draft, error) {
-	values, err := ReadConf(path)
-	if err != nil {
-		return plugin.Draft{}, err
-	}
-	d := plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
-		return plugin.DraftSecret{Value: plugin.NewSecret(v.Text)}
-	})
-	d.Notes = append(d.Notes, "take client_id and client_secret out of "+path+": beside the token of jeton exec, OVHcloud's tools refuse them")
-	return d, nil
 }

@@ -1,0 +1,40 @@
+package plugin
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/adrg/xdg"
+)
+
+// ConfigDir returns the directory of config.yaml.
+func ConfigDir(getenv func(string) string) (string, error) {
+	return directory(getenv, "XDG_CONFIG_HOME", xdg.ConfigHome)
+}
+
+// StateDir returns the directory of what must not be lost: the pepper of the keys,
+// the ledger of minted keys, imported secrets.
+func StateDir(getenv func(string) string) (string, error) {
+	return directory(getenv, "XDG_STATE_HOME", xdg.StateHome)
+}
+
+// CacheDir returns the directory of what can be fetched again.
+func CacheDir(getenv func(string) string) (string, error) {
+	if path := getenv("JETON_CACHE_DIR"); path != "" {
+		return path, nil
+	}
+	return directory(getenv, "XDG_CACHE_HOME", xdg.CacheHome)
+}
+
+// directory returns jeton's directory in base, which the XDG variable of that
+// name or else the home directory decides.
+//
+// https://specifications.freedesktop.org/basedir-spec/latest/
+func directory(getenv func(string) string, variable, base string) (string, error) {
+	home, err := os.UserHomeDir()
+	if (err != nil || !filepath.IsAbs(home)) && !filepath.IsAbs(getenv(variable)) {
+		return "", errors.New("neither HOME nor " + variable + " is set to an absolute path")
+	}
+	return filepath.Join(base, "jeton"), nil
+}
