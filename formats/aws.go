@@ -73,9 +73,9 @@ func SetupAWS(c *Caller) (*Edit, []string, error) {
 		Find: findSection(name),
 		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
 			if !ok {
-				lead, old = behind(text, true), []byte("["+name+"]"+newline(text))
+				lead, old = behind(text, true), []byte("["+name+"]"+plugin.LineEnd(text))
 			}
-			return lead, awsSettings(old, settings, newline(text)), nil
+			return lead, awsSettings(old, settings, plugin.LineEnd(text)), nil
 		},
 	}}}
 	return e, awsNotes(c), nil

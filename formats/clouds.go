@@ -93,7 +93,7 @@ func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, and not jeton's", plugin.Shorten(c.As)).
 					WithHint("take another name: --as NAME")
 			}
-			indent := d.indent("clouds")
+			indent := d.Indent("clouds")
 			if indent == "" {
 				indent = "  "
 			}
@@ -104,7 +104,7 @@ func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 					fmt.Fprintf(&b, "  %s\n", c.marker())
 				}
 			}
-			return behind(text[:start], false), indented(b.String(), indent, text), nil
+			return behind(text[:start], false), plugin.Indented(b.String(), indent, text), nil
 		},
 	}
 }

@@ -31,10 +31,10 @@ func kubeconfigs(c *Caller) (paths []string) {
 type kubeconfig struct {
 	path string
 	text []byte
-	*lined
+	*plugin.Lines
 }
 
-func readKubeconfigs(c *Caller, parse func(text []byte) (*lined, error)) (files []kubeconfig, err error) {
+func readKubeconfigs(c *Caller, parse func(text []byte) (*plugin.Lines, error)) (files []kubeconfig, err error) {
 	for _, path := range kubeconfigs(c) {
 		text, err := c.ReadFile(path)
 		if err != nil {
@@ -53,12 +53,12 @@ func readKubeconfigs(c *Caller, parse func(text []byte) (*lined, error)) (files 
 // entry, or nil.
 func named(files []kubeconfig, list, name string) (*kubeconfig, *yaml.Node) {
 	for i := range files {
-		_, value := get(files[i].root, list)
+		_, value := plugin.Get(files[i].Root, list)
 		if value == nil {
 			continue
 		}
 		for _, element := range value.Content {
-			if _, n := get(element, "name"); n != nil && n.Value == name {
+			if _, n := plugin.Get(element, "name"); n != nil && n.Value == name {
 				return &files[i], element
 			}
 		}
@@ -68,8 +68,8 @@ func named(files []kubeconfig, list, name string) (*kubeconfig, *yaml.Node) {
 
 // contextUser returns the user in an entry of contexts, or nil.
 func contextUser(entry *yaml.Node) *yaml.Node {
-	_, context := get(entry, "context")
-	_, user := get(context, "user")
+	_, context := plugin.Get(entry, "context")
+	_, user := plugin.Get(context, "user")
 	return user
 }
 
@@ -180,12 +180,12 @@ func findContextUser(context string) func(text []byte) (int, int, bool, error) {
 		if err != nil {
 			return 0, 0, false, err
 		}
-		_, entry := named([]kubeconfig{{text: text, lined: d}}, "contexts", context)
+		_, entry := named([]kubeconfig{{text: text, Lines: d}}, "contexts", context)
 		scalar := contextUser(entry)
 		if scalar == nil || scalar.Kind != yaml.ScalarNode {
 			return 0, 0, false, plugin.Errorf(plugin.Config, "there is no context %s with a user any more", plugin.Shorten(context))
 		}
-		start := d.lines[scalar.Line-1] + scalar.Column - 1
+		start := d.Line(scalar.Line) + scalar.Column - 1
 		end := start + len(scalar.Value)
 		switch scalar.Style {
 		case yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle:
@@ -218,7 +218,7 @@ func userRegion(user string, c *Caller) Region {
 			if err != nil {
 				return nil, nil, err
 			}
-			if _, entry := named([]kubeconfig{{text: text, lined: d}}, "users", user); ok {
+			if _, entry := named([]kubeconfig{{text: text, Lines: d}}, "users", user); ok {
 				if command, _ := execOf(entry); command == c.Argv[0] {
 					return nil, old, nil
 				}
@@ -229,8 +229,8 @@ func userRegion(user string, c *Caller) Region {
 				fmt.Fprintf(&b, "      - %s\n", scalarOf(arg))
 			}
 			b.WriteString("      interactiveMode: IfAvailable\n      installHint: install jeton, or run jeton setup kubernetes again if it has moved\n")
-			start, _, _, err := d.item("users", user)
-			return behind(text[:start], false), indented(b.String(), d.indent("users"), text), err
+			start, _, _, err := d.Item("users", "name", user)
+			return behind(text[:start], false), plugin.Indented(b.String(), d.Indent("users"), text), err
 		},
 	}
 }
@@ -281,9 +281,9 @@ func NeedsKubeconfig(c *plugin.Credential, program string) bool {
 // are as they were: the credential is not for their clusters. path is where the file
 // will be, and the variable has the clients find it.
 func Kubeconfig(c *Caller, command []string, path string) ([]byte, Variable, error) {
-	files, err := readKubeconfigs(c, func(text []byte) (*lined, error) {
-		root, err := parseYAML(text)
-		return &lined{root: root}, err
+	files, err := readKubeconfigs(c, func(text []byte) (*plugin.Lines, error) {
+		root, err := plugin.ParseYAML(text)
+		return &plugin.Lines{Root: root}, err
 	})
 	if err != nil {
 		return nil, Variable{}, err
@@ -298,7 +298,7 @@ func Kubeconfig(c *Caller, command []string, path string) ([]byte, Variable, err
 	}
 	name := contextOf(command)
 	for _, f := range files {
-		if _, current := get(f.root, "current-context"); name == "" && current != nil {
+		if _, current := plugin.Get(f.Root, "current-context"); name == "" && current != nil {
 			name = current.Value
 		}
 	}
@@ -308,7 +308,7 @@ func Kubeconfig(c *Caller, command []string, path string) ([]byte, Variable, err
 	}
 	var context map[string]any
 	if _, entry := named(files, "contexts", name); entry != nil {
-		if _, value := get(entry, "context"); value == nil || value.Decode(&context) != nil || context["cluster"] == nil {
+		if _, value := plugin.Get(entry, "context"); value == nil || value.Decode(&context) != nil || context["cluster"] == nil {
 			return nil, Variable{}, plugin.Errorf(plugin.Config, "context %s names no cluster", plugin.Shorten(name))
 		}
 	} else {
@@ -375,11 +375,11 @@ func allow(c *Caller) (*Edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := parseYAML(text)
+	root, err := plugin.ParseYAML(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if _, policy := get(root, "credentialPluginPolicy"); policy == nil || policy.Value != "Allowlist" {
+	if _, policy := plugin.Get(root, "credentialPluginPolicy"); policy == nil || policy.Value != "Allowlist" {
 		return nil, nil
 	}
 	program := c.Argv[0]
@@ -391,8 +391,8 @@ func allow(c *Caller) (*Edit, error) {
 			if err != nil || ok {
 				return nil, old, err
 			}
-			start, _, _, err := d.item(allowlist, program)
-			return behind(text[:start], false), indented("- command: "+scalarOf(program)+"\n", d.indent(allowlist), text), err
+			start, _, _, err := d.Item(allowlist, entryKey(allowlist), program)
+			return behind(text[:start], false), plugin.Indented("- command: "+scalarOf(program)+"\n", d.Indent(allowlist), text), err
 		},
 	}}}, nil
 }

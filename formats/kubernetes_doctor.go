@@ -40,7 +40,7 @@ func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 			findings = append(findings, unreadable(check, path, err))
 			continue
 		}
-		root, err := parseYAML(text)
+		root, err := plugin.ParseYAML(text)
 		if err != nil {
 			findings = append(findings, unreadable(check, path, err))
 			continue
@@ -48,7 +48,7 @@ func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 		if text != nil {
 			there = append(there, path)
 		}
-		files = append(files, kubeconfig{path, text, &lined{root: root}})
+		files = append(files, kubeconfig{path, text, &plugin.Lines{Root: root}})
 	}
 	if list := c.Getenv("KUBECONFIG"); list != "" && len(there) < len(files) {
 		fix := unset("KUBECONFIG")
@@ -59,9 +59,9 @@ func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 	}
 	looked := map[string]bool{}
 	for i := range files {
-		_, contexts := get(files[i].root, "contexts")
-		for _, entry := range entriesOf(contexts) {
-			_, name := get(entry, "name")
+		_, contexts := plugin.Get(files[i].Root, "contexts")
+		for _, entry := range plugin.Entries(contexts) {
+			_, name := plugin.Get(entry, "name")
 			user := contextUser(entry)
 			if name == nil || user == nil {
 				continue
@@ -77,8 +77,8 @@ func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 				continue
 			}
 			profile, _ := asked(argv)
-			_, context := get(entry, "context")
-			if _, cluster := get(context, "cluster"); cluster != nil {
+			_, context := plugin.Get(entry, "context")
+			if _, cluster := plugin.Get(context, "cluster"); cluster != nil {
 				if f, _ := named(files, "clusters", cluster.Value); f == nil {
 					where := place(files[i].path, cluster.Line)
 					add(plugin.Wrong, profile, where, "context "+name.Value+" is of a cluster that is not there: "+cluster.Value, plugin.EditAt(where))
@@ -107,12 +107,12 @@ func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u exe
 	if strings.Contains(argv[0], "/") && !filepath.IsAbs(argv[0]) { // which kubectl takes from the file on
 		argv[0] = filepath.Join(filepath.Dir(file.path), argv[0])
 	}
-	_, users := get(file.root, "users")
+	_, users := plugin.Get(file.Root, "users")
 	redo := func(profile string) string {
 		if profile == "" { // it is the environment's
 			return plugin.EditAt(where)
 		}
-		lines := (file.root.Style|users.Style)&yaml.FlowStyle == 0
+		lines := (file.Root.Style|users.Style)&yaml.FlowStyle == 0
 		if lines && (name != "jeton-"+profile || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"})) {
 			return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context="+context)
 		}
@@ -175,11 +175,11 @@ func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.
 	if err != nil {
 		return nil // kubectl goes on without
 	}
-	root, err := parseYAML(text)
+	root, err := plugin.ParseYAML(text)
 	if err != nil {
 		return []plugin.Finding{unreadable("kubernetes", path, err)}
 	}
-	_, policy := get(root, "credentialPluginPolicy")
+	_, policy := plugin.Get(root, "credentialPluginPolicy")
 	if policy == nil {
 		return nil
 	}
@@ -189,11 +189,11 @@ func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.
 		findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile, Where: where,
 			What: "credentialPluginPolicy is DenyAll: kubectl runs no program to log in", Fix: plugin.EditAt(where)})
 	case "Allowlist":
-		_, list := get(root, allowlist)
-		if !slices.ContainsFunc(entriesOf(list), func(entry *yaml.Node) bool {
-			_, command := get(entry, "command")
+		_, list := plugin.Get(root, allowlist)
+		if !slices.ContainsFunc(plugin.Entries(list), func(entry *yaml.Node) bool {
+			_, command := plugin.Get(entry, "command")
 			if command == nil { // as it is called since Kubernetes 1.36
-				_, command = get(entry, "name")
+				_, command = plugin.Get(entry, "name")
 			}
 			return command != nil && same(command.Value, program)
 		}) {

@@ -27,7 +27,7 @@ func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 		text, err = c.ReadFile(path)
 	}
 	if err == nil {
-		_, err = parseYAML(text)
+		_, err = plugin.ParseYAML(text)
 	}
 	if err != nil {
 		return append(findings, unreadable(check, path, err)), 0

@@ -168,14 +168,23 @@ func find(name string) func(text []byte) (int, int, bool, error) {
 	return nil
 }
 
+// findItem finds the entry of that name in a list; in the list of programs, by its command.
 func findItem(list, name string) func(text []byte) (int, int, bool, error) {
 	return func(text []byte) (int, int, bool, error) {
 		d, err := parseLines(text)
 		if err != nil {
 			return 0, 0, false, err
 		}
-		return d.item(list, name)
+		return d.Item(list, entryKey(list), name)
 	}
+}
+
+// entryKey returns what tells the entries of a list apart.
+func entryKey(list string) string {
+	if list == allowlist {
+		return "command"
+	}
+	return "name"
 }
 
 // A Caller is what setup knows of who runs it.
@@ -212,17 +221,9 @@ func absolute(path string) string {
 	return path
 }
 
-// newline returns the line end of a file.
-func newline(text []byte) string {
-	if line, _, ok := bytes.Cut(text, []byte("\n")); ok && bytes.HasSuffix(line, []byte("\r")) {
-		return "\r\n"
-	}
-	return "\n"
-}
-
 // behind returns what has to stand between text and something new at its end.
 func behind(text []byte, blank bool) []byte {
-	end := newline(text)
+	end := plugin.LineEnd(text)
 	switch {
 	case len(text) == 0:
 		return nil
@@ -237,152 +238,24 @@ func behind(text []byte, blank bool) []byte {
 	return nil
 }
 
-// A lined is a YAML file by its lines.
-type lined struct {
-	text  []byte
-	lines []int // where each begins; one more for the end
-	root  *yaml.Node
-}
-
-func parseLines(text []byte) (*lined, error) {
-	d := &lined{text: text}
+// parseLines reads a YAML file of a caller that is to be edited by lines.
+func parseLines(text []byte) (*plugin.Lines, error) {
 	if plugin.OddBreaks(text) {
 		return nil, errLayout()
 	}
-	for at := 0; at < len(text); {
-		d.lines = append(d.lines, at)
-		i := bytes.IndexByte(text[at:], '\n')
-		if i < 0 {
-			break
-		}
-		at += i + 1
-	}
-	d.lines = append(d.lines, len(text))
-	root, err := parseYAML(text)
+	d, err := plugin.ParseLines(text)
 	if err != nil {
 		return nil, err
 	}
-	if root != nil && (root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0 || aliased(root)) {
+	if d.Root != nil && (d.Root.Kind != yaml.MappingNode || plugin.Flow(d.Root) || aliased(d.Root)) {
 		return nil, errLayout()
 	}
-	d.root = root
 	return d, nil
 }
 
 // aliased reports whether something in n stands for what is written elsewhere.
 func aliased(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, aliased)
-}
-
-// parseYAML returns the root of a YAML file, or nil if there is nothing in it.
-func parseYAML(text []byte) (*yaml.Node, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, plugin.YAMLError(err)
-	}
-	if doc.Kind == 0 || doc.Content[0].Tag == "!!null" {
-		return nil, nil
-	}
-	return doc.Content[0], nil
-}
-
-// get returns the key and the value of that name in the mapping, or nil.
-func get(m *yaml.Node, name string) (key, value *yaml.Node) {
-	if m == nil || m.Kind != yaml.MappingNode {
-		return nil, nil
-	}
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == name {
-			return m.Content[i], m.Content[i+1]
-		}
-	}
-	return nil, nil
-}
-
-// section returns the lines, from 0, of what the key at the top has in it, without
-// what is empty or a comment behind it.
-func (d *lined) section(key *yaml.Node) (first, end int) {
-	end = len(d.lines) - 1
-	for i := 0; i < len(d.root.Content); i += 2 {
-		if k := d.root.Content[i]; k.Line > key.Line && k.Line-1 < end {
-			end = k.Line - 1
-		}
-	}
-	return key.Line, d.content(key.Line, end)
-}
-
-// content returns end without the lines before it that are empty or comments.
-func (d *lined) content(first, end int) int {
-	for end > first {
-		line := bytes.TrimSpace(d.text[d.lines[end-1]:d.lines[end]])
-		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) && !bytes.Equal(line, []byte("...")) {
-			break
-		}
-		end--
-	}
-	return end
-}
-
-// entriesOf returns the elements of a sequence, or the keys of a mapping.
-func entriesOf(value *yaml.Node) (entries []*yaml.Node) {
-	switch {
-	case value == nil:
-	case value.Kind == yaml.SequenceNode:
-		return value.Content
-	case value.Kind == yaml.MappingNode:
-		for i := 0; i < len(value.Content); i += 2 {
-			entries = append(entries, value.Content[i])
-		}
-	}
-	return entries
-}
-
-// nameOf returns what tells an entry of the list from the others, or nil.
-func nameOf(list string, value, entry *yaml.Node) *yaml.Node {
-	if value.Kind == yaml.MappingNode {
-		return entry
-	}
-	key := "name"
-	if list == allowlist {
-		key = "command"
-	}
-	_, name := get(entry, key)
-	return name
-}
-
-// item returns where the entry with that name of the list, or mapping, is, or where
-// a new one goes.
-func (d *lined) item(list, name string) (start, end int, ok bool, err error) {
-	if d.root == nil {
-		return len(d.text), len(d.text), false, nil
-	}
-	key, value := get(d.root, list)
-	if key == nil {
-		return len(d.text), len(d.text), false, nil
-	}
-	entries := entriesOf(value)
-	if len(entries) == 0 {
-		return d.lines[key.Line], d.lines[key.Line], false, nil
-	}
-	if value.Style&yaml.FlowStyle != 0 {
-		return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: %s is not written in lines, an entry each", key.Line, list)
-	}
-	_, last := d.section(key)
-	for i, element := range entries {
-		line := element.Line - 1
-		before := d.text[d.lines[line]:min(len(d.text), d.lines[line]+element.Column-1)]
-		if dash := bytes.TrimSpace(before); value.Kind == yaml.SequenceNode && string(dash) != "-" || value.Kind == yaml.MappingNode && len(dash) > 0 {
-			return 0, 0, false, plugin.Errorf(plugin.Config, "line %d: an entry of %s does not begin a line", element.Line, list)
-		}
-		next := last
-		if i+1 < len(entries) {
-			next = entries[i+1].Line - 1
-		}
-		if n := nameOf(list, value, element); n != nil && n.Value == name {
-			return d.lines[line], d.lines[d.content(line, next)], true, nil
-		}
-	}
-	return d.lines[last], d.lines[last], false, nil
 }
 
 // head is the region of the line "list:", which has to be there, with nothing
@@ -395,24 +268,24 @@ func head(list string) Region {
 			if err != nil {
 				return 0, 0, false, err
 			}
-			key, _ := get(d.root, list)
+			key, _ := plugin.Get(d.Root, list)
 			if key == nil {
 				return len(text), len(text), false, nil
 			}
-			return d.lines[key.Line-1], d.lines[key.Line], true, nil
+			return d.Line(key.Line), d.Line(key.Line + 1), true, nil
 		},
 		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
 			d, err := parseLines(text)
 			if err != nil {
 				return nil, nil, err
 			}
-			if _, value := get(d.root, list); ok && (len(value.Content) > 0 || value.Value != "" && value.Tag != "!!null") {
+			if _, value := plugin.Get(d.Root, list); ok && (len(value.Content) > 0 || value.Value != "" && value.Tag != "!!null") {
 				return nil, old, nil
 			}
 			if ok && bytes.Equal(bytes.TrimSpace(old), []byte(list+":")) {
 				return nil, old, nil
 			}
-			return behind(text, false), []byte(list + ":" + newline(text)), nil
+			return behind(text, false), []byte(list + ":" + plugin.LineEnd(text)), nil
 		},
 	}
 }
@@ -423,28 +296,6 @@ func empty(text []byte, list string) bool {
 	if err != nil {
 		return false
 	}
-	_, value := get(d.root, list)
+	_, value := plugin.Get(d.Root, list)
 	return value == nil || len(value.Content) == 0
-}
-
-// indent returns by how much the elements of the list are.
-func (d *lined) indent(list string) string {
-	_, value := get(d.root, list)
-	entries := entriesOf(value)
-	if len(entries) == 0 {
-		return ""
-	}
-	line := entries[0].Line - 1
-	text := d.text[d.lines[line]:d.lines[line+1]]
-	return string(text[:len(text)-len(bytes.TrimLeft(text, " "))])
-}
-
-// indented returns the block of lines with the indent before each, in the line ends
-// of text.
-func indented(block, indent string, text []byte) []byte {
-	var b bytes.Buffer
-	for line := range strings.Lines(block) {
-		b.WriteString(indent + strings.TrimSuffix(line, "\n") + newline(text))
-	}
-	return b.Bytes()
 }

@@ -150,206 +150,111 @@ func (r SecretRef) node() *yaml.Node {
 // else in it byte for byte as it was. A profile of that name which says the
 // same is left as it is; another one is an error, or with replace, makes way.
 func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
-	e := &edit{text: config, lines: bytes.SplitAfter(config, []byte("\n"))}
-	if err := e.parse(); err != nil {
-		return nil, err
-	}
-	wanted := d.node()
-	at := e.end() // the line before which the profile goes
-	if former := e.profile(d.Name); former != nil {
-		switch {
-		case sameNode(former.value, wanted):
-			return config, nil
-		case !replace:
-			return nil, Errorf(Config, "profile %s is already there (line %d), and it is another one", d.Name, former.key.Line).
-				WithHint("take another name, or replace it: --force")
-		}
-		at = e.remove(former)
-	}
-	block, err := e.block(d.Name, wanted)
+	l, err := profileLines(config)
 	if err != nil {
 		return nil, err
 	}
-	result := bytes.Join(e.lines[:at], nil)
-	if len(result) > 0 && !bytes.HasSuffix(result, []byte("\n")) {
-		result = append(result, e.newline...)
-	}
-	result = append(append(result, block...), bytes.Join(e.lines[at:], nil)...)
-	return result, e.verify(result, d.Name, wanted)
-}
-
-// An edit is a change of a configuration file by lines. The YAML library tells
-// where things stand, and does not write: it would lay out the file anew.
-type edit struct {
-	text     []byte
-	lines    [][]byte // with their ends
-	newline  string
-	indent   int // of the profiles' names
-	root     *yaml.Node
-	profiles *yaml.Node // or nil
-	key      *yaml.Node // of profiles, or nil
-}
-
-// A place is a profile in the file.
-type place struct {
-	key, value *yaml.Node
-	next       int // the line, from 0, of what follows
-}
-
-func (e *edit) parse() error {
-	e.newline, e.indent = "\n", 2
-	if bytes.HasSuffix(e.lines[0], []byte("\r\n")) {
-		e.newline = "\r\n"
-	}
-	if OddBreaks(e.text) {
-		return e.cannot("some of its lines end with neither LF nor CRLF")
-	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(e.text, &doc); err != nil {
-		return YAMLError(err)
-	}
-	if doc.Kind == 0 {
-		return nil
-	}
-	e.root = doc.Content[0]
-	if e.root.Kind == yaml.ScalarNode && e.root.Tag == "!!null" && e.root.Value == "" {
-		e.root = nil
-		return nil
-	}
-	if e.root.Kind != yaml.MappingNode || e.root.Style&yaml.FlowStyle != 0 {
-		return e.cannot("it is not written in lines, a setting each")
-	}
-	for i := 0; i < len(e.root.Content); i += 2 {
-		if e.root.Content[i].Value == "profiles" {
-			e.key, e.profiles = e.root.Content[i], e.root.Content[i+1]
+	wanted := d.node()
+	key, profiles := Get(l.Root, "profiles")
+	start, end, there, err := l.Item("profiles", "", d.Name)
+	switch {
+	case err != nil:
+		return nil, cannotEdit("it has what cannot be put right by lines")
+	case there:
+		name, former := Get(profiles, d.Name)
+		if sameNode(former, wanted) {
+			return config, nil
 		}
+		if !replace {
+			return nil, Errorf(Config, "profile %s is already there (line %d), and it is another one", d.Name, name.Line).
+				WithHint("take another name, or replace it: --force")
+		}
+	case key == nil || l.Last(key):
+		start, end = len(config), len(config)
 	}
-	switch p := e.profiles; {
-	case p == nil, p.Tag == "!!null" && p.Value == "":
-	case p.Kind != yaml.MappingNode, p.Style&yaml.FlowStyle != 0 || len(p.Content) == 0:
-		return e.cannot("\"profiles:\" is not written in lines, a profile each")
-	default:
-		e.indent = p.Content[0].Column - 1
+	block, err := l.profile(d.Name, wanted)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	before := bytes.Clone(config[:start])
+	if len(before) > 0 && !bytes.HasSuffix(before, []byte("\n")) {
+		before = append(before, LineEnd(config)...)
+	}
+	result := bytes.Join([][]byte{before, block, config[end:]}, nil)
+	return result, verify(l, result, d.Name, wanted)
 }
 
-// OddBreaks reports whether text has line breaks of YAML's that nobody writes in earnest:
-// by its count of lines no place is found then.
-func OddBreaks(text []byte) bool {
-	return bytes.ContainsAny(bytes.ReplaceAll(text, []byte("\r\n"), nil), "\r\u0085\u2028\u2029")
+// profileLines reads a configuration file that is to be edited by lines.
+func profileLines(text []byte) (*Lines, error) {
+	if OddBreaks(text) {
+		return nil, cannotEdit("some of its lines end with neither LF nor CRLF")
+	}
+	l, err := ParseLines(text)
+	if err != nil {
+		return nil, err
+	}
+	if l.Root != nil && (l.Root.Kind != yaml.MappingNode || Flow(l.Root)) {
+		return nil, cannotEdit("it is not written in lines, a setting each")
+	}
+	if _, p := Get(l.Root, "profiles"); p != nil && (p.Tag != "!!null" || p.Value != "") &&
+		(p.Kind != yaml.MappingNode || Flow(p) || len(p.Content) == 0) {
+		return nil, cannotEdit("\"profiles:\" is not written in lines, a profile each")
+	}
+	return l, nil
 }
 
-func (e *edit) cannot(why string) *Error {
+func cannotEdit(why string) *Error {
 	return Errorf(Config, "the file cannot be edited without changing its layout: %s", why).
 		WithHint("write it in lines, as the README does, and try again")
 }
 
-func (e *edit) profile(name string) *place {
-	if e.profiles == nil || e.profiles.Kind != yaml.MappingNode {
-		return nil
-	}
-	content := e.profiles.Content
-	for i := 0; i < len(content); i += 2 {
-		if content[i].Value != name {
-			continue
-		}
-		next := e.sectionEnd()
-		if i+2 < len(content) {
-			next = content[i+2].Line - 1
-		}
-		return &place{content[i], content[i+1], e.content(content[i].Line, next)}
-	}
-	return nil
-}
-
-// sectionEnd returns the line, from 0, before which the profiles end.
-func (e *edit) sectionEnd() int {
-	for i := 0; e.root != nil && i < len(e.root.Content); i += 2 {
-		if key := e.root.Content[i]; e.key != nil && key.Line > e.key.Line {
-			return e.content(e.key.Line, key.Line-1)
-		}
-	}
-	return len(e.lines)
-}
-
-// content returns the end of what stands in the lines from first to end,
-// without the empty lines and comments behind it, which may be about what
-// follows.
-func (e *edit) content(first, end int) int {
-	for end > first {
-		line := bytes.TrimSpace(e.lines[end-1])
-		if len(line) > 0 && line[0] != '#' {
-			break
-		}
-		end--
-	}
-	return end
-}
-
-// end returns the line before which a new profile goes.
-func (e *edit) end() int {
-	if e.key == nil {
-		return len(e.lines)
-	}
-	return e.sectionEnd()
-}
-
-// remove takes a profile out, and returns the line where it began.
-func (e *edit) remove(p *place) int {
-	first := p.key.Line - 1
-	e.lines = append(append([][]byte{}, e.lines[:first]...), e.lines[p.next:]...)
-	return first
-}
-
-// block returns the lines of a profile.
-func (e *edit) block(name string, value *yaml.Node) ([]byte, error) {
+// profile returns the lines of a profile, as they are to stand in l.
+func (l *Lines) profile(name string, value *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{text(name), value}}); err != nil {
 		return nil, fmt.Errorf("profile %s: %w", name, err)
 	}
-	var block bytes.Buffer
-	if e.key == nil {
-		block.WriteString("profiles:" + e.newline)
+	indent := l.Indent("profiles")
+	if indent == "" {
+		indent = "  "
 	}
-	for line := range strings.Lines(b.String()) {
-		fmt.Fprintf(&block, "%*s%s%s", e.indent, "", strings.TrimSuffix(line, "\n"), e.newline)
+	block := Indented(b.String(), indent, l.Text)
+	if key, _ := Get(l.Root, "profiles"); key == nil {
+		block = append([]byte("profiles:"+LineEnd(l.Text)), block...)
 	}
-	return block.Bytes(), nil
+	return block, nil
 }
 
-// verify reports whether result has the profile, and nothing else has changed
-// its meaning.
-func (e *edit) verify(result []byte, name string, wanted *yaml.Node) error {
-	after := &edit{text: result, lines: bytes.SplitAfter(result, []byte("\n"))}
-	failed := e.cannot("it has what cannot be put right by lines")
-	if after.parse() != nil {
-		return failed
-	}
-	p := after.profile(name)
-	if p == nil || !sameNode(p.value, wanted) {
-		return failed
-	}
-	rest := func(e *edit) *yaml.Node {
-		m := &yaml.Node{Kind: yaml.MappingNode}
-		for i := 0; e.root != nil && i < len(e.root.Content); i += 2 {
-			if e.root.Content[i] != e.key {
-				m.Content = append(m.Content, e.root.Content[i:i+2]...)
-			}
+// verify returns an error unless result is l with the profile, and nothing else has
+// changed its meaning.
+func verify(l *Lines, result []byte, name string, wanted *yaml.Node) error {
+	after, err := profileLines(result)
+	if err == nil {
+		_, profiles := Get(after.Root, "profiles")
+		if _, p := Get(profiles, name); p != nil && sameNode(p, wanted) && sameNode(l.without(name), after.without(name)) {
+			return nil
 		}
-		for i := 0; e.profiles != nil && i < len(e.profiles.Content); i += 2 {
-			if e.profiles.Content[i].Value != name {
-				m.Content = append(m.Content, text("profile "+e.profiles.Content[i].Value), e.profiles.Content[i+1])
-			}
+	}
+	return cannotEdit("it has what cannot be put right by lines")
+}
+
+// without returns all that is in a configuration file but the profile of that name.
+func (l *Lines) without(name string) *yaml.Node {
+	m := &yaml.Node{Kind: yaml.MappingNode}
+	key, profiles := Get(l.Root, "profiles")
+	for i := 0; l.Root != nil && i < len(l.Root.Content); i += 2 {
+		if l.Root.Content[i] != key {
+			m.Content = append(m.Content, l.Root.Content[i:i+2]...)
 		}
-		return m
 	}
-	if !sameNode(rest(e), rest(after)) {
-		return failed
+	for i := 0; profiles != nil && i < len(profiles.Content); i += 2 {
+		if profiles.Content[i].Value != name {
+			m.Content = append(m.Content, text("profile "+profiles.Content[i].Value), profiles.Content[i+1])
+		}
 	}
-	return nil
+	return m
 }
 
 // sameNode reports whether a and b mean the same: mappings in any order.
