@@ -23,14 +23,6 @@ const (
 	aheadLimit = 5 * time.Second  // one fetch while a valid credential is at hand
 	waitLimit  = 18 * time.Second // for another process to fetch
 
-	// floor is the rest of its life at which a credential is no longer handed
-	// out if a new one can be had; a sixth of a short life.
-	floor = 30 * time.Second
-
-	// A clock that was set back by more than this makes everything kept seem
-	// to come from the future.
-	clockSlack = time.Minute
-
 	maxBackoff = 30 * time.Second
 
 	// maxDocument is the largest document in bytes that is kept: in base64 it is less
@@ -68,66 +60,6 @@ func (c *Cache) DocumentKey(p *plugin.Profile, name string, getenv func(string) 
 	return newKey(c.Pepper, inputs, nil), err
 }
 
-// A Policy says what the caller needs of a credential.
-type Policy struct {
-	Profile, Config string
-	// MinTTL is the life in which the caller's tool would come back for more.
-	// It asks for no more than a third of the credential's life.
-	MinTTL time.Duration
-	// AtLeast is the life that the user asks for, however long.
-	AtLeast time.Duration
-	// Since, if not zero, asks for a credential issued after it.
-	Since      time.Time
-	RenewAfter time.Duration // renew ahead at this age
-	MaxTTL     time.Duration // never use what is older
-	// Level says that it is not for a profile, but for a level of one or
-	// several.
-	Level bool
-	// Kept, if not nil, is told of a new credential once it is kept, or why it
-	// could not be, and before anybody has it. Its error is that of the fetch.
-	Kept func(ctx context.Context, c *plugin.Credential, why error) error
-}
-
-type verdict int
-
-const (
-	useless verdict = iota // fetch a new one, and wait for it
-	aging                  // good still, but it is time to fetch a new one
-	good
-)
-
-// judge says what e is worth at the time now.
-func (p Policy) judge(e *entry, now time.Time) verdict {
-	if e == nil || e.Created.After(now.Add(clockSlack)) || e.Created.Before(p.Since) {
-		return useless
-	}
-	age := max(0, now.Sub(e.Created))
-	if p.MaxTTL > 0 && age >= p.MaxTTL {
-		return useless
-	}
-	result := good
-	if p.RenewAfter > 0 && age >= p.RenewAfter || !e.Renew.IsZero() && !now.Before(e.Renew) {
-		result = aging
-	}
-	if e.Expires.IsZero() {
-		return result
-	}
-	left, life := e.Expires.Sub(now), e.Expires.Sub(e.Issued)
-	switch {
-	case left <= 0:
-		return useless
-	case e.Fixed:
-		return good // there is nothing longer to be had
-	case left <= min(floor, life/6):
-		return useless
-	case left < p.AtLeast && (life >= p.AtLeast || age >= life/10):
-		return useless // a new one will do, or may have become longer
-	case left <= min(p.MinTTL, life/3):
-		return aging
-	}
-	return result
-}
-
 // Fetch returns the credential kept under key while it meets the policy, and
 // otherwise asks source for a new one and keeps that. If the issuer fails, what
 // is still valid is served.
@@ -141,7 +73,7 @@ func (c *Cache) Fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	}
 	unlock, err := c.lock(ctx, key)
 	if err != nil {
-		if usable(e, p) {
+		if p.usable(e, time.Now()) {
 			return e.credential(), nil
 		}
 		return nil, err
@@ -153,7 +85,7 @@ func (c *Cache) Fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		return e.credential(), nil
 	}
 	if f := c.failed(ctx, key, p); f != nil {
-		if usable(e, p) {
+		if p.usable(e, time.Now()) {
 			return e.credential(), nil
 		}
 		return nil, f
@@ -185,13 +117,6 @@ func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Poli
 	return c.fetch(plugin.Unattended(ctx), key, source, p, e, aheadLimit)
 }
 
-// usable reports whether e can be served although a better one was wanted.
-func usable(e *entry, p Policy) bool {
-	now := time.Now()
-	return e != nil && !e.Created.Before(p.Since) && (e.Expires.IsZero() || e.Expires.After(now)) &&
-		(p.MaxTTL == 0 || now.Sub(e.Created) < p.MaxTTL)
-}
-
 // fetch asks the source, under the lock, and keeps the answer.
 func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry, limit time.Duration) (*plugin.Credential, error) {
 	fetchCtx, cancel := plugin.Limit(ctx, limit)
@@ -209,11 +134,11 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		if context.Cause(fetchCtx) == context.DeadlineExceeded {
 			err = slow(err)
 		}
-		if usable(e, p) && errors.Is(err, plugin.ErrNobody) {
+		if p.usable(e, time.Now()) && errors.Is(err, plugin.ErrNobody) {
 			return e.credential(), nil // who comes when it is over will be asked
 		}
 		c.rememberFailure(ctx, key, p, err, now)
-		if usable(e, p) {
+		if p.usable(e, time.Now()) {
 			c.Warn("%s: could not renew: %v; what is at hand serves until it expires", p.Profile, plugin.AsError(err))
 			return e.credential(), nil
 		}
@@ -225,8 +150,8 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	}
 	err = c.put(ctx, key, "", newEntry(p, key, cred, now))
 	c.cool(ctx, key.Name)
-	if p.Kept != nil {
-		if err := p.Kept(ctx, cred, err); err != nil {
+	if p.Stored != nil {
+		if err := p.Stored(ctx, cred, err); err != nil {
 			return nil, err
 		}
 	}
@@ -397,10 +322,10 @@ func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) er
 	return c.remove(ctx, key.Name)
 }
 
-// place returns which cache c is, or "" if it keeps nothing.
+// place returns which cache c is, or "" if it is gone with this process.
 func (c *Cache) place() string {
-	if d, ok := c.Store.(*Dir); ok {
-		return d.path
+	if f, ok := c.Store.(Filer); ok {
+		return f.Path()
 	}
 	return ""
 }
@@ -433,7 +358,7 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 		}
 		return nil
 	}
-	kept, err := c.Kept(ctx)
+	kept, err := c.List(ctx)
 	for _, k := range kept {
 		if slices.Contains(k.Below, name) {
 			err = errors.Join(err, drop(k.Name))
@@ -447,7 +372,7 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 // so that it can be called in the middle of a fetch; one under way elsewhere has a key
 // that is newer.
 func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
-	kept, err := c.Kept(ctx)
+	kept, err := c.List(ctx)
 	if err != nil {
 		return nil // what cannot be listed cannot be served either
 	}
@@ -464,26 +389,24 @@ func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
 
 // holds reports whether the access key with this id is kept.
 func (c *Cache) holds(ctx context.Context, id string) bool {
-	kept, err := c.Kept(ctx)
-	return err != nil || slices.ContainsFunc(kept, func(k Kept) bool { return k.Credential != nil && k.Credential.AccessKey == id })
+	kept, err := c.List(ctx)
+	return err != nil || slices.ContainsFunc(kept, func(k Item) bool { return k.Credential != nil && k.Credential.AccessKey == id })
 }
 
 // Clear forgets everything.
 func (c *Cache) Clear(ctx context.Context) error {
-	kept, err := c.Kept(ctx)
+	kept, err := c.List(ctx)
 	for _, k := range kept {
 		_, e := c.Drop(ctx, k.Name)
 		err = errors.Join(err, e)
 	}
-	if d, ok := c.Store.(*Dir); ok {
-		files, e := d.list()
-		for _, f := range files {
-			if isKeyName(f.value) && (f.suffix == documentSuffix || f.suffix == hit.AskedSuffix) {
-				d.Delete(ctx, f.value+f.suffix)
-			}
+	names, e := c.names(ctx)
+	for _, name := range names {
+		if value, suffix := cutName(name); isKeyName(value) && (suffix == documentSuffix || suffix == hit.AskedSuffix) {
+			c.Store.Delete(ctx, name)
 		}
-		err = errors.Join(err, e)
 	}
+	err = errors.Join(err, e)
 	if e := c.cool(ctx, ""); e != nil {
 		err = errors.Join(err, plugin.Errorf(plugin.Config, "cannot remove what is kept: %v", e))
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -42,27 +41,6 @@ func (c *counter) Fetch(context.Context, *plugin.Credential) (*plugin.Credential
 	now := time.Now()
 	return &plugin.Credential{Token: plugin.NewSecret(fmt.Sprintf("token-%d", n)), Issued: now, Expires: now.Add(c.life), Fixed: c.fixed}, nil
 }
-
-// memory is a store without locks, for the tests of what has nothing to do
-// with files.
-type memory map[string][]byte
-
-func (m memory) Get(_ context.Context, name string) ([]byte, error) {
-	if b, ok := m[name]; ok {
-		return b, nil
-	}
-	return nil, fs.ErrNotExist
-}
-func (m memory) Put(_ context.Context, name string, b []byte) error { m[name] = b; return nil }
-func (m memory) Delete(_ context.Context, name string) error {
-	if _, ok := m[name]; !ok {
-		return fs.ErrNotExist
-	}
-	delete(m, name)
-	return nil
-}
-func (m memory) Lock(context.Context, string) (func(), error) { return func() {}, nil }
-func (m memory) TryLock(string) (func(), error)               { return func() {}, nil }
 
 var testKey = newKey([]byte("pepper"), []plugin.Input{{Name: "a", Value: "b"}}, nil)
 
@@ -102,7 +80,7 @@ func TestRenewal(t *testing.T) {
 		{time.Hour, time.Minute, Policy{AtLeast: 2 * time.Hour}, 6 * time.Minute}, // a tenth of its life
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c, _ := newCache(memory{})
+			c, _ := newCache(&Memory{})
 			src := &counter{life: test.life}
 			test.policy.MinTTL = test.minTTL
 			start := time.Now()
@@ -124,7 +102,7 @@ func TestRenewal(t *testing.T) {
 // beyond.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newCache(memory{})
+		c, _ := newCache(&Memory{})
 		src := &counter{life: time.Hour, fixed: true}
 		get(t, c, src, Policy{MinTTL: 17 * time.Minute})
 		time.Sleep(time.Hour - time.Second)
@@ -141,7 +119,7 @@ func TestFixed(t *testing.T) {
 // While the issuer fails, what is valid is served; what has expired never is.
 func TestServeWhileIssuerFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, stderr := newCache(memory{})
+		c, stderr := newCache(&Memory{})
 		src := &counter{life: time.Hour}
 		get(t, c, src, Policy{Profile: "p", MinTTL: time.Minute})
 		src.err = plugin.Errorf(plugin.Network, "it is down").RememberFor(2 * time.Second)
@@ -169,7 +147,7 @@ func TestServeWhileIssuerFails(t *testing.T) {
 // longer, and not across --refresh or a clock set back.
 func TestRememberedFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newCache(memory{})
+		c, _ := newCache(&Memory{})
 		src := &counter{err: plugin.Errorf(plugin.Denied, "no").WithHint("do this").RememberFor(time.Minute)}
 		fetch := func(p Policy) *plugin.Error {
 			_, err := c.Fetch(t.Context(), testKey, src, p)
@@ -210,7 +188,7 @@ func TestRememberedFailure(t *testing.T) {
 // An error without a word on how long to remember it is not remembered: the
 // issuer was not asked.
 func TestOwnFailureIsNotRemembered(t *testing.T) {
-	c, _ := newCache(memory{})
+	c, _ := newCache(&Memory{})
 	src := &counter{err: plugin.Errorf(plugin.Config, "no such program")}
 	for range 3 {
 		c.Fetch(t.Context(), testKey, src, Policy{})
@@ -223,7 +201,7 @@ func TestOwnFailureIsNotRemembered(t *testing.T) {
 // A clock that was set back makes nothing immortal.
 func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newCache(memory{})
+		c, _ := newCache(&Memory{})
 		src := &counter{life: time.Hour}
 		e := newEntry(Policy{Profile: "p"}, testKey, &plugin.Credential{Token: plugin.NewSecret("future"), Issued: time.Now(), Expires: time.Now().Add(1e6 * time.Hour)}, time.Now().Add(time.Hour))
 		if err := c.put(t.Context(), testKey, "", e); err != nil {
@@ -409,30 +387,6 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// The contract of a store.
-func TestStores(t *testing.T) {
-	ctx := t.Context()
-	for name, s := range map[string]Store{"dir": openTest(t), "memory": memory{}} {
-		if _, err := s.Get(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: Get of nothing: %v", name, err)
-		}
-		if err := s.Delete(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: Delete of nothing: %v", name, err)
-		}
-		for _, value := range []string{"long value", "short", ""} {
-			if err := s.Put(ctx, "a", []byte(value)); err != nil {
-				t.Errorf("%s: Put: %v", name, err)
-			}
-			if b, err := s.Get(ctx, "a"); string(b) != value || err != nil {
-				t.Errorf("%s: Get = %q, %v; not %q", name, b, err, value)
-			}
-		}
-		if err := s.Delete(ctx, "a"); err != nil {
-			t.Errorf("%s: Delete: %v", name, err)
-		}
-	}
-}
-
 // Names say nothing of what they are made from, and differ wherever inputs do.
 func TestKeys(t *testing.T) {
 	pepper := []byte("pepper")
@@ -542,7 +496,7 @@ func TestForeignDirectory(t *testing.T) {
 // served, nor handed to the source.
 func TestDroppedBeforeRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newCache(memory{})
+		c, _ := newCache(&Memory{})
 		src := &counter{life: time.Hour}
 		get(t, c, src, Policy{})
 		e := c.load(t.Context(), testKey)
@@ -562,7 +516,7 @@ func TestDroppedBeforeRenewal(t *testing.T) {
 // What the source returns unchanged grows no younger, and max_ttl ends it.
 func TestUnchangedKeepsItsAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := newCache(memory{})
+		c, _ := newCache(&Memory{})
 		n := 0
 		src := sourceFunc(func(_ context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
 			if prev != nil {

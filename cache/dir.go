@@ -11,12 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 )
 
 // A Dir is a [Store] in a directory that is the user's alone, one file a
-// value. [Edit] writes those that are the user's.
+// value. [EditFile] writes those that are the user's.
 //
 // A value is written to a file of a fixed name, NAME.tmp, and moved into place,
 // so that a reader never sees a part of it and a killed writer leaves one such
@@ -75,14 +76,32 @@ func OpenDir(path string) (*Dir, error) {
 	return &Dir{path: path, root: root, held: map[string]bool{}}, nil
 }
 
+// openStore is [OpenDir] for a cache.
+func openStore(path string) (Store, error) {
+	d, err := OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// CheckDir returns an error if nothing can be kept in the directory at path.
+func CheckDir(ctx context.Context, path string) error {
+	d, err := OpenDir(path)
+	if err != nil {
+		return err
+	}
+	return d.writable(ctx)
+}
+
 // ErrOpen is why a directory is refused that others can look into.
 var ErrOpen = errors.New("is open to others")
 
 // Path returns where d is.
 func (d *Dir) Path() string { return d.path }
 
-// Get returns the value called name. A file that others could have written or
-// read counts as absent.
+// Get returns the value called name. It returns an error for a file that others could
+// have written or read.
 func (d *Dir) Get(_ context.Context, name string) ([]byte, error) {
 	f, err := d.root.OpenFile(name, openFlags, 0)
 	if err != nil {
@@ -94,10 +113,13 @@ func (d *Dir) Get(_ context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxValue || checkFile(info) != nil {
-		return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		return nil, errNotPrivate
 	}
 	return io.ReadAll(io.LimitReader(f, maxValue))
 }
+
+// errNotPrivate is why a file is not read that is no value of ours.
+var errNotPrivate = errors.New("is not a private file of yours")
 
 // Put replaces the value called name. Unless the caller holds its lock, two
 // writers can meet, and each takes a temporary name of its own.
@@ -143,8 +165,8 @@ func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, durab
 // Delete removes the value called name.
 func (d *Dir) Delete(_ context.Context, name string) error { return d.root.Remove(name) }
 
-// Writable returns an error if nothing can be kept in d.
-func (d *Dir) Writable(ctx context.Context) error {
+// writable returns an error if nothing can be kept in d.
+func (d *Dir) writable(ctx context.Context) error {
 	name := scratchPrefix + rand.Text()
 	if err := d.Put(ctx, name, []byte(name)); err != nil {
 		return plain(d.path, err)
@@ -221,15 +243,55 @@ func (d *Dir) release(f *flock.Flock, name string) func() {
 	}
 }
 
-// Setups returns the names of what is kept to undo a setup each.
-func (d *Dir) Setups() (names []string, err error) {
+// List returns the names of all values.
+func (d *Dir) List(context.Context) (names []string, err error) {
 	files, err := d.list()
 	for _, f := range files {
-		if strings.HasPrefix(f.value, SetupPrefix) && f.suffix == "" {
-			names = append(names, f.value)
+		if f.suffix != lockSuffix && !strings.HasSuffix(f.suffix, tmpSuffix) {
+			names = append(names, f.value+f.suffix)
 		}
 	}
 	return names, err
+}
+
+// abandoned is the age at which a temporary file has no writer any more.
+const abandoned = 10 * time.Minute
+
+// Sweep removes temporary files without a writer, locks of what is no longer there,
+// and the directories of commands that are dead. What is not the cache's stays.
+func (d *Dir) Sweep(context.Context) {
+	d.sweepScratch()
+	files, _ := d.list()
+	used := map[string]bool{}
+	for _, f := range files {
+		switch {
+		case !isKeyName(f.value):
+		case strings.HasSuffix(f.suffix, tmpSuffix):
+			if time.Since(f.info.ModTime()) > abandoned {
+				d.root.Remove(f.value + f.suffix)
+			}
+		case f.suffix != lockSuffix:
+			used[f.value] = true
+		}
+	}
+	for _, f := range files {
+		if isKeyName(f.value) && f.suffix == lockSuffix && !used[f.value] {
+			d.sweepLock(f.value)
+		}
+	}
+}
+
+// sweepLock removes the file of a lock that nobody holds, if there is still nothing
+// for it to guard.
+func (d *Dir) sweepLock(name string) {
+	unlock, err := d.TryLock(name)
+	if unlock == nil || err != nil {
+		return
+	}
+	defer unlock()
+	if _, err := d.root.Lstat(name); err != nil {
+		d.root.Remove(name + lockSuffix)
+	}
 }
 
 // A file in a Dir belongs to a value and is, by its suffix, the value itself
@@ -256,10 +318,7 @@ func (d *Dir) list() ([]file, error) {
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		value, suffix, _ := strings.Cut(e.Name(), ".")
-		if suffix != "" {
-			suffix = "." + suffix
-		}
+		value, suffix := cutName(e.Name())
 		files = append(files, file{value, suffix, info})
 	}
 	return files, nil

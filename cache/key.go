@@ -43,22 +43,22 @@ func SecretMAC(pepper []byte) func(secret string) string {
 	return func(secret string) string { return hex.EncodeToString(mac(pepper, "jeton secret 1", []byte(secret))) }
 }
 
-// Pepper returns the pepper kept in d, and makes it the first time.
-func Pepper(ctx context.Context, d *Dir) ([]byte, error) {
-	if b, err := d.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
+// Pepper returns the pepper kept in s, and makes it the first time.
+func Pepper(ctx context.Context, s State) ([]byte, error) {
+	if b, err := s.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
 		return b, nil
 	}
-	unlock, err := d.Lock(ctx, pepperName)
+	unlock, err := s.Lock(ctx, pepperName)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if b, err := d.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
+	if b, err := s.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
 		return b, nil
 	}
 	b := make([]byte, pepperSize)
 	rand.Read(b)
-	return b, d.Put(ctx, pepperName, b)
+	return b, s.Put(ctx, pepperName, b)
 }
 
 // newKey returns the key of a profile, given the keys of those below it.

@@ -3,15 +3,12 @@ package cache
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	mathrand "math/rand/v2"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -25,7 +22,7 @@ import (
 // holds the ids of keys and never a secret: those are read again from the
 // issuer.
 type Ledger struct {
-	Dir     *Dir   // nil if there can be none
+	State   State  // nil if there can be none
 	Why     error  // why there can be none
 	Config  string // the configuration file that the profile is in
 	Profile string
@@ -40,74 +37,6 @@ type Ledger struct {
 	Cache *Cache
 }
 
-// An Account is what the ledger knows of one user of an issuer: a file.
-type Account struct {
-	Issuer  string   `json:"issuer"`
-	Subject string   `json:"subject"`
-	Keys    []Minted `json:"keys"`
-	Intents []Intent `json:"intents,omitempty"`
-	// Strays are keys that appeared while a process was killed at its work,
-	// together with others, so that nobody can tell which one is jeton's.
-	Strays []string `json:"strays,omitempty"`
-}
-
-// A Minted is a key that jeton has made.
-type Minted struct {
-	ID      string    `json:"id"`
-	Scope   string    `json:"scope"`
-	Config  string    `json:"config"`
-	Profile string    `json:"profile"`
-	Created time.Time `json:"created"`
-	// Expires is what its holders were told, zero for never.
-	Expires time.Time `json:"expires,omitzero"`
-	// Tag is what marks the key at an issuer that lets keys expire.
-	Tag string `json:"tag,omitempty"`
-	// Unseen says that the key has not been kept yet, so that nobody has got it.
-	Unseen bool `json:"unseen,omitempty"`
-	// Leaving is the cache that is about to forget the key, which is unwanted then.
-	Leaving string `json:"leaving,omitempty"`
-	// Unwanted keys are deleted once it is past DeleteAfter.
-	Unwanted    bool      `json:"unwanted,omitempty"`
-	DeleteAfter time.Time `json:"delete_after,omitzero"`
-}
-
-// replaced marks the key as unwanted once nobody can hold it any more, as far
-// as its holders were told that it ends. With grace, those who were told of no
-// end have until then.
-func (m *Minted) replaced(grace time.Time) {
-	m.Unwanted, m.DeleteAfter = true, m.Expires
-	if m.Expires.IsZero() {
-		m.DeleteAfter = grace
-	}
-}
-
-// grace is until when the key that m replaces works at least: keys that
-// rotate leave an hour, and one that was asked for by hand does not.
-func (m *Minted) grace() time.Time {
-	if m.Expires.IsZero() {
-		return time.Time{}
-	}
-	return m.Created.Add(keyGrace)
-}
-
-// Due reports whether the key is to be deleted now: it has been replaced, or
-// has expired, which not every issuer takes as a reason to remove it.
-func (m *Minted) Due(now time.Time) bool {
-	return m.Unwanted && !m.DeleteAfter.After(now) || m.Expired(now)
-}
-
-// Expired reports whether the key is past what its holders were told.
-func (m *Minted) Expired(now time.Time) bool { return !m.Expires.IsZero() && !m.Expires.After(now) }
-
-// of reports whether the key was made for l's profile.
-func (m *Minted) of(l *Ledger) bool { return m.Config == l.Config && m.Profile == l.Profile }
-
-// An Intent is a key that may or may not have been made.
-type Intent struct {
-	Before []string `json:"before"` // the keys that there were
-	Key    Minted   `json:"key"`    // without its id
-}
-
 const (
 	ledgerPrefix = "ledger-"
 	keyGrace     = time.Hour // how long a key works after it was replaced
@@ -116,17 +45,6 @@ const (
 	// sender was killed or gave up.
 	settleAfter = time.Minute
 )
-
-// ledgerName returns the name of the lock of an issuer's accounts, and accountName
-// that of the file of one.
-func ledgerName(issuer string) string {
-	// No secret is in it, so it needs no pepper, and must outlive one.
-	return ledgerPrefix + hex.EncodeToString(mac(nil, "jeton ledger 1", []byte(issuer))[:16])
-}
-
-func accountName(issuer, subject string) string {
-	return ledgerName(issuer) + "." + hex.EncodeToString(mac(nil, "jeton account 1", []byte(subject))[:16])
-}
 
 // ErrNoCache is why there is no ledger under --no-cache.
 var ErrNoCache = errors.New("--no-cache was given")
@@ -141,14 +59,14 @@ func (l *Ledger) error(err error) error {
 
 // open locks and reads the file of an account.
 func (l *Ledger) open(ctx context.Context, issuer, subject string) (*Account, func(), error) {
-	if l.Dir == nil {
+	if l.State == nil {
 		return nil, nil, l.error(l.Why)
 	}
 	unlock, err := l.lock(ctx, issuer)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := l.Dir.account(ctx, accountName(issuer, subject))
+	a, err := readAccount(ctx, l.State, accountName(issuer, subject))
 	if err != nil {
 		unlock()
 		return nil, nil, l.error(err)
@@ -161,7 +79,7 @@ func (l *Ledger) open(ctx context.Context, issuer, subject string) (*Account, fu
 // lock waits for the right to change the ledger of an issuer. It is one for all
 // of its accounts, since two of them can turn out to be of one user.
 func (l *Ledger) lock(ctx context.Context, issuer string) (func(), error) {
-	unlock, err := l.Dir.Lock(ctx, ledgerName(issuer))
+	unlock, err := l.State.Lock(ctx, ledgerName(issuer))
 	if err != nil && ctx.Err() != nil {
 		return nil, plugin.Errorf(plugin.Later, "another jeton is minting a key at %s", issuer)
 	}
@@ -169,25 +87,6 @@ func (l *Ledger) lock(ctx context.Context, issuer string) (func(), error) {
 		return nil, l.error(err)
 	}
 	return unlock, nil
-}
-
-// account reads the file of that name; a missing one is an empty account.
-func (d *Dir) account(ctx context.Context, name string) (*Account, error) {
-	a := &Account{}
-	b, err := d.Get(ctx, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, e := d.root.Lstat(name); e == nil {
-			return nil, fmt.Errorf("%s/%s is not a private file of yours", d.path, name)
-		}
-		return a, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, a)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s/%s cannot be read: %w", d.path, name, err)
-	}
-	return a, nil
 }
 
 // save records a. What is due from now on the cache forgets first, or who is killed
@@ -236,14 +135,14 @@ func (l *Ledger) decide(ctx context.Context, a *Account) {
 func (l *Ledger) write(ctx context.Context, a *Account) error {
 	name := accountName(a.Issuer, a.Subject)
 	if len(a.Keys) == 0 && len(a.Intents) == 0 && len(a.Strays) == 0 {
-		if err := l.Dir.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := l.State.Delete(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return l.error(err)
 		}
 		return nil
 	}
 	b, err := json.MarshalIndent(a, "", " ")
 	if err == nil {
-		err = l.Dir.Put(ctx, name, b)
+		err = l.State.Put(ctx, name, b)
 	}
 	if err != nil {
 		return l.error(err)
@@ -251,9 +150,9 @@ func (l *Ledger) write(ctx context.Context, a *Account) error {
 	return nil
 }
 
-// Mint returns the key of the profile at the account, as [plugin.Ledger] says.
-func (l *Ledger) Mint(ctx context.Context, at plugin.Order, keys plugin.Keys, replace bool) (*plugin.Credential, error) {
-	a, unlock, err := l.open(ctx, at.Issuer, at.Subject)
+// Mint returns the profile's key, as [plugin.Ledger] says.
+func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys, replace bool) (*plugin.Credential, error) {
+	a, unlock, err := l.open(ctx, order.Issuer, order.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -272,50 +171,73 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Order, keys plugin.Keys, re
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	l.gone(ctx, a.settle(there, now))
-	a.moved(l, at.Scope, now)
-	if i := a.wanted(l, at.Scope); readable && i >= 0 && !replace && !a.Keys[i].outdated(at.MaxAge, now) {
-		c, err := reader.Read(ctx, a.Keys[i].ID)
-		if err == nil {
-			if at.MaxAge > 0 && a.Keys[i].Expires.IsZero() { // the profile got its max_age later
-				a.Keys[i].Expires = a.Keys[i].Created.Add(at.MaxAge + keyGrace)
-			}
-			return a.Keys[i].dated(c, at.MaxAge), l.save(ctx, a)
+	a.moved(l, order.Scope, now)
+	if readable && !replace {
+		if c, err := l.again(ctx, a, order, reader, now); c != nil || err != nil {
+			return c, err
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.Join(err, l.save(ctx, a))
-		}
-		a.Keys = slices.Delete(a.Keys, i, i+1) // somebody deleted it
 	}
 	// What is due goes first: it may be what fills the quota. A key that
 	// cannot be deleted stays for the next time.
 	l.collect(ctx, a, keys, now)
-	key := Minted{Scope: at.Scope, Config: l.Config, Profile: l.Profile, Created: now, Unseen: !readable}
+	key := Minted{Scope: order.Scope, Config: l.Config, Profile: l.Profile, Created: now, Unseen: !readable}
 	switch {
-	case at.Life > 0:
-		key.Tag = at.Tag + ":" + strings.ToLower(rand.Text())
-		key.Expires = a.ownExpiry(there, l.others(ctx, a), now.Add(at.Life), at.Life)
-	case at.MaxAge > 0:
-		key.Expires = now.Add(at.MaxAge + keyGrace)
+	case order.Life > 0:
+		key.Tag = order.Tag + ":" + strings.ToLower(rand.Text())
+		key.Expires = a.ownExpiry(there, l.others(ctx, a), now.Add(order.Life), order.Life)
+	case order.MaxAge > 0:
+		key.Expires = now.Add(order.MaxAge + keyGrace)
 	}
+	return l.create(ctx, a, order, keys, key, slices.Sorted(maps.Keys(there)), replace)
+}
+
+// again reads the key in use from the issuer, if there is one that needs no
+// replacement, and returns nil if there is none.
+func (l *Ledger) again(
+	ctx context.Context, a *Account, order plugin.Order, reader plugin.KeyReader, now time.Time,
+) (*plugin.Credential, error) {
+	i := a.wanted(l, order.Scope)
+	if i < 0 || a.Keys[i].outdated(order.MaxAge, now) {
+		return nil, nil
+	}
+	c, err := reader.Read(ctx, a.Keys[i].ID)
+	switch {
+	case err == nil:
+		if order.MaxAge > 0 && a.Keys[i].Expires.IsZero() { // the profile got its max_age later
+			a.Keys[i].Expires = a.Keys[i].Created.Add(order.MaxAge + keyGrace)
+		}
+		return a.Keys[i].dated(c, order.MaxAge), l.save(ctx, a)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, errors.Join(err, l.save(ctx, a))
+	}
+	a.Keys = slices.Delete(a.Keys, i, i+1) // somebody deleted it
+	return nil, nil
+}
+
+// create makes the key at the issuer, where there were those in before. The intent is on
+// disk before the request, and the key before anybody has it.
+func (l *Ledger) create(
+	ctx context.Context, a *Account, order plugin.Order, keys plugin.Keys, key Minted, before []string, replace bool,
+) (*plugin.Credential, error) {
 	former := func(m Minted) Minted {
-		if m.replaced(key.grace()); at.Life > 0 && replace || l.lost(ctx, m) {
+		if m.replaced(key.grace()); order.Life > 0 && replace || l.lost(ctx, m) {
 			m.DeleteAfter = time.Time{} // or the quota would soon be used up
 		}
 		return m
 	}
-	for _, m := range a.inUse(l, at.Scope) {
-		if then := former(*m); then.Due(now) && l.Cache != nil {
+	for _, m := range a.inUse(l, order.Scope) {
+		if then := former(*m); then.Due(key.Created) && l.Cache != nil {
 			m.Leaving = l.Cache.place()
 		}
 	}
-	a.Intents = append(a.Intents, Intent{Before: slices.Sorted(maps.Keys(there)), Key: key})
+	a.Intents = append(a.Intents, Intent{Before: before, Key: key})
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
 	c, err := keys.Create(ctx, plugin.Mark{Scope: key.Scope, Tag: key.Tag, Expires: key.Expires})
 	if err != nil {
 		if !uncertain(err) {
-			for _, m := range a.inUse(l, at.Scope) {
+			for _, m := range a.inUse(l, order.Scope) {
 				m.Leaving = ""
 			}
 			a.Intents = a.Intents[:len(a.Intents)-1]
@@ -323,7 +245,7 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Order, keys plugin.Keys, re
 		}
 		return nil, err
 	}
-	for _, m := range a.inUse(l, at.Scope) {
+	for _, m := range a.inUse(l, order.Scope) {
 		*m = former(*m)
 	}
 	key.ID = c.AccessKey
@@ -334,12 +256,12 @@ func (l *Ledger) Mint(ctx context.Context, at plugin.Order, keys plugin.Keys, re
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
-	return key.dated(c, at.MaxAge), nil
+	return key.dated(c, order.MaxAge), nil
 }
 
 // others returns the other accounts at a's issuer.
 func (l *Ledger) others(ctx context.Context, a *Account) (others []Account) {
-	accounts, _ := l.Dir.Accounts(ctx) // one that cannot be read keeps its keys
+	accounts, _ := Accounts(ctx, l.State) // one that cannot be read keeps its keys
 	for _, o := range accounts {
 		if o.Issuer == a.Issuer && o.Subject != a.Subject {
 			others = append(others, o)
@@ -379,30 +301,6 @@ func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugi
 	return nil
 }
 
-// ownExpiry returns a time, in whole seconds, somewhat before t, at which no other
-// key ends of the account, or of the others at its issuer: an intent of one of
-// those would seem to have come true here.
-func (a *Account) ownExpiry(there map[string]plugin.Mark, others []Account, t time.Time, life time.Duration) time.Time {
-	taken := map[int64]bool{}
-	for _, k := range there {
-		taken[k.Expires.Unix()] = true
-	}
-	for _, account := range append(others, *a) {
-		for _, i := range account.Intents {
-			taken[i.Key.Expires.Unix()] = true
-		}
-		for _, m := range account.Keys {
-			taken[m.Expires.Unix()] = true
-		}
-	}
-	// Another machine's jeton may make a key for this user at the same moment.
-	t = t.Add(-mathrand.N(life/60 + 1)).Truncate(time.Second)
-	for taken[t.Unix()] {
-		t = t.Add(-time.Second)
-	}
-	return t
-}
-
 // uncertain reports whether a key may have been made although Create failed
 // with err: whenever the request may have arrived and the issuer did not
 // clearly say no.
@@ -415,12 +313,12 @@ func uncertain(err error) bool {
 	return !e.Unsent
 }
 
-// Kept records that c, which Mint has returned, is where others can find it. If it
+// Stored records that c, which Mint has returned, is where others can find it. If it
 // is not, and its issuer tells the secret to nobody else, c must not be handed out:
 // every call would make another key.
-func (l *Ledger) Kept(ctx context.Context, c *plugin.Credential, why error) error {
+func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) error {
 	if why != nil {
-		accounts, _ := l.Dir.Accounts(ctx)
+		accounts, _ := Accounts(ctx, l.State)
 		for _, a := range accounts {
 			if slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == c.AccessKey && m.Unseen }) {
 				return plugin.Errorf(plugin.Config, "the key cannot be kept, so that every call would make another: %v", why).
@@ -461,162 +359,6 @@ func (l *Ledger) gone(ctx context.Context, ids []string) (held []string) {
 	return nil
 }
 
-// settle finds out what became of the intents that interrupted processes have
-// left, and returns the ids of the keys that were replaced. there are the keys
-// at the issuer, with their scopes.
-func (a *Account) settle(there map[string]plugin.Mark, now time.Time) (replaced []string) {
-	gone := func(id string) bool { _, ok := there[id]; return !ok }
-	a.Strays = slices.DeleteFunc(a.Strays, gone)
-	pending := a.settleMarked(there, now)
-	for len(a.Intents) > 0 {
-		// Several intents of one scope are settled together, since nobody can
-		// tell whose key is whose.
-		scope, before := a.Intents[0].Key.Scope, a.Intents[0].Before
-		var open, rest []Intent
-		for _, i := range a.Intents {
-			if i.Key.Scope == scope {
-				open = append(open, i)
-			} else {
-				rest = append(rest, i)
-			}
-		}
-		a.Intents = rest
-		var appeared []string
-		for _, id := range slices.Sorted(maps.Keys(there)) {
-			if there[id].Scope == scope && !a.has(id) && !slices.Contains(before, id) && !slices.Contains(a.Strays, id) {
-				appeared = append(appeared, id)
-			}
-		}
-		switch len(appeared) {
-		case 0:
-		case 1:
-			replaced = append(replaced, a.adopt(open[0].Key, appeared[0])...)
-			open = open[1:]
-		default:
-			a.Strays = append(a.Strays, appeared...)
-			continue
-		}
-		for _, i := range open {
-			if i.open(now) {
-				pending = append(pending, i)
-			}
-		}
-	}
-	a.Intents = pending
-	return replaced
-}
-
-// settleMarked settles the intents whose keys can be told from all others, and
-// returns those that may still come true. Nobody has got the secret of such a
-// key, and the issuer tells it to nobody else, so that it is unwanted.
-func (a *Account) settleMarked(there map[string]plugin.Mark, now time.Time) (pending []Intent) {
-	a.Intents = slices.DeleteFunc(a.Intents, func(i Intent) bool {
-		if i.Key.Tag == "" {
-			return false
-		}
-		if id := i.find(there); id != "" && !a.has(id) {
-			key := i.Key
-			key.ID, key.Unwanted = id, true
-			a.Keys = append(a.Keys, key)
-		} else if id == "" && i.open(now) {
-			pending = append(pending, i)
-		}
-		return true
-	})
-	return pending
-}
-
-// find returns the id of the key that i is about, or "". An issuer that has
-// refused the tag knows the key by its expiry.
-func (i *Intent) find(there map[string]plugin.Mark) string {
-	for id, k := range there {
-		if k.Tag == i.Key.Tag {
-			return id
-		}
-	}
-	for id, k := range there {
-		if k.Tag == "" && k.Expires.Unix() == i.Key.Expires.Unix() && !slices.Contains(i.Before, id) {
-			return id
-		}
-	}
-	return ""
-}
-
-// open reports whether the request of i may still be under way at the issuer.
-func (i *Intent) open(now time.Time) bool { return now.Sub(i.Key.Created) <= settleAfter }
-
-// Overdue reports whether i should have been settled by now.
-func (i *Intent) Overdue(now time.Time) bool { return !i.open(now) }
-
-// has reports whether the key is one of a's.
-func (a *Account) has(id string) bool {
-	return slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == id })
-}
-
-// adopt records that an interrupted process has made the key. It replaces the
-// former one as it would have if nothing had happened, unless another one has
-// done so since. It returns the id of the former one.
-func (a *Account) adopt(key Minted, id string) (replaced []string) {
-	key.ID = id
-	if i := a.wantedBy(key); i >= 0 {
-		if a.Keys[i].Created.After(key.Created) {
-			key.Unwanted = true // nobody has ever got it
-		} else {
-			a.Keys[i].replaced(key.grace())
-			replaced = []string{a.Keys[i].ID}
-		}
-	}
-	a.Keys = append(a.Keys, key)
-	return replaced
-}
-
-// moved marks the keys as replaced that the profile has in other scopes, after
-// it was edited. Who works with one has an hour to notice.
-func (a *Account) moved(l *Ledger, scope string, now time.Time) {
-	for i := range a.Keys {
-		if m := &a.Keys[i]; m.of(l) && !l.Roaming && m.Scope != scope && !m.Unwanted {
-			m.replaced(now.Add(keyGrace))
-		}
-	}
-}
-
-// wanted returns the index of the key in use by l's profile, or -1.
-func (a *Account) wanted(l *Ledger, scope string) int {
-	return a.wantedBy(Minted{Scope: scope, Config: l.Config, Profile: l.Profile})
-}
-
-// inUse returns all keys in use by l's profile: there are several if what two logins
-// have made turned out to be one user's.
-func (a *Account) inUse(l *Ledger, scope string) (keys []*Minted) {
-	for i := range a.Keys {
-		if m := &a.Keys[i]; m.of(l) && m.Scope == scope && !m.Unwanted {
-			keys = append(keys, m)
-		}
-	}
-	return keys
-}
-
-func (a *Account) wantedBy(key Minted) int {
-	return slices.IndexFunc(a.Keys, func(m Minted) bool {
-		return !m.Unwanted && m.Scope == key.Scope && m.Config == key.Config && m.Profile == key.Profile
-	})
-}
-
-// outdated reports whether it is time to replace the key. One that was made to
-// expire does so even if the profile has lost its max_age since.
-func (m *Minted) outdated(maxAge time.Duration, now time.Time) bool {
-	return maxAge > 0 && now.Sub(m.Created) >= maxAge || !m.Expires.IsZero() && !now.Before(m.Expires.Add(-keyGrace))
-}
-
-// dated gives c, which is m with its secret, the times that its age rules.
-func (m Minted) dated(c *plugin.Credential, maxAge time.Duration) *plugin.Credential {
-	c.Issued, c.Expires = m.Created, m.Expires
-	if maxAge > 0 {
-		c.Renew = m.Created.Add(maxAge)
-	}
-	return c
-}
-
 // collect deletes at the issuer the keys that are due, and returns their ids.
 // Nobody is handed one of them in between.
 func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now time.Time) (ids []string, failures error) {
@@ -647,8 +389,8 @@ func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now 
 
 // Collect deletes keys as [plugin.Ledger] says: those that were replaced, and
 // with all those in use by the profile too.
-func (l *Ledger) Collect(ctx context.Context, at plugin.Order, keys plugin.Keys, all bool) ([]string, error) {
-	a, unlock, err := l.open(ctx, at.Issuer, at.Subject)
+func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Keys, all bool) ([]string, error) {
+	a, unlock, err := l.open(ctx, order.Issuer, order.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -664,7 +406,7 @@ func (l *Ledger) Collect(ctx context.Context, at plugin.Order, keys plugin.Keys,
 		}
 		l.gone(ctx, a.settle(there, now))
 	}
-	a.moved(l, at.Scope, now)
+	a.moved(l, order.Scope, now)
 	for i := range a.Keys {
 		m := &a.Keys[i]
 		if all && m.of(l) || l.abandoned(ctx, *m, now) {
@@ -707,7 +449,7 @@ func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) erro
 // each applies change to every key, and saves the accounts in which it
 // reports one.
 func (l *Ledger) each(ctx context.Context, change func(*Minted) bool) error {
-	accounts, _ := l.Dir.Accounts(ctx) // one that cannot be read stands in nobody's way
+	accounts, _ := Accounts(ctx, l.State) // one that cannot be read stands in nobody's way
 	issuers := map[string]bool{}
 	for _, a := range accounts {
 		if slices.ContainsFunc(a.Keys, func(m Minted) bool { return change(&m) }) {
@@ -727,7 +469,7 @@ func (l *Ledger) eachAt(ctx context.Context, issuer string, change func(*Minted)
 		return err
 	}
 	defer unlock()
-	accounts, _ := l.Dir.Accounts(ctx)
+	accounts, _ := Accounts(ctx, l.State)
 	for _, a := range accounts {
 		if a.Issuer == issuer {
 			l.decide(ctx, &a)
@@ -746,7 +488,7 @@ func (l *Ledger) eachAt(ctx context.Context, issuer string, change func(*Minted)
 // Forsake gives up what has ended by itself a day ago and could not be deleted:
 // no profile logs in there any more. It returns the ids of the keys.
 func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
-	accounts, _ := l.Dir.Accounts(ctx)
+	accounts, _ := Accounts(ctx, l.State)
 	for _, listed := range accounts {
 		a, unlock, err := l.open(ctx, listed.Issuer, listed.Subject)
 		if err != nil {
@@ -773,7 +515,7 @@ func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
 // Has reports whether l's profile has keys that were made and not deleted, or,
 // with due, whether any of them has to be deleted now or settled.
 func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
-	accounts, err := l.Dir.Accounts(ctx)
+	accounts, err := Accounts(ctx, l.State)
 	now := time.Now()
 	for _, a := range accounts {
 		if slices.ContainsFunc(a.Intents, func(i Intent) bool { return i.Key.of(l) }) {
@@ -786,32 +528,4 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 		}
 	}
 	return false, err
-}
-
-// Accounts returns the ledger of every account that can be read, and an error
-// for those that cannot.
-func (d *Dir) Accounts(ctx context.Context) (all []Account, failures error) {
-	if d == nil {
-		return nil, nil
-	}
-	files, err := d.list()
-	if err != nil {
-		return nil, plugin.Errorf(plugin.Config, "cannot list %s: %v", d.path, err)
-	}
-	for _, f := range files {
-		if !strings.HasPrefix(f.value, ledgerPrefix) || !isKeyName(strings.TrimPrefix(f.suffix, ".")) {
-			continue
-		}
-		a, err := d.account(ctx, f.value+f.suffix)
-		if err != nil {
-			failures = errors.Join(failures, plugin.Errorf(plugin.Config, "ledger: %v", err).
-				WithHint("it names keys that jeton has made; look for them at the issuer before you remove it"))
-			continue
-		}
-		all = append(all, *a)
-	}
-	sort.Slice(all, func(i, j int) bool {
-		return slices.Compare([]string{all[i].Issuer, all[i].Subject}, []string{all[j].Issuer, all[j].Subject}) < 0
-	})
-	return all, failures
 }

@@ -93,7 +93,7 @@ func newLedger(t *testing.T, d *Dir, profile string) *Ledger {
 			t.Fatal(err)
 		}
 	}
-	return &Ledger{Dir: d, Config: "/config.yaml", Profile: profile}
+	return &Ledger{State: d, Config: "/config.yaml", Profile: profile}
 }
 
 var testAccount = plugin.Order{Issuer: "https://keystone/v3", Subject: "alice", Scope: "web"}
@@ -126,7 +126,7 @@ func TestMint(t *testing.T) {
 		}
 	}
 	wantKeys(t, i, "key-1", "key-2") // key-1 may be in somebody's hands
-	other := newLedger(t, l.Dir, "other")
+	other := newLedger(t, l.State.(*Dir), "other")
 	mint(t, other, i, false)
 	if err := l.Unwant(t.Context(), ""); err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestMint(t *testing.T) {
 		t.Errorf("Collect of all = %v, %v", ids, err)
 	}
 	wantKeys(t, i)
-	if accounts, err := l.Dir.Accounts(t.Context()); err != nil || len(accounts) != 0 {
+	if accounts, err := Accounts(t.Context(), l.State); err != nil || len(accounts) != 0 {
 		t.Errorf("the ledger still has %v, %v", accounts, err)
 	}
 }
@@ -239,7 +239,7 @@ func TestMintKilled(t *testing.T) {
 			i.before, i.after = nil, nil
 			// The lock would have ended with the process.
 			next := newLedger(t, nil, "s3")
-			copyDir(t, l.Dir.Path(), next.Dir.Path())
+			copyDir(t, l.State.Path(), next.State.Path())
 			got := mint(t, next, i, false)
 			if _, err := next.Collect(t.Context(), testAccount, i, false); err != nil {
 				t.Fatal(err)
@@ -288,7 +288,7 @@ func TestStrays(t *testing.T) {
 	if got := mint(t, l, i, false); got != "key-1" {
 		t.Error(got)
 	}
-	accounts, err := l.Dir.Accounts(t.Context())
+	accounts, err := Accounts(t.Context(), l.State)
 	if err != nil || !slices.Equal(accounts[0].Strays, []string{"mine or not", "not mine or mine"}) {
 		t.Errorf("%+v, %v", accounts, err)
 	}
@@ -322,7 +322,7 @@ func TestQuota(t *testing.T) {
 		t.Error(err)
 	}
 	wantKeys(t, i, "key-1", "key-2")
-	accounts, err := l.Dir.Accounts(t.Context())
+	accounts, err := Accounts(t.Context(), l.State)
 	if err != nil || len(accounts) != 1 || accounts[0].Intents != nil || len(accounts[0].Keys) != 2 {
 		t.Errorf("%+v, %v", accounts, err)
 	}
@@ -372,13 +372,13 @@ func TestGone(t *testing.T) {
 	}()
 	i.after = nil
 	next := newLedger(t, nil, "other")
-	copyDir(t, l.Dir.Path(), next.Dir.Path())
+	copyDir(t, l.State.Path(), next.State.Path())
 	next.Cache = l.Cache
 	mint(t, next, i, false)
 	if l.Cache.holds(t.Context(), "key-1") {
 		t.Error("key-1, which was replaced, is handed out still")
 	}
-	owner := newLedger(t, next.Dir, "s3")
+	owner := newLedger(t, next.State.(*Dir), "s3")
 	if got := mint(t, owner, i, false); got != "key-2" {
 		t.Errorf("the owner gets %s", got)
 	}
@@ -435,7 +435,7 @@ func mintExpiring(t *testing.T, l *Ledger, o *onceTold, replace bool) *plugin.Cr
 	if l.Cache != nil {
 		keep(t, l.Cache, c.AccessKey)
 	}
-	if err := l.Kept(t.Context(), c, nil); err != nil {
+	if err := l.Stored(t.Context(), c, nil); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -495,7 +495,7 @@ func TestExpiringKilled(t *testing.T) {
 		o.all["tagged"] = plugin.Mark{Expires: o.all["key-2"].Expires, Tag: "jeton:other"}
 		next := newLedger(t, nil, "osc")
 		next.Cache = l.Cache
-		copyDir(t, l.Dir.Path(), next.Dir.Path())
+		copyDir(t, l.State.Path(), next.State.Path())
 		if c := mintExpiring(t, next, o, false); c.AccessKey != "key-3" {
 			t.Error(c)
 		}
@@ -509,7 +509,7 @@ func TestOtherLogin(t *testing.T) {
 	o := newOnceTold(true)
 	l := newLedger(t, nil, "osc")
 	mintExpiring(t, l, o, false)
-	mint(t, newLedger(t, l.Dir, "other"), newIssuer(), false) // another issuer's key-1
+	mint(t, newLedger(t, l.State.(*Dir), "other"), newIssuer(), false) // another issuer's key-1
 	again := expiring
 	again.Subject = "alice's other key"
 	if _, err := l.Mint(t.Context(), again, o, true); err != nil {
@@ -519,7 +519,7 @@ func TestOtherLogin(t *testing.T) {
 		t.Errorf("%v, %v", ids, err)
 	}
 	wantKeys(t, o.issuer)
-	if accounts, err := l.Dir.Accounts(t.Context()); err != nil || len(accounts) != 1 {
+	if accounts, err := Accounts(t.Context(), l.State); err != nil || len(accounts) != 1 {
 		t.Errorf("%+v, %v", accounts, err)
 	}
 }
@@ -631,7 +631,7 @@ func TestLeaving(t *testing.T) {
 			l.gone(t.Context(), []string{"key-1"})
 		}
 		next := newLedger(t, nil, "osc")
-		copyDir(t, l.Dir.Path(), next.Dir.Path())
+		copyDir(t, l.State.Path(), next.State.Path())
 		next.Cache = l.Cache
 		if due, err := next.Has(t.Context(), true); err != nil || !due {
 			t.Errorf("gc would not look: %v", err)
@@ -673,7 +673,7 @@ func TestLeavingElsewhere(t *testing.T) {
 		}()
 		o.before, o.limit = nil, 100
 		next := newLedger(t, nil, "osc")
-		copyDir(t, l.Dir.Path(), next.Dir.Path())
+		copyDir(t, l.State.Path(), next.State.Path())
 		next.Cache = &Cache{Store: openTest(t), Warn: t.Logf}
 		if _, err := next.Collect(t.Context(), expiring, o, false); err != nil {
 			t.Fatal(err)
@@ -721,7 +721,7 @@ func TestMoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantKeys(t, i, "key-1", "key-2") // who works with the former has an hour
-		accounts, err := l.Dir.Accounts(t.Context())
+		accounts, err := Accounts(t.Context(), l.State)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -741,7 +741,7 @@ func TestNoLedger(t *testing.T) {
 	}
 	l = newLedger(t, nil, "s3")
 	mint(t, l, i, false)
-	if err := os.WriteFile(filepath.Join(l.Dir.Path(), accountName(testAccount.Issuer, testAccount.Subject)), []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(l.State.Path(), accountName(testAccount.Issuer, testAccount.Subject)), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Mint(t.Context(), testAccount, i, true); plugin.AsError(err).Code != plugin.Config {

@@ -65,8 +65,8 @@ func (p *awsProfile) takenBefore() (setting, prefix string) {
 	return "", ""
 }
 
-// DoctorAWS returns what is wrong for AWS's tools, and how many profiles run jeton.
-func DoctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
+// doctorAWS returns what is wrong for AWS's tools, and how many profiles run jeton.
+func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "aws"
 	findings = c.missingFile(check, "AWS_CONFIG_FILE")
 	add := func(level, profile, where, what, fix string) {

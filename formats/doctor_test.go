@@ -21,8 +21,8 @@ func FuzzDoctor(f *testing.F) {
 				}
 				return nil, plugin.Errorf(plugin.Config, "there is no profile").WithMeant(name, "s3")
 			},
-			Kept: func(string) string { return "token" }}
-		for _, look := range []func(*Caller) ([]plugin.Finding, int){DoctorAWS, DoctorKubernetes, DoctorOpenStack} {
+			Token: func(string) string { return "token" }}
+		for _, look := range []func(*Caller) ([]plugin.Finding, int){doctorAWS, doctorKubernetes, doctorOpenStack} {
 			findings, _ := look(c)
 			for _, finding := range findings {
 				if finding.What == "" || finding.Check == "" || strings.Contains(finding.Fix, "jeton setup aws ''") {

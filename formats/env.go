@@ -36,6 +36,11 @@ var shells = map[string]shell{
 	}},
 }
 
+var envKind = Kind{
+	Name: "env", Serves: "shell commands that set the environment (--shell sh, fish, powershell)", New: newEnv,
+	Flags: []string{"--shell"},
+}
+
 func newEnv(o Options) (Format, error) {
 	switch o.Shell {
 	case "", "bash", "dash", "zsh", "ksh":

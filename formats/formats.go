@@ -4,6 +4,7 @@ package formats
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"slices"
@@ -36,17 +37,75 @@ type Kind struct {
 	Aliases []string
 	Serves  string // what it is for, in the tables of --help and README
 	New     func(Options) (Format, error)
+	// Flags are those of jeton get that go with this format alone.
+	Flags []string
+
+	// What the format knows of its caller's own files, as far as it has any.
+	Setup  *Setup
+	Doctor *Doctor
+	Exec   Exec
+}
+
+// A Setup is how a caller is told to ask jeton.
+type Setup struct {
+	Help string // one line
+	// New returns what a command line says of the setup.
+	New func() SetupCommand
+	// File is the variable that names the caller's file.
+	File string
+	// Regions are how the regions are found again that the setup makes, by what their
+	// names begin with: each finds the one with the rest of the name.
+	Regions map[string]func(rest string) Finder
+}
+
+// A SetupCommand is the command line of a setup: a pointer to a struct whose fields have
+// the tags of kong (https://github.com/alecthomas/kong) for flags.
+type SetupCommand interface {
+	// Help says more than one line.
+	Help() string
+	// Fill checks the command line, and puts into c what it says: the profile's name
+	// at least.
+	Fill(c *Caller) error
+	// Plan returns what has the caller ask jeton, and what the user should know of it.
+	Plan(ctx context.Context, c *Caller) (edits []*Edit, notes []string, err error)
+	// Try returns the command line to try next.
+	Try(c *Caller) string
+}
+
+// A Doctor looks for what is wrong in a caller's files.
+type Doctor struct {
+	What string // is counted, such as "AWS profile"
+	// Look returns what is wrong, and how many there are that ask jeton.
+	Look func(c *Caller) (findings []plugin.Finding, seen int)
 }
 
 // Kinds are all formats.
 var Kinds = []Kind{
-	{"aws", nil, "`credential_process` of the AWS tools and SDKs", newAWS},
-	{"kubernetes", []string{"k8s"}, "exec plugin of kubectl and client-go (ExecCredential)", newKubernetes},
-	{"openstack", nil, "a whole clouds.yaml with one cloud", newOpenStack},
-	{"env", nil, "shell commands that set the environment (--shell sh, fish, powershell)", newEnv},
-	{"header", nil, "one HTTP header", newHeader},
-	{"token", nil, "the bare token", newToken},
-	{"json", nil, "everything, for scripts", newJSON},
+	awsKind,
+	kubernetesKind,
+	openStackKind,
+	envKind,
+	{Name: "header", Serves: "one HTTP header", New: newHeader},
+	{Name: "token", Serves: "the bare token", New: newToken},
+	{Name: "json", Serves: "everything, for scripts", New: newJSON},
+}
+
+// regions returns how the regions of k's setup are found.
+func (k *Kind) regions() map[string]func(string) Finder {
+	if k.Setup == nil {
+		return nil
+	}
+	return k.Setup.Regions
+}
+
+// Flag returns the name of the format that the flag of jeton get goes with alone, or "".
+func Flag(name string) string {
+	for _, k := range Kinds {
+		if slices.Contains(k.Flags, name) {
+			return k.Name
+		}
+	}
+	return ""
 }
 
 // Names returns the names of all formats.
@@ -70,6 +129,26 @@ func New(name string, o Options) (Format, error) {
 		return nil, e.WithMeant(name, nearest)
 	}
 	return nil, e.WithHint("the formats are: %s", strings.Join(Names(), ", "))
+}
+
+// Asked returns the name of the format that the environment asks for, and what it says of
+// the document; or "".
+func Asked(getenv func(string) string) (format, info string) {
+	if info = getenv(execInfo); info != "" {
+		return kubernetesKind.Name, info
+	}
+	return "", ""
+}
+
+// ValidUntil returns until when f's reader was told that c is good, in nanoseconds since
+// 1970, if it has no reason to ask for another before that; or else 0.
+func ValidUntil(f Format, c *plugin.Credential) int64 {
+	if v, ok := f.(interface {
+		ValidUntil(*plugin.Credential) int64
+	}); ok {
+		return v.ValidUntil(c)
+	}
+	return 0
 }
 
 // MinTTL returns the life in which f's reader would come back for another

@@ -111,7 +111,7 @@ func TestEncode(t *testing.T) {
 
 // The file for a program that can use the token only as it is.
 func TestCloud(t *testing.T) {
-	document, set := Cloud(delegatedToken(), map[string]string{
+	document, set := cloudAsItIs(delegatedToken(), map[string]string{
 		"object-store": "https://swift.example/v1/AUTH_0123", "identity": "https://keystone.example/v3", "strange: x": "x",
 	}, "/run/clouds.yaml")
 	golden(t, "openstack-cloud", string(document)+fmt.Sprintln(set))

@@ -3,6 +3,7 @@ package formats
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,25 @@ type kubernetes struct {
 	apiVersion string
 	options    Options
 }
+
+var kubernetesKind = Kind{
+	Name: "kubernetes", Aliases: []string{"k8s"}, Serves: "exec plugin of kubectl and client-go (ExecCredential)", New: newKubernetes,
+	Setup: &Setup{
+		Help: "Have kubectl and its like ask jeton for a profile's credential.",
+		New:  func() SetupCommand { return &kubernetesSetup{} },
+		File: "KUBECONFIG",
+		Regions: map[string]func(string) Finder{
+			contextPrefix: findContextUser,
+			userPrefix:    func(user string) Finder { return findItem("users", "name", user) },
+			allowPrefix:   func(program string) Finder { return findItem(allowlist, "command", program) },
+		},
+	},
+	Doctor: &Doctor{"Kubernetes user", doctorKubernetes},
+	Exec:   kubernetesExec{},
+}
+
+// execInfo is the variable in which a Kubernetes client says what it wants.
+const execInfo = "KUBERNETES_EXEC_INFO"
 
 // apiVersions are those that client-go speaks today, the default first.
 var apiVersions = []string{"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}
@@ -52,13 +72,14 @@ func newKubernetes(o Options) (Format, error) {
 
 // Interactive reports whether a question may be put to the user: not if the
 // caller is a Kubernetes client that has kept the terminal to itself.
-func Interactive(execInfo string) bool {
+func Interactive(getenv func(string) string) bool {
+	text := getenv(execInfo)
 	var info struct {
 		Spec struct {
 			Interactive *bool `json:"interactive"`
 		} `json:"spec"`
 	}
-	if len(execInfo) > maxExecInfo || json.Unmarshal([]byte(execInfo), &info) != nil {
+	if len(text) > maxExecInfo || json.Unmarshal([]byte(text), &info) != nil {
 		return true // none, or one that newKubernetes refuses
 	}
 	return info.Spec.Interactive == nil || *info.Spec.Interactive
@@ -86,9 +107,18 @@ func (k *kubernetes) Encode(w io.Writer, c *plugin.Credential) error {
 	}{k.apiVersion, "ExecCredential", status{rfc3339(early(c)), c.Token.Reveal(), c.ClientCertificate, c.ClientKey.Reveal()}})
 }
 
-// Told returns until when the client is told that c is good, at which it asks for
-// another, or the zero time if it is told of no end.
-func (*kubernetes) Told(c *plugin.Credential) time.Time { return early(c).Truncate(time.Second) }
+// ValidUntil returns until when a client that has asked is told that c is good, at which
+// it asks for another, in nanoseconds since 1970; 0 if no client has asked.
+func (k *kubernetes) ValidUntil(c *plugin.Credential) int64 {
+	end := early(c)
+	switch {
+	case k.options.ExecInfo == "":
+		return 0
+	case end.IsZero():
+		return math.MaxInt64
+	}
+	return end.Truncate(time.Second).UnixNano()
+}
 
 // early is the expiry that a client is told which uses a token to its very
 // last second: a minute before the true one, or a sixth of a short life.

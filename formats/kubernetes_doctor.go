@@ -25,9 +25,9 @@ type execUser struct {
 	}
 }
 
-// DoctorKubernetes returns what is wrong for Kubernetes' clients, and how many users of
+// doctorKubernetes returns what is wrong for Kubernetes' clients, and how many users of
 // contexts run jeton.
-func DoctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
+func doctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "kubernetes"
 	add := func(level, profile, where, what, fix string) {
 		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
@@ -113,7 +113,7 @@ func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u exe
 			return plugin.EditAt(where)
 		}
 		lines := (file.Root.Style|users.Style)&yaml.FlowStyle == 0
-		if lines && (name != "jeton-"+profile || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"})) {
+		if lines && (name != userOf(profile) || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"})) {
 			return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context="+context)
 		}
 		return plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-command="+c.Argv[0], "--exec-api-version="+apiVersions[0],
@@ -141,7 +141,7 @@ func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u exe
 	}
 	if whose.knows(argv) {
 		if p, err := whose.Find(profile); err == nil {
-			if err := CheckKubernetes(p.Issuer); err != nil {
+			if err := checkKubernetes(p.Issuer); err != nil {
 				add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
 			}
 		}

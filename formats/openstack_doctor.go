@@ -12,9 +12,9 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// DoctorOpenStack returns what is wrong for openstack, and how many clouds there are
+// doctorOpenStack returns what is wrong for openstack, and how many clouds there are
 // that setup has written.
-func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
+func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "openstack"
 	add := func(level, profile, where, what, fix string) {
 		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
@@ -58,7 +58,7 @@ func DoctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 			add(plugin.Wrong, cloud.profile, where, plugin.AsError(err).Text, plugin.EditAt(where))
 			continue
 		}
-		switch kept := c.Kept(cloud.profile); {
+		switch kept := c.Token(cloud.profile); {
 		case tokens[cloud.name] == "":
 			add(plugin.Wrong, cloud.profile, where, "its token is not in "+secure, plugin.ShellWords(redo...))
 		case tokens[cloud.name] != kept:

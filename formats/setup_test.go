@@ -17,13 +17,13 @@ func roundTrip(t *testing.T, e *Edit, text []byte) {
 	if err != nil || len(more) > 0 || !bytes.Equal(again, after) {
 		t.Fatalf("%q becomes %q, and the second time %q, %v", text, after, again, err)
 	}
-	back, err := Undo(e.Path, after, changes)
+	back, err := undo(e.Path, after, changes)
 	if err != nil || !bytes.Equal(back, text) {
 		t.Fatalf("%q becomes %q, and then %q, %v", text, after, back, err)
 	}
 	// What others have changed beside stays changed.
 	if other := append(bytes.Clone(after), "# mine\n"...); bytes.HasSuffix(after, []byte("\n")) {
-		back, err := Undo(e.Path, other, changes)
+		back, err := undo(e.Path, other, changes)
 		if err == nil && !bytes.HasSuffix(back, []byte("# mine\n")) {
 			t.Fatalf("%q becomes %q", other, back)
 		}
@@ -40,7 +40,7 @@ func FuzzSetupAWS(f *testing.F) {
 	f.Add([]byte("[p"), "q")
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
 		c := &Caller{As: name, Argv: []string{"/bin/jeton", "get", name}, Getenv: nothing, ReadFile: noFile, Home: "/home"}
-		e, _, err := SetupAWS(c)
+		e, _, err := setupAWS(c)
 		if err != nil {
 			return
 		}
@@ -58,7 +58,7 @@ func FuzzSetupKubernetes(f *testing.F) {
 		for _, c := range []*Caller{{Context: context}, {User: "robot"}} {
 			c.As, c.Argv, c.Getenv, c.Home = "jeton-p", []string{"/bin/jeton", "get", "p"}, nothing, "/home"
 			c.ReadFile = func(string) ([]byte, error) { return text, nil }
-			edits, _, err := SetupKubernetes(c)
+			edits, _, err := setupKubernetes(c)
 			if err != nil {
 				continue
 			}
@@ -79,7 +79,7 @@ func FuzzSetupOpenStack(f *testing.F) {
 	cred := &plugin.Credential{Token: plugin.NewSecret("t"), Attrs: map[string]string{plugin.AttrAuthURL: "https://host/v3", plugin.AttrProjectID: "1234", plugin.AttrRegionName: "GRA"}}
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
 		c := &Caller{As: name, Profile: profile, Getenv: nothing, Home: "/home", ReadFile: noFile}
-		edits, _, err := SetupOpenStack(c, cred)
+		edits, _, err := setupOpenStack(c, cred)
 		if err != nil {
 			return
 		}
@@ -111,7 +111,7 @@ func TestSetupAWS(t *testing.T) {
 		"a comment":     {"[profile s3]\n# credential_process = x\n", "[profile s3]\n" + line + "# credential_process = x\n"},
 	} {
 		c := &Caller{As: "s3", Argv: []string{"/bin/jeton", "get", "s3"}, Getenv: nothing, ReadFile: noFile, Home: "/home"}
-		e, _, err := SetupAWS(c)
+		e, _, err := setupAWS(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestSetupAWS(t *testing.T) {
 	}
 	c := &Caller{As: "default", Argv: []string{"/bin/jeton", "get", "s3"}, Getenv: nothing, Home: "/home",
 		ReadFile: func(string) ([]byte, error) { return []byte("[profile default]\n"), nil }}
-	e, _, err := SetupAWS(c)
+	e, _, err := setupAWS(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,6 +141,14 @@ func Shorten(s string) string {
 	return strings.TrimSpace(s)
 }
 
+// Count says how many there are of what.
+func Count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // Nearest returns the name that was probably meant by the misspelt one, or "".
 func Nearest(misspelt string, names []string) string {
 	best, found := max(2, len(misspelt)/4+1), ""

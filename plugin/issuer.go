@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // An Issuer is a kind of source: what `plugin:` in a profile names.
@@ -27,12 +28,18 @@ type Issuer struct {
 	// have them: other name → option.
 	Aliases map[string]string
 
+	// Doctor, if not nil, returns what is wrong, or soon will be, with a credential
+	// of the profile, in the check's own words.
+	Doctor func(profile string, c *Credential, now time.Time) []Finding
 	// Imports are the files of the issuer's own tools that profiles can be made of.
 	Imports []Import
 
 	// EnvName is the reserved profile name for the identity in the
 	// environment, such as "env-os", or empty if the issuer knows none.
 	EnvName string
+	// FileVariables are variables that lead to files which only Environment knows
+	// of: what depends on one is read anew each time.
+	FileVariables []string
 	// Environment reports whether the environment holds a complete identity
 	// of this issuer and returns it as raw option values.
 	// It returns an error if the environment asks for what the issuer cannot.
@@ -91,6 +98,12 @@ func (l Issuers) Imports() (imports []Import) {
 		imports = append(imports, i.Imports...)
 	}
 	return imports
+}
+
+// LeadsToFiles reports whether the variable leads to files that only the issuer's own
+// reader knows of.
+func (l Issuers) LeadsToFiles(variable string) bool {
+	return slices.ContainsFunc(l, func(i Issuer) bool { return slices.Contains(i.FileVariables, variable) })
 }
 
 // Makers returns the names of the issuers that make a credential of the kind of

@@ -94,6 +94,14 @@ func (p *Profile) Chain() []*Profile {
 	return chain
 }
 
+// Levels returns how many of the profiles below p are levels of its own.
+func (p *Profile) Levels() (n int) {
+	for q := p.Base; q != nil && q.Level; q = q.Base {
+		n++
+	}
+	return n
+}
+
 // Files returns the files that are read for the inputs of p and of the profiles
 // below it.
 func (p *Profile) Files() (paths []string) {

@@ -12,7 +12,7 @@ type Asked struct {
 	Client, Started int64  // the id of the client's process, and when that began, by the system's count
 	Question        uint64 // a hash of the command line and the variables that say more
 	Answer          uint64 // a hash of the document
-	Told            int64  // until when the document says that it is good, in nanoseconds since 1970
+	ValidUntil      int64  // until when the document says that it is good, in nanoseconds since 1970
 	Checked         int64  // when its issuer was last asked about it or for another, likewise
 }
 
@@ -33,13 +33,13 @@ const (
 )
 
 // NewNote returns what to keep at path when the document has been printed that answers
-// the command line, and is good until told, in nanoseconds since 1970. Where the
+// the command line, and is good until validUntil, in nanoseconds since 1970. Where the
 // client's process, or what it asks, cannot be known there is nothing.
-func NewNote(path string, args []string, document []byte, told int64) Note {
+func NewNote(path string, args []string, document []byte, validUntil int64) Note {
 	if !known() {
 		return Note{}
 	}
-	n := Note{path: path, asked: Asked{Question: question(args), Answer: hash(document), Told: told}}
+	n := Note{path: path, asked: Asked{Question: question(args), Answer: hash(document), ValidUntil: validUntil}}
 	if n.asked.Client, n.asked.Started = client(); n.asked.Started == 0 {
 		return Note{}
 	}
@@ -67,7 +67,7 @@ func (n *Note) place() int {
 // refused with the same document.
 func (n *Note) Refused(now int64) bool {
 	l, a := n.last, n.asked
-	return n.path != "" && l.Client == a.Client && l.Started == a.Started && l.Question == a.Question && l.Answer == a.Answer && now < l.Told
+	return n.path != "" && l.Client == a.Client && l.Started == a.Started && l.Question == a.Question && l.Answer == a.Answer && now < l.ValidUntil
 }
 
 // Checked returns when the issuer was last asked, in nanoseconds since 1970, or 0.
@@ -81,8 +81,8 @@ func (n *Note) Checking(now int64) bool {
 }
 
 // Answered is what n becomes if another document is printed.
-func (n *Note) Answered(document []byte, told int64) {
-	n.asked.Answer, n.asked.Told = hash(document), told
+func (n *Note) Answered(document []byte, validUntil int64) {
+	n.asked.Answer, n.asked.ValidUntil = hash(document), validUntil
 }
 
 // Write keeps n, and reports whether it could. If not, a refusal will not be seen.
@@ -93,7 +93,7 @@ func (n *Note) Write() bool {
 	var b [askedSize]byte
 	a := n.asked
 	text := b[:0]
-	for _, field := range [askedFields]uint64{uint64(a.Client), uint64(a.Started), a.Question, a.Answer, uint64(a.Told), uint64(a.Checked)} {
+	for _, field := range [askedFields]uint64{uint64(a.Client), uint64(a.Started), a.Question, a.Answer, uint64(a.ValidUntil), uint64(a.Checked)} {
 		text = appendHex(text, field)
 	}
 	return overwrite(n.path, n.place()*askedSize, append(appendHex(text, hash(text)), '\n'))

@@ -32,9 +32,9 @@ type Warm struct {
 	// From NotBefore, and until before Until, the cache would have given no
 	// other answer. In nanoseconds since 1970.
 	NotBefore, Until int64
-	// Told, if not 0, is until when a Kubernetes client has no reason to ask again.
-	Told     int64
-	Document []byte
+	// ValidUntil, if not 0, is until when a Kubernetes client has no reason to ask again.
+	ValidUntil int64
+	Document   []byte
 }
 
 const (
@@ -58,6 +58,9 @@ var (
 	scratch [256]byte     // for what is compared, one thing at a time
 )
 
+// Variables are those that say more of what is wanted. None holds a secret.
+var Variables = [...]string{"KUBERNETES_EXEC_INFO", "JETON_PROFILE", "JETON_CONFIG"}
+
 // Name returns the name of the file for a command line and the variables that say
 // more of what is wanted.
 func Name(args []string) string { return string(appendHex(scratch[:0], question(args))) }
@@ -67,7 +70,7 @@ func question(args []string) uint64 {
 	for _, arg := range args {
 		sum = more(more(sum, []byte(arg)), []byte{0})
 	}
-	for _, name := range [...]string{"KUBERNETES_EXEC_INFO", "JETON_PROFILE", "JETON_CONFIG"} {
+	for _, name := range Variables {
 		sum = more(more(sum, []byte(getenv(name))), []byte{0})
 	}
 	return sum
@@ -97,7 +100,7 @@ func (w *Warm) Encode(started int64) []byte {
 	b = append(b, ' ')
 	b = appendInt(b, w.Until)
 	b = append(b, ' ')
-	b = appendInt(b, w.Told)
+	b = appendInt(b, w.ValidUntil)
 	b = append(b, '\n')
 	ok := known() && clean(w.Key)
 	for _, arg := range w.Args {
@@ -147,7 +150,7 @@ func IsOf(b []byte, key string) bool {
 
 // about returns the key that a file which Encode has made is about, and until when a
 // Kubernetes client was told that the document is good, or 0.
-func about(b []byte) (key string, told int64) {
+func about(b []byte) (key string, validUntil int64) {
 	start := len(magic) + 16 + 1
 	for start < len(b) {
 		end := start
@@ -160,8 +163,8 @@ func about(b []byte) (key string, told int64) {
 		case line[0] == 'k':
 			key = string(line[2:])
 		case line[0] == 't':
-			_, _, told = times(line[2:])
-			return key, told
+			_, _, validUntil = times(line[2:])
+			return key, validUntil
 		}
 		start = end + 1
 	}
@@ -305,7 +308,7 @@ func parseInt(b []byte) (n int64) {
 	return n
 }
 
-func times(text []byte) (notBefore, until, told int64) {
+func times(text []byte) (notBefore, until, validUntil int64) {
 	var n [3]int64
 	start, field := 0, 0
 	for i := range len(text) + 1 {

@@ -54,8 +54,8 @@ func Look(args []string, mac func(value string) string) (answer []byte, note Not
 	if answer == nil || getenv("KUBERNETES_EXEC_INFO") == "" {
 		return answer, Note{}
 	}
-	if key, told := about(b); told != 0 {
-		note = NewNote(dir+"/"+key+AskedSuffix, args, answer, told)
+	if key, validUntil := about(b); validUntil != 0 {
+		note = NewNote(dir+"/"+key+AskedSuffix, args, answer, validUntil)
 	}
 	if note.Refused(now) {
 		return nil, Note{} // the ordinary path asks the issuer

@@ -47,23 +47,23 @@ compdef _jeton jeton
 `,
 }
 
-func (c *completionCmd) Run(a *app) error {
+func (c *completionCmd) Run(t *terminal) error {
 	script, ok := completions[c.Shell]
 	if !ok {
 		return plugin.Errorf(plugin.Usage, "there is no completion for %s", plugin.Shorten(c.Shell)).WithHint("there is for bash, zsh and fish")
 	}
-	return a.print([]byte(script))
+	return t.print([]byte(script))
 }
 
 // completeCommand is what the shells ask: the words up to the cursor follow it.
 const completeCommand = "__complete"
 
 // complete prints what the last of words can be, with what it means.
-func (a *app) complete(words []string) error {
+func complete(i *invocation, t *terminal, ps *profiles, words []string) error {
 	if len(words) == 0 {
 		return nil
 	}
-	model, err := a.model()
+	model, err := i.model(t)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (a *app) complete(words []string) error {
 		switch {
 		case wants != nil:
 			if wants.Name == "config" {
-				a.cli.Config = w
+				i.globals.Config = w
 			}
 			wants = nil
 		case w == "--":
@@ -87,7 +87,7 @@ func (a *app) complete(words []string) error {
 				wants = f
 			}
 			if f != nil && f.Name == "config" && whole {
-				a.cli.Config = value
+				i.globals.Config = value
 			}
 		default:
 			if i := slices.IndexFunc(node.Children, func(n *kong.Node) bool { return n.Name == w }); i >= 0 {
@@ -108,11 +108,11 @@ func (a *app) complete(words []string) error {
 	name, _, whole := strings.Cut(word, "=")
 	switch {
 	case wants != nil:
-		for _, v := range a.values(wants.Name) {
+		for _, v := range values(ps, wants.Name) {
 			add("", v, "")
 		}
 	case strings.HasPrefix(word, "--") && whole:
-		for _, v := range a.values(strings.TrimPrefix(name, "--")) {
+		for _, v := range values(ps, strings.TrimPrefix(name, "--")) {
 			add(name+"=", v, "")
 		}
 	case strings.HasPrefix(word, "-"):
@@ -124,11 +124,11 @@ func (a *app) complete(words []string) error {
 			add("", n.Name, n.Help)
 		}
 	case position < len(node.Positional):
-		for _, v := range a.values(node.Positional[position].Name) {
+		for _, v := range values(ps, node.Positional[position].Name) {
 			add("", v, "")
 		}
 	}
-	return a.print(b.Bytes())
+	return t.print(b.Bytes())
 }
 
 func flagNamed(flags []*kong.Flag, name string) *kong.Flag {
@@ -142,10 +142,10 @@ func flagNamed(flags []*kong.Flag, name string) *kong.Flag {
 
 // values returns what an argument or a flag of that name can be, as far as that is
 // known.
-func (a *app) values(name string) []string {
+func values(ps *profiles, name string) []string {
 	switch name {
 	case "profile":
-		f, err := a.config()
+		f, err := ps.file()
 		if err != nil {
 			return nil
 		}
@@ -163,12 +163,12 @@ func (a *app) values(name string) []string {
 }
 
 // model returns the whole grammar.
-func (a *app) model() (*kong.Application, error) {
+func (i *invocation) model(t *terminal) (*kong.Application, error) {
 	var names []string
 	for _, v := range verbs {
 		names = append(names, v.name)
 	}
-	parser, err := a.parser(names)
+	parser, err := i.parser(names, t, func(int) {})
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -35,20 +34,28 @@ Exits with 1 if something is wrong, and not just doubtful.`
 
 // A checkup is what doctor has found.
 type checkup struct {
-	*app
 	Findings []plugin.Finding `json:"findings"`
 	Looked   []string         `json:"looked_at"`
-	keyring  error            // why it cannot be asked
+
+	world   cache.World
+	ps      *profiles // that warn nobody: what they would say is in the findings
+	file    *plugin.File
+	session *cache.Session
+	keyring error // why it cannot be asked
 }
 
-func (d *doctorCmd) Run(ctx context.Context, a *app) error {
-	c := &checkup{app: a, Findings: []plugin.Finding{}}
+func (d *doctorCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
+	w.Warn = func(string, ...any) {}
+	quiet := *ps
+	quiet.warn = w.Warn
+	c := &checkup{Findings: []plugin.Finding{}, world: w, ps: &quiet}
 	c.environment()
 	c.directories(ctx)
-	f, err := a.config()
+	f, err := c.ps.file()
 	if err != nil {
 		c.failed("config", "", err)
 	} else {
+		c.file = f
 		c.issuers(ctx, c.profiles(ctx, f, d.Profile))
 	}
 	if d.Profile == "" {
@@ -58,7 +65,7 @@ func (d *doctorCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.print(document); err != nil {
+	if err := t.print(document); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(c.Findings, func(f plugin.Finding) bool { return f.Level == plugin.Wrong }) {
@@ -133,7 +140,7 @@ func (c *checkup) failed(check, profile string, err error) {
 	case fix != "":
 	case e.Column > 0 && e.Meant != "":
 		fix = plugin.Substitute(c.configPath(), e.Line, e.Column, e.Written, e.Meant)
-	case c.getenv("JETON_CONFIG") != "" && c.cli.Config == "" && c.file == nil && !exists(c.getenv("JETON_CONFIG")):
+	case c.world.Getenv("JETON_CONFIG") != "" && *c.ps.path == "" && c.file == nil && !fileExists(c.world.Getenv("JETON_CONFIG")):
 		where, fix = "JETON_CONFIG", "unset JETON_CONFIG"
 	case where != "":
 		fix = plugin.EditAt(where)
@@ -146,12 +153,12 @@ func (c *checkup) failed(check, profile string, err error) {
 
 // configPath returns where the configuration file is, or should be.
 func (c *checkup) configPath() string {
-	for _, path := range []string{c.cli.Config, c.getenv("JETON_CONFIG")} {
+	for _, path := range []string{*c.ps.path, c.world.Getenv("JETON_CONFIG")} {
 		if path != "" {
 			return path
 		}
 	}
-	path, _ := plugin.ConfigDir(c.getenv)
+	path, _ := plugin.ConfigDir(c.world.Getenv)
 	return filepath.Join(path, "config.yaml")
 }
 
@@ -169,14 +176,14 @@ func (c *checkup) environment() {
 				"export PATH="+plugin.ShellWords(filepath.Dir(program))+`:"$PATH"`)
 		}
 	}
-	for _, i := range c.app.issuers {
+	for _, i := range c.world.Issuers {
 		if i.EnvName == "" {
 			continue
 		}
-		values, complete, _ := i.Environment(c.getenv)
+		values, complete, _ := i.Environment(c.world.Getenv)
 		var names []string
 		for _, v := range values {
-			if v.Variable != "" && c.getenv(v.Variable) != "" {
+			if v.Variable != "" && c.world.Getenv(v.Variable) != "" {
 				names = append(names, v.Variable)
 			}
 		}
@@ -185,7 +192,7 @@ func (c *checkup) environment() {
 			c.add("environment", plugin.Doubtful, "", names[0], "the identity in the environment is not complete, and not used", "unset "+strings.Join(names, " "))
 		}
 	}
-	p, others, err := c.app.issuers.FromEnvironment("env", c.getenv)
+	p, others, err := c.world.Issuers.FromEnvironment("env", c.world.Getenv)
 	switch {
 	case err != nil && plugin.AsError(err).Variable != "":
 		e := plugin.AsError(err)
@@ -196,31 +203,28 @@ func (c *checkup) environment() {
 		c.add("environment", plugin.Wrong, "", e.Variable, e.Text, fix)
 	case err != nil:
 		c.add("environment", plugin.Wrong, "", "", inOneLine(err), "")
-	case len(others) > 0 && c.getenv("JETON_PROFILE") == "":
+	case len(others) > 0 && c.world.Getenv("JETON_PROFILE") == "":
 		c.add("environment", plugin.Doubtful, "", others[0], "the environment holds several identities, of which jeton takes "+p.Issuer.EnvName,
 			"export JETON_PROFILE="+p.Issuer.EnvName)
 	}
-	if path := c.getenv("SSL_CERT_FILE"); path != "" && !exists(path) {
+	if path := c.world.Getenv("SSL_CERT_FILE"); path != "" && !fileExists(path) {
 		c.add("tls", plugin.Doubtful, "", "SSL_CERT_FILE", "there is no file "+path+", and what certificates are trusted is left to SSL_CERT_DIR", "unset SSL_CERT_FILE")
 	}
 }
 
 // directories looks at where things are kept, and opens that.
 func (c *checkup) directories(ctx context.Context) {
-	state, err := plugin.StateDir(c.getenv)
+	state, err := plugin.StateDir(c.world.Getenv)
 	c.keep(ctx, "state", state, err, "XDG_STATE_HOME")
 	variable := "XDG_CACHE_HOME"
-	if c.getenv("JETON_CACHE_DIR") != "" {
+	if c.world.Getenv("JETON_CACHE_DIR") != "" {
 		variable = "JETON_CACHE_DIR"
 	}
-	dir, err := plugin.CacheDir(c.getenv)
+	dir, err := plugin.CacheDir(c.world.Getenv)
 	c.keep(ctx, "cache", dir, err, variable)
-	stderr := c.stderr
-	c.stderr = io.Discard // it is in the findings
-	c.open(ctx, true)
-	c.stderr, c.warned = stderr, false
+	c.session = cache.Open(ctx, c.world, true)
 	c.looked("what is kept")
-	accounts, err := c.state.Accounts(ctx)
+	accounts, err := cache.Accounts(ctx, c.session.State)
 	if err != nil {
 		c.add("ledger", plugin.Wrong, "", state, inOneLine(err), "")
 	}
@@ -238,7 +242,7 @@ func (c *checkup) directories(ctx context.Context) {
 			}
 		}
 		if due > 0 {
-			c.add("ledger", plugin.Doubtful, "", account.Issuer, count(due, "access key")+" that nobody wants may be there still", "jeton gc")
+			c.add("ledger", plugin.Doubtful, "", account.Issuer, plugin.Count(due, "access key")+" that nobody wants may be there still", "jeton gc")
 		}
 		for _, id := range account.Strays {
 			c.add("ledger", plugin.Doubtful, "", account.Issuer, "access key "+id+" appeared while jeton was interrupted, with others: delete it by hand if it is not yours", "")
@@ -248,11 +252,8 @@ func (c *checkup) directories(ctx context.Context) {
 
 // keep looks at one of the directories.
 func (c *checkup) keep(ctx context.Context, check, path string, err error, variable string) {
-	var d *cache.Dir
 	if err == nil {
-		if d, err = cache.OpenDir(path); err == nil {
-			err = d.Writable(ctx)
-		}
+		err = cache.CheckDir(ctx, path)
 	}
 	if err == nil {
 		return
@@ -275,7 +276,7 @@ func (c *checkup) keep(ctx context.Context, check, path string, err error, varia
 // profiles looks at the profiles, or at the one that is named, and returns those that
 // can be used.
 func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (usable []*plugin.Profile) {
-	if name := c.getenv("JETON_PROFILE"); name != "" && !f.Has(name) && !c.app.issuers.Reserved(name) {
+	if name := c.world.Getenv("JETON_PROFILE"); name != "" && !f.Has(name) && !c.world.Issuers.Reserved(name) {
 		fix := "unset JETON_PROFILE"
 		if nearest := plugin.Nearest(name, f.Names()); nearest != "" {
 			fix = plugin.ShellWords("export", "JETON_PROFILE="+nearest)
@@ -283,7 +284,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 		c.add("environment", plugin.Wrong, "", "JETON_PROFILE", "there is no profile "+plugin.Shorten(name), fix)
 	}
 	names := f.Names()
-	if p, _, _ := c.app.issuers.FromEnvironment("env", c.getenv); p != nil {
+	if p, _, _ := c.world.Issuers.FromEnvironment("env", c.world.Getenv); p != nil {
 		names = append(names, "env")
 	}
 	if only != "" {
@@ -292,7 +293,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 	if len(names) == 0 {
 		c.add("config", plugin.Doubtful, "", c.configPath(), "there is no profile yet, and no identity in the environment", "jeton import --help")
 	}
-	kept, err := c.cache.Kept(ctx)
+	kept, err := c.session.List(ctx)
 	if err != nil {
 		c.add("cache", plugin.Wrong, "", "", plugin.AsError(err).Text, "")
 	}
@@ -309,7 +310,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 			continue
 		}
 		for q := p; q != nil; q = q.Base { // of one that makes keys, what it logs in with
-			if mints(q) && q.Base != nil && only != "" {
+			if cache.Mints(q) && q.Base != nil && only != "" {
 				continue
 			}
 			if c.credential(ctx, q, kept, only != "") {
@@ -318,7 +319,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 			break
 		}
 	}
-	c.looked("%s of %s", count(len(names), "profile"), f.Path)
+	c.looked("%s of %s", plugin.Count(len(names), "profile"), f.Path)
 	return usable
 }
 
@@ -330,7 +331,7 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 		c.add("secret", plugin.Wrong, p.Name, where, what, fix)
 	}
 	for _, name := range p.SecretVariables() {
-		if c.getenv(name) == "" {
+		if c.world.Getenv(name) == "" {
 			add(name, "the variable is not set",
 				fmt.Sprintf(`printf '%%s: ' %s >&2; stty -echo 2>/dev/null; IFS= read -r %s; stty echo 2>/dev/null; export %s`, name, name, name))
 		}
@@ -348,7 +349,7 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	for _, name := range p.KeyringNames() {
 		err := c.keyring
 		if err == nil {
-			_, err = plugin.Keyring{Getenv: c.getenv}.Get(ctx, name)
+			_, err = plugin.Keyring{Getenv: c.world.Getenv}.Get(ctx, name)
 		}
 		if err != nil {
 			if !errors.Is(err, plugin.ErrNoSecret) {
@@ -365,39 +366,39 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	if !good {
 		return false
 	}
-	_, err := c.cache.Key(p, c.getenv)
+	_, err := c.session.Key(p)
 	if err != nil {
 		c.failed("secret", p.Name, err)
 	}
 	return err == nil
 }
 
-// soon is how long before the end of a password or a certificate it is told.
+// soon is how long before the end of a certificate it is told.
 const soon = 14 * 24 * time.Hour
 
 // credential looks at what is kept for p, or else logs in if it may, and reports
 // whether the issuer is worth asking for more.
-func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cache.Kept, login bool) bool {
-	key, err := c.cache.Key(p, c.getenv)
+func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cache.Item, login bool) bool {
+	key, err := c.session.Key(p)
 	if err != nil {
 		return false
 	}
-	i := slices.IndexFunc(kept, func(k cache.Kept) bool { return k.Name == key.Name })
+	i := slices.IndexFunc(kept, func(k cache.Item) bool { return k.Name == key.Name })
 	var cred *plugin.Credential
 	if i >= 0 {
 		cred = kept[i].Credential
 		if f := kept[i].Failure; f != nil {
 			level := plugin.Doubtful
-			if cred == nil || over(cred) {
+			if cred == nil || cache.Expired(cred.Expires, time.Now()) {
 				level = plugin.Wrong
 			}
 			c.add("login", level, p.Name, "", "the last login failed, at "+f.At.UTC().Format(time.RFC3339)+": "+f.Text, plugin.ShellWords("jeton", "get", p.Name, "--refresh", "-f", "json")+" >/dev/null")
 			login = false
 		}
 	}
-	if (cred == nil || over(cred)) && login && !mints(p) {
+	if (cred == nil || cache.Expired(cred.Expires, time.Now())) && login && !cache.Mints(p) {
 		var err error
-		if cred, err = c.fetch(plugin.Unattended(ctx), p, need{}); err != nil {
+		if cred, err = c.session.Fetch(plugin.Unattended(ctx), p, cache.Need{}); err != nil {
 			e := plugin.AsError(err)
 			fix := e.Fix
 			if fix == "" {
@@ -410,9 +411,8 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 	if cred == nil {
 		return true
 	}
-	if at, err := time.Parse(time.RFC3339, cred.Attrs[plugin.AttrPasswordExpiresAt]); err == nil && time.Until(at) < soon {
-		c.add("password", plugin.Doubtful, p.Name, cred.Attrs[plugin.AttrUserName], "its password expires at "+at.Format(time.RFC3339),
-			plugin.ShellWords("jeton", "exec", p.Name, "--", "openstack", "user", "password", "set"))
+	if p.Issuer.Doctor != nil {
+		c.found(p.Issuer.Doctor(p.Name, cred, time.Now())...)
 	}
 	return true
 }
@@ -462,14 +462,14 @@ func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
 			defer func() { <-slots }()
 			limited, cancel := context.WithTimeout(ctx, probeLimit)
 			defer cancel()
-			v.Probe = v.profile.Probe(limited, &c.clients, v.address, c.log)
+			v.Probe = v.profile.Probe(limited, &c.session.Clients, v.address, c.world.Log)
 		})
 	}
 	all.Wait()
 	for _, v := range visits {
 		c.visited(v.profile.Name, v.Probe)
 	}
-	c.looked("%s", count(len(visits), "server"))
+	c.looked("%s", plugin.Count(len(visits), "server"))
 }
 
 // visited adds what is wrong with a server.
@@ -477,7 +477,7 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 	if p.Err != nil {
 		e := plugin.AsError(p.Err)
 		fix := e.Fix
-		if list := plugin.ThoseSet(c.getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); e.Proxy && len(list) > 0 {
+		if list := plugin.ThoseSet(c.world.Getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); e.Proxy && len(list) > 0 {
 			fix = "unset " + strings.Join(list, " ")
 		}
 		what := e.Text
@@ -511,44 +511,51 @@ func (c *checkup) callers(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	caller := &formats.Caller{Getenv: c.getenv, Home: home, ReadFile: readCallers, Kept: func(name string) string {
-		p, err := c.profileOf(name)
-		if err != nil {
-			return ""
-		}
-		key, err := c.cache.Key(p, c.getenv)
-		if err != nil {
-			return ""
-		}
-		return c.cache.Token(ctx, key)
-	}}
+	caller := &formats.Caller{
+		Issuers: c.world.Issuers, Getenv: c.world.Getenv, Home: home, ReadFile: formats.ReadFile,
+		Token: func(name string) string { return c.token(ctx, name) },
+	}
 	if program, err := os.Executable(); err == nil {
 		caller.Argv = []string{program}
 	}
 	if c.file != nil {
 		caller.Find = c.profileOf
 	}
-	for _, look := range []struct {
-		what string
-		at   func(*formats.Caller) ([]plugin.Finding, int)
-	}{{"AWS profile", formats.DoctorAWS}, {"Kubernetes user", formats.DoctorKubernetes}, {"OpenStack cloud", formats.DoctorOpenStack}} {
-		findings, n := look.at(caller)
-		c.found(findings...)
-		c.looked("%s", count(n, look.what))
+	for _, k := range formats.Kinds {
+		if k.Doctor != nil {
+			findings, n := k.Doctor.Look(caller)
+			c.found(findings...)
+			c.looked("%s", plugin.Count(n, k.Doctor.What))
+		}
 	}
+}
+
+// token returns the token that is kept for a profile, or "".
+func (c *checkup) token(ctx context.Context, name string) string {
+	p, err := c.profileOf(name)
+	if err != nil {
+		return ""
+	}
+	key, err := c.session.Key(p)
+	if err != nil {
+		return ""
+	}
+	return c.session.Token(ctx, key)
 }
 
 // profileOf returns the profile that a caller's command line asks for.
 func (c *checkup) profileOf(name string) (*plugin.Profile, error) {
-	if name != "" {
-		f, err := c.config()
-		if err != nil {
-			return nil, err
-		}
-		return f.Profile(name)
+	if name == "" {
+		return c.ps.named("")
 	}
-	stderr := c.stderr
-	defer func() { c.stderr = stderr }()
-	c.stderr = io.Discard
-	return c.profile("")
+	f, err := c.ps.file()
+	if err != nil {
+		return nil, err
+	}
+	return f.Profile(name)
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -3,22 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
-)
-
-// What env, nice and their like return for a command that they cannot run.
-const (
-	notRunnable plugin.Code = 126
-	notFound    plugin.Code = 127
 )
 
 type execCmd struct {
@@ -39,187 +32,83 @@ Examples:
   jeton exec -- openstack token issue     with the default profile`
 }
 
-func (e *execCmd) Run(ctx context.Context, a *app) error {
-	if len(e.Stray) > 0 || len(a.command) == 0 {
+func (e *execCmd) Run(ctx context.Context, i *invocation, ps *profiles, w cache.World) error {
+	if len(e.Stray) > 0 || len(i.command) == 0 {
 		return plugin.Errorf(plugin.Usage, "exec takes a command after --").
 			WithHint("jeton exec PROFILE -- COMMAND")
 	}
-	p, err := a.profile(e.Profile)
+	p, err := ps.named(e.Profile)
 	if err != nil {
 		return err
 	}
-	path, err := exec.LookPath(a.command[0])
+	path, err := exec.LookPath(i.command[0])
 	if err != nil {
-		return plugin.Errorf(notFound, "command %q: not found or not executable", plugin.Shorten(a.command[0]))
+		return plugin.Errorf(notFound, "command %q: not found or not executable", plugin.Shorten(i.command[0]))
 	}
-	if formats.NeedsKubeconfig(&plugin.Credential{}, filepath.Base(a.command[0])) {
-		if err := formats.CheckKubernetes(p.Issuer); err != nil {
-			return about(p, err)
-		}
+	cmd := &formats.Command{Argv: i.command, Path: path, Caller: execCaller(i, ps, p), Log: w.Log}
+	if err := cmd.Check(p.Issuer); err != nil {
+		return about(p, err)
 	}
-	o := formats.Options{Issuers: a.issuers, Profile: p.Name, Client: formats.ClientOf(filepath.Base(a.command[0]))}
-	f, err := formats.New("env", o)
-	if err != nil {
-		return err
-	}
-	a.open(ctx, true)
-	n := need{minTTL: formats.MinTTL(f)}
+	s := cache.Open(ctx, w, true)
+	n := cache.Need{MinTTL: cmd.MinTTL()}
 	if e.Refresh {
-		n.since = a.started
+		n.Since = i.started
 	}
-	c, err := a.fetch(ctx, p, n)
+	c, err := s.Fetch(ctx, p, n)
 	if err != nil {
 		return about(p, err)
 	}
-	if formats.NeedsKubeconfig(c, filepath.Base(a.command[0])) {
-		err := a.execWithKubeconfig(ctx, p, c, path)
-		return about(p, commandError(a.command[0], err))
-	}
-	set, unset, err := formats.Environment(c, o)
-	if err != nil {
-		return about(p, err)
-	}
-	unset = append(unset, p.SecretVariables()...)
-	err = errNoLogin
-	switch {
-	case formats.NeedsCloud(c, filepath.Base(a.command[0])):
-		err = a.execWithCloud(ctx, p, c, path, append(unset, names(set)...))
-	case formats.TakesLogin(c, a.command, path):
-		err = a.execWithLogin(ctx, p, c, path, append(unset, names(set)...))
-	}
-	if err == errNoLogin {
-		err = replace(path, a.command, environ(set, unset))
-	}
-	return about(p, commandError(a.command[0], err))
+	cmd.Catalog, _ = s.Source(p, cache.Need{}).(plugin.Cataloger)
+	return about(p, commandError(i.command[0], run(ctx, s, cmd, c)))
 }
 
-// execWithCloud runs the command with a clouds.yaml of its own, and stays to
-// remove it.
-func (a *app) execWithCloud(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string, unset []string) error {
-	cataloger, ok := a.source(p, need{}).(plugin.Cataloger)
-	if !ok {
-		return plugin.Errorf(plugin.Bug, "plugin %s has no catalogue", p.Issuer.Name)
+// execCaller returns what formats need to know of who runs the command.
+func execCaller(i *invocation, ps *profiles, p *plugin.Profile) *formats.Caller {
+	home, _ := os.UserHomeDir() // which only the files of some commands need
+	return &formats.Caller{
+		Name: p.Name, Profile: p, Issuers: i.issuers, Getenv: i.env.get, Home: home, ReadFile: formats.ReadFile,
+		ArgvFor: func(format string) ([]string, error) { return ps.argv(p, format) },
 	}
-	endpoints, err := cataloger.Endpoints(ctx, c)
+}
+
+// run runs the command with c: in files of its own, which this process stays to remove,
+// or else in its environment.
+func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.Credential) error {
+	handover, err := cmd.Prepare(ctx, c)
 	if err != nil {
 		return err
 	}
-	return a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
-		document, set := formats.Cloud(c, endpoints, filepath.Join(dir, "clouds.yaml"))
-		return map[string][]byte{"clouds.yaml": document}, environ(set, unset), nil
-	})
-}
-
-// errNoLogin says that the environment has to do.
-var errNoLogin = errors.New("no login can be handed over")
-
-// execWithLogin runs the command as if it had logged in before, so that it makes no
-// token, and stays to remove the files for that. It returns [errNoLogin] if it cannot.
-func (a *app) execWithLogin(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string, unset []string) error {
-	cataloger, ok := a.source(p, need{}).(plugin.Cataloger)
-	if !ok {
-		return errNoLogin
-	}
-	description, err := cataloger.Describe(ctx, c)
-	if err != nil {
-		a.log("%s: openstack is going to make another token: %v", p.Name, plugin.AsError(err))
-		return errNoLogin
-	}
-	return a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
-		if strings.ContainsRune(dir, filepath.ListSeparator) { // which cannot be on PYTHONPATH
-			return nil, nil, errNoLogin
+	if handover != nil {
+		if err := runWithFiles(ctx, s, cmd, handover); err != formats.ErrEnvironment {
+			return err
 		}
-		files, set, err := formats.Login(c, description, dir, a.getenv("PYTHONPATH"))
-		return files, environ(set, unset), err
-	})
-}
-
-// execWithKubeconfig runs the command with a kubeconfig that has it ask jeton, as long
-// as it runs, and stays to remove that.
-func (a *app) execWithKubeconfig(ctx context.Context, p *plugin.Profile, c *plugin.Credential, path string) error {
-	f, err := formats.New("kubernetes", formats.Options{Issuers: a.issuers, Profile: p.Name})
-	if err == nil {
-		err = f.Encode(io.Discard, c) // or the client would tell, in its own words
 	}
+	set, unset, err := cmd.Environment(c)
 	if err != nil {
 		return err
 	}
-	caller := &formats.Caller{Issuers: a.issuers, As: "jeton-" + p.Name, Getenv: a.getenv, ReadFile: readCallers}
-	if caller.Home, err = os.UserHomeDir(); err != nil {
-		return plugin.Errorf(plugin.Config, "HOME is not set")
-	}
-	if caller.Argv, err = a.argv(p, "kubernetes"); err != nil {
-		return err
-	}
-	return a.runWithFiles(ctx, path, func(dir string) (map[string][]byte, []string, error) {
-		document, variable, err := formats.Kubeconfig(caller, a.command, filepath.Join(dir, "kubeconfig"))
-		// What the profile's secrets are in stays: jeton is asked in there again.
-		return map[string][]byte{"kubeconfig": document}, environ([]formats.Variable{variable}, nil), err
-	})
+	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
+	return replace(cmd.Path, cmd.Argv, environ(set, unset))
 }
 
-// runWithFiles runs the command at path with the private files that make returns, by
-// their names in a directory, and the command's environment, and removes them in the end.
-func (a *app) runWithFiles(ctx context.Context, path string, make func(dir string) (files map[string][]byte, env []string, err error)) error {
-	dir, remove, err := a.cache.Scratch(ctx)
+// runWithFiles runs the command with the private files that make returns, and removes
+// them in the end.
+func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, make formats.Handover) error {
+	dir, remove, err := s.Scratch(ctx)
 	if err != nil {
 		return plugin.Errorf(plugin.Output, "files for the command cannot be written: %v", err)
 	}
 	defer remove()
-	files, env, err := make(dir)
+	with, err := make(dir)
 	if err != nil {
 		return err
 	}
-	for name, content := range files {
+	for name, content := range with.Files {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			return plugin.Errorf(plugin.Output, "%s for the command cannot be written: %v", name, err)
 		}
 	}
-	return runChild(path, a.command, env)
-}
-
-// argv returns the command line by which others get p's credential in a format.
-func (a *app) argv(p *plugin.Profile, format string) ([]string, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, plugin.Errorf(plugin.Config, "where jeton itself is cannot be told: %v", err)
-	}
-	argv := []string{program, "get", p.Name, "-f", format}
-	if a.cli.Config != "" || a.getenv("JETON_CONFIG") != "" { // which the others do not know of
-		argv = append(argv, "--config", p.Config)
-	}
-	return argv, nil
-}
-
-// runChild runs a command, passes on the signals that are sent to this
-// process alone, and returns the command's status.
-func runChild(path string, argv, env []string) error {
-	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-	signals := make(chan os.Signal, 8)
-	for _, s := range slices.Concat(passedOn, leftTo) {
-		if !signal.Ignored(s) { // by nohup, say: the child must ignore it too
-			signal.Notify(signals, s)
-		}
-	}
-	defer signal.Stop(signals)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	for {
-		select {
-		case s := <-signals:
-			if slices.Contains(passedOn, s) {
-				cmd.Process.Signal(s)
-			}
-		case err := <-ended:
-			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-				return exitStatus(statusOf(exit.ProcessState))
-			}
-			return err
-		}
-	}
+	return runChild(cmd.Path, cmd.Argv, environ(with.Set, with.Unset))
 }
 
 // commandError is err, which the start of a command returned.
@@ -232,18 +121,12 @@ func commandError(command string, err error) error {
 	return plugin.Errorf(notRunnable, "command %q cannot be run: %v", plugin.Shorten(command), err)
 }
 
-func names(set []formats.Variable) []string {
-	var list []string
-	for _, v := range set {
-		list = append(list, v.Name)
-	}
-	return list
-}
-
 // environ returns this process's environment with the variables of set, and
 // without those in unset.
 func environ(set []formats.Variable, unset []string) []string {
-	unset = append(names(set), unset...)
+	for _, v := range set {
+		unset = append(unset, v.Name)
+	}
 	env := slices.DeleteFunc(os.Environ(), func(line string) bool {
 		name, _, _ := strings.Cut(line, "=")
 		return slices.Contains(unset, name)

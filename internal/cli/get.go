@@ -3,8 +3,10 @@ package cli
 import (
 	"bytes"
 	"context"
+	"path/filepath"
 	"time"
 
+	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -33,7 +35,7 @@ Examples:
 Exit codes: 0 fine, 64 wrong use, 65 the issuer's answer makes no sense, 69 it cannot be reached, 74 output failed, 75 try later, 77 refused, 78 the configuration is wrong.`
 }
 
-func (g *getCmd) Run(ctx context.Context, a *app) error {
+func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profiles, w cache.World) error {
 	if g.MinTTL < 0 {
 		return plugin.Errorf(plugin.Usage, "--min-ttl cannot be negative")
 	}
@@ -41,17 +43,17 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 		return plugin.Errorf(plugin.Usage, "--refresh and --no-cache exclude each other").
 			WithHint("--no-cache always fetches; --refresh also replaces what is kept")
 	}
-	p, err := a.profile(g.Profile)
+	p, err := ps.named(g.Profile)
 	if err != nil {
 		return err
 	}
-	f, err := g.format(a, p)
+	f, err := g.format(i, p)
 	if err != nil {
 		return err
 	}
-	a.open(ctx, !g.NoCache)
-	n := g.need(a, f)
-	c, err := a.fetch(ctx, p, n)
+	s := cache.Open(ctx, w, !g.NoCache)
+	n := g.need(i, f)
+	c, err := s.Fetch(ctx, p, n)
 	if err != nil {
 		return about(p, err)
 	}
@@ -59,30 +61,49 @@ func (g *getCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return about(p, err)
 	}
-	told := a.told(f, c)
-	note := a.note(p, told, document)
-	if note.Refused(a.started.UnixNano()) && !g.Refresh {
-		better, err := a.replaceRefused(ctx, p, n, c, &note)
-		if err != nil {
+	note := s.Note(p, i.args, formats.ValidUntil(f, c), document)
+	if note.Refused(i.started.UnixNano()) && !g.Refresh {
+		if c, err = s.ReplaceRefused(ctx, p, n, c, &note, i.started); err != nil {
 			return about(p, err)
 		}
-		c = better
 		if document, err = encode(f, c); err != nil {
 			return about(p, err)
 		}
-		told = a.told(f, c)
-		note.Answered(document, told)
+		note.Answered(document, formats.ValidUntil(f, c))
 	}
 	if left := time.Until(c.Expires); !c.Expires.IsZero() && left < g.MinTTL {
-		a.warn("%s: the credential lives %s more, less than the %s asked for: there is no longer one to be had",
+		t.warn("%s: the credential lives %s more, less than the %s asked for: there is no longer one to be had",
 			p.Name, left.Round(time.Second), g.MinTTL)
 	}
-	if err := a.print(document); err != nil {
+	if err := t.print(document); err != nil {
 		return about(p, err)
 	}
 	note.Write()
-	a.leaveBehind(ctx, g, p, told, document)
+	if g.repeatable(i, t) {
+		s.LeaveBehind(ctx, cache.Answer{
+			Args: i.args, Started: i.started, File: ps.read, Profile: p, Document: document,
+			ValidUntil: formats.ValidUntil(f, c), Variables: i.env.names, Read: g.reading(i),
+		})
+	}
 	return nil
+}
+
+// repeatable reports whether the same command line would print the same document, and
+// nothing else, from wherever it is run.
+func (g *getCmd) repeatable(i *invocation, t *terminal) bool {
+	config := i.globals.Config
+	return !g.NoCache && !t.warned && !i.globals.Verbose && i.args[0] == "get" && (config == "" || filepath.IsAbs(config))
+}
+
+// reading returns what comes of a profile for the command line.
+func (g *getCmd) reading(i *invocation) func(*plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error), error) {
+	return func(p *plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error), error) {
+		f, err := g.format(i, p)
+		if err != nil {
+			return cache.Need{}, nil, err
+		}
+		return g.need(i, f), func(c *plugin.Credential) ([]byte, error) { return encode(f, c) }, nil
+	}
 }
 
 // encode returns the whole document, or nothing.
@@ -93,32 +114,33 @@ func encode(f formats.Format, c *plugin.Credential) ([]byte, error) {
 }
 
 // need is what the command line and its format ask of a credential.
-func (g *getCmd) need(a *app, f formats.Format) need {
-	n := need{minTTL: formats.MinTTL(f), atLeast: g.MinTTL}
+func (g *getCmd) need(i *invocation, f formats.Format) cache.Need {
+	n := cache.Need{MinTTL: formats.MinTTL(f), AtLeast: g.MinTTL}
 	if g.Refresh {
-		n.since = a.started
+		n.Since = i.started
 	}
 	return n
 }
 
 // format returns what writes the document.
-func (g *getCmd) format(a *app, p *plugin.Profile) (formats.Format, error) {
-	format := "json"
+func (g *getCmd) format(i *invocation, p *plugin.Profile) (formats.Format, error) {
+	format, info := formats.Asked(i.env.get)
 	switch {
 	case g.Format != "":
 		format = g.Format
-	case a.getenv("KUBERNETES_EXEC_INFO") != "":
-		format = "kubernetes"
+	case format != "":
 	case p.Common.Format != "":
 		format = p.Common.Format
+	default:
+		format = "json"
 	}
-	for _, flag := range []struct{ name, value, format string }{{"--shell", g.Shell, "env"}, {"--for", g.For, "openstack"}, {"--as", g.As, "openstack"}} {
-		if flag.value != "" && format != flag.format {
-			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, flag.format, plugin.Shorten(format))
+	for _, flag := range []struct{ name, value string }{{"--shell", g.Shell}, {"--for", g.For}, {"--as", g.As}} {
+		if of := formats.Flag(flag.name); flag.value != "" && format != of {
+			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, of, plugin.Shorten(format))
 		}
 	}
 	f, err := formats.New(format, formats.Options{
-		Issuers: a.issuers, Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: a.getenv("KUBERNETES_EXEC_INFO"),
+		Issuers: i.issuers, Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: info,
 	})
 	return f, about(p, err)
 }

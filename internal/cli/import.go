@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -19,20 +18,12 @@ import (
 // importCmd has a command for each import that an issuer declares.
 type importCmd struct{ kong.Plugins }
 
-func newImportCmd(issuers plugin.Issuers) *importCmd {
+func newImportCmd(issuers plugin.Issuers) any {
 	c := &importCmd{}
 	for _, i := range issuers.Imports() {
 		c.Plugins = append(c.Plugins, subcommand(i.Name, i.Help, importSourceCmd{Source: i.New()}))
 	}
 	return c
-}
-
-// subcommand returns a struct with one command, as kong wants it.
-func subcommand(name, help string, command any) any {
-	tag := fmt.Sprintf(`cmd:"" name:%q help:%q`, name, help)
-	v := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "Command", Type: reflect.TypeOf(command), Tag: reflect.StructTag(tag)}}))
-	v.Elem().Field(0).Set(reflect.ValueOf(command))
-	return v.Interface()
 }
 
 func (*importCmd) Help() string {
@@ -50,18 +41,48 @@ type importSourceCmd struct {
 
 func (i *importSourceCmd) Help() string { return i.Source.Help() }
 
-func (i *importSourceCmd) Run(ctx context.Context, a *app) error {
-	env := plugin.ImportEnv{Getenv: a.getenv}
+func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
+	env := plugin.ImportEnv{Getenv: w.Getenv}
 	for _, variable := range os.Environ() {
 		if name, value, _ := strings.Cut(variable, "="); value != "" {
 			env.Variables = append(env.Variables, name)
 		}
 	}
-	drafts, err := i.Source.Drafts(env)
+	drafts, failures := i.Source.Drafts(env)
 	if len(drafts) == 0 {
-		return err
+		return failures
 	}
-	return errors.Join(err, a.writeDrafts(ctx, i, drafts))
+	m := &merge{ps: ps, keeper: &plugin.Keeper{
+		Keyring: plugin.Keyring{Getenv: w.Getenv}, Read: t.readSecret, Write: writeSecret, Force: i.Force,
+		Dir: func() (string, error) {
+			dir, err := plugin.StateDir(w.Getenv)
+			return filepath.Join(dir, cache.SecretsName), err
+		},
+	}}
+	if err := m.keeper.SetPlace(i.Secret, drafts); err != nil {
+		return errors.Join(failures, err)
+	}
+	report, err := m.write(ctx, cache.Open(ctx, w, true), drafts)
+	failures = errors.Join(failures, err)
+	if report == nil {
+		return failures
+	}
+	return errors.Join(failures, t.print(report))
+}
+
+// writeSecret replaces the content of a file that holds a secret.
+func writeSecret(path string, content []byte) error {
+	_, err := cache.EditFile(path, func([]byte) ([]byte, error) { return content, nil })
+	if err != nil {
+		return plugin.Errorf(plugin.Output, "%v", err)
+	}
+	return nil
+}
+
+// A merge puts drafts into the configuration file, and their secrets where they go.
+type merge struct {
+	ps     *profiles
+	keeper *plugin.Keeper
 }
 
 // An outcome tells what became of a draft.
@@ -70,33 +91,28 @@ type outcome struct {
 	done  string
 }
 
-// writeDrafts puts drafts into the configuration file, and their secrets where
-// they go. What is wrong with one of them does not keep the others.
-func (a *app) writeDrafts(ctx context.Context, i *importSourceCmd, drafts []plugin.Draft) error {
-	keeper := &plugin.Keeper{
-		Keyring: plugin.Keyring{Getenv: a.getenv}, Dir: a.secretsDir, Read: a.readSecret, Write: writeSecret, Force: i.Force,
-	}
-	if err := keeper.SetPlace(i.Secret, drafts); err != nil {
-		return err
-	}
-	a.open(ctx, true)
-	if a.state != nil {
-		unlock, err := a.state.Lock(ctx, cache.ConfigLock)
+// write puts the drafts into the configuration file, and returns what it has done, or
+// nothing if it has changed nothing. What is wrong with one of them does not keep the
+// others.
+func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Draft) (report []byte, err error) {
+	if s.State != nil {
+		unlock, err := s.State.Lock(ctx, cache.ConfigLock)
 		if err != nil {
-			return plugin.Errorf(plugin.Later, "another jeton is editing the configuration file")
+			return nil, plugin.Errorf(plugin.Later, "another jeton is editing the configuration file")
 		}
 		defer unlock()
 	}
-	f, err := a.readConfig(false)
+	f, err := m.ps.reread(false)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	keeper.Config, keeper.Usual = f.Path, a.usualConfig(f.Path)
+	usual, err := m.ps.usual()
+	m.keeper.Config, m.keeper.Usual = f.Path, err == nil && usual == f.Path
 	original := f.Text
 	var outcomes []outcome
 	var failures error
 	for _, d := range drafts {
-		edited, done, err := a.addDraft(ctx, f, keeper, &d)
+		edited, done, err := m.add(ctx, f, &d)
 		if err != nil {
 			failures = errors.Join(failures, &plugin.ProfileError{Profile: plugin.Shorten(d.Name), Err: err})
 			continue
@@ -105,9 +121,9 @@ func (a *app) writeDrafts(ctx context.Context, i *importSourceCmd, drafts []plug
 		outcomes = append(outcomes, outcome{d, done})
 	}
 	if len(outcomes) == 0 {
-		return failures
+		return nil, failures
 	}
-	_, err = cache.Edit(f.Path, func(now []byte) ([]byte, error) {
+	_, err = cache.EditFile(f.Path, func(now []byte) ([]byte, error) {
 		if !bytes.Equal(now, original) {
 			return nil, errors.New(f.Path + ": somebody else has changed it meanwhile")
 		}
@@ -115,26 +131,26 @@ func (a *app) writeDrafts(ctx context.Context, i *importSourceCmd, drafts []plug
 	})
 	if err != nil {
 		// A secret must not be where a former profile would send it elsewhere.
-		return errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err), keeper.Undo(0))
+		return nil, errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err), m.keeper.Undo(0))
 	}
 	for _, o := range outcomes {
-		keeper.Tidy(o.draft, f.Text)
+		m.keeper.Tidy(o.draft, f.Text)
 	}
-	for _, name := range keeper.Replaced {
-		failures = errors.Join(failures, a.dropStandingOn(ctx, name))
+	for _, name := range m.keeper.Replaced {
+		failures = errors.Join(failures, s.DropStandingOn(ctx, f, name))
 	}
-	return errors.Join(failures, a.print(tell(outcomes, f.Path)))
+	return tell(outcomes, f.Path), failures
 }
 
-// addDraft returns the configuration with d in it, whose secrets are stored,
+// add returns the configuration with d in it, whose secrets are stored,
 // and what became of it.
-func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *plugin.Keeper, d *plugin.Draft) (*plugin.File, string, error) {
+func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plugin.File, string, error) {
 	if err := plugin.CheckName(d.Name); err != nil {
 		return nil, "", err
 	}
 	for i := range d.Options {
 		if s := d.Options[i].Secret; s != nil {
-			ref, err := keeper.Place(d, d.Options[i].Name, s)
+			ref, err := m.keeper.Place(d, d.Options[i].Name, s)
 			if err != nil {
 				return nil, "", err
 			}
@@ -144,7 +160,7 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *plugin.Keepe
 	if err := f.Check(*d); err != nil {
 		return nil, "", err
 	}
-	text, err := plugin.WithProfile(f.Text, *d, keeper.Force)
+	text, err := plugin.WithProfile(f.Text, *d, m.keeper.Force)
 	if err != nil {
 		return nil, "", err
 	}
@@ -163,41 +179,20 @@ func (a *app) addDraft(ctx context.Context, f *plugin.File, keeper *plugin.Keepe
 	case f.Has(d.Name):
 		done = "replaced in"
 	}
-	stored := keeper.Stored()
+	stored := m.keeper.Stored()
 	for _, o := range d.Options {
 		if o.Secret == nil {
 			continue
 		}
-		if err := keeper.Store(ctx, d, o.Name, o.Secret, same); err != nil {
+		if err := m.keeper.Store(ctx, d, o.Name, o.Secret, same); err != nil {
 			// All secrets of a profile, or none.
-			return nil, "", errors.Join(fmt.Errorf("%s: %w", o.Name, err), keeper.Undo(stored))
+			return nil, "", errors.Join(fmt.Errorf("%s: %w", o.Name, err), m.keeper.Undo(stored))
 		}
 	}
 	return edited, done, nil
 }
 
-// secretsDir returns where import puts files of secrets.
-func (a *app) secretsDir() (string, error) {
-	dir, err := plugin.StateDir(a.getenv)
-	return filepath.Join(dir, cache.SecretsName), err
-}
-
-// usualConfig reports whether the configuration file is the one that jeton reads
-// unless it is told otherwise.
-func (a *app) usualConfig(path string) bool {
-	usual, err := plugin.ConfigDir(a.getenv)
-	return err == nil && filepath.Join(usual, "config.yaml") == path
-}
-
-// writeSecret replaces the content of a file that holds a secret.
-func writeSecret(path string, content []byte) error {
-	_, err := cache.Edit(path, func([]byte) ([]byte, error) { return content, nil })
-	if err != nil {
-		return plugin.Errorf(plugin.Output, "%v", err)
-	}
-	return nil
-}
-
+// tell says what became of the drafts.
 func tell(outcomes []outcome, path string) []byte {
 	var b bytes.Buffer
 	for _, o := range outcomes {

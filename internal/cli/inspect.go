@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
 )
 
@@ -20,13 +21,13 @@ func (i *inspectCmd) Help() string {
 	return "Asks the issuer who the profile's credential is, and what else it offers to its owner: for Keystone the roles, and the projects and domains to choose from; for OVHcloud its account and projects; of an OpenID Connect token its claims."
 }
 
-func (i *inspectCmd) Run(ctx context.Context, a *app) error {
-	p, err := a.profile(i.Profile)
+func (i *inspectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
+	p, err := ps.named(i.Profile)
 	if err != nil {
 		return err
 	}
-	a.open(ctx, true)
-	inspector, ok := a.source(p, need{}).(plugin.Inspector)
+	s := cache.Open(ctx, w, true)
+	inspector, ok := s.Source(p, cache.Need{}).(plugin.Inspector)
 	if !ok {
 		e := plugin.Errorf(plugin.Config, "plugin %s has nothing to look into", p.Issuer.Name)
 		if p.Common.From != "" {
@@ -34,7 +35,7 @@ func (i *inspectCmd) Run(ctx context.Context, a *app) error {
 		}
 		return about(p, e)
 	}
-	tables, err := inspector.Inspect(ctx, func() (*plugin.Credential, error) { return a.fetch(ctx, p, need{}) })
+	tables, err := inspector.Inspect(ctx, func() (*plugin.Credential, error) { return s.Fetch(ctx, p, cache.Need{}) })
 	if err != nil {
 		return about(p, err)
 	}
@@ -42,7 +43,7 @@ func (i *inspectCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.print(document)
+	return t.print(document)
 }
 
 // encodeTables writes tables for a reader, or as a JSON object of lists.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
-	"github.com/jeton-cli/jeton/plugin/command"
+	commandplugin "github.com/jeton-cli/jeton/plugin/command"
 )
 
 // TestHelperAt is jeton at the time that the variable says, in nanoseconds since 1970.
@@ -27,7 +27,7 @@ func TestHelperAt(t *testing.T) {
 	args := os.Args[len(os.Args)-4:] // get PROFILE -f FORMAT
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(0, at)))
-		os.Exit(int(newApp(plugin.Issuers{command.Issuer}, time.Now()).run(args)))
+		os.Exit(int(newInvocation(plugin.Issuers{commandplugin.Issuer}, "", time.Now(), args).run()))
 	})
 }
 

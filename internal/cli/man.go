@@ -18,8 +18,8 @@ func (manCmd) Help() string {
   jeton man >~/.local/share/man/man1/jeton.1, or: jeton man | man -l -`
 }
 
-func (manCmd) Run(a *app) error {
-	model, err := a.model()
+func (manCmd) Run(i *invocation, t *terminal) error {
+	model, err := i.model(t)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (manCmd) Run(a *app) error {
 		fmt.Fprintf(&b, ".TP\n.B %d\n", c.code)
 		roffText(&b, c.meaning)
 	}
-	return a.print(b.Bytes())
+	return t.print(b.Bytes())
 }
 
 // exitCodes are those of every command but exec, which returns its command's.

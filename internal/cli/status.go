@@ -41,15 +41,6 @@ func (r *report) add(err error) {
 	}
 }
 
-// inOneLine is err with its hint.
-func inOneLine(err error) string {
-	e := plugin.AsError(err)
-	if e.Hint == "" {
-		return e.Text
-	}
-	return e.Text + " (" + e.Hint + ")"
-}
-
 type profileReport struct {
 	Profile   string            `json:"profile"`
 	Plugin    string            `json:"plugin,omitempty"`
@@ -65,22 +56,22 @@ type profileReport struct {
 	RetryAt   time.Time         `json:"retry_at,omitzero"`
 }
 
-func (s *statusCmd) Run(ctx context.Context, a *app) error {
+func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
 	r := report{Profiles: []profileReport{}}
-	f, err := a.config()
+	f, err := ps.file()
 	if err != nil {
 		r.add(err)
-		return a.printReport(&r, s.JSON)
+		return r.print(t, s.JSON)
 	}
-	a.open(ctx, true)
-	kept, err := a.cache.Kept(ctx)
+	session := cache.Open(ctx, w, true)
+	kept, err := session.List(ctx)
 	r.Config = f.Path
 	r.add(err)
-	if d, ok := a.cache.Store.(*cache.Dir); ok {
-		r.Cache = d.Path()
+	if filer, ok := session.Store.(cache.Filer); ok {
+		r.Cache = filer.Path()
 	}
 	names := f.Names()
-	if p, _, err := a.issuers.FromEnvironment("env", a.getenv); p != nil || err != nil {
+	if p, _, err := w.Issuers.FromEnvironment("env", w.Getenv); p != nil || err != nil {
 		names = append(names, "env")
 	}
 	if s.Profile != "" {
@@ -93,30 +84,30 @@ func (s *statusCmd) Run(ctx context.Context, a *app) error {
 			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: inOneLine(err)})
 			continue
 		}
-		r.Profiles = append(r.Profiles, a.report(p, kept, used))
+		r.Profiles = append(r.Profiles, reportOn(session, p, kept, used))
 	}
 	if s.Profile == "" {
 		for _, k := range kept {
 			if !used[k.Name] && k.Credential != nil {
 				var row profileReport
 				row.Profile = k.Profile
-				row.describe(k, need{}, &plugin.Common{})
+				row.describe(k, cache.Policy{})
 				r.Unused = append(r.Unused, row)
 			}
 		}
 	}
-	r.Minted, err = a.state.Accounts(ctx)
+	r.Minted, err = cache.Accounts(ctx, session.State)
 	r.add(err)
-	return a.printReport(&r, s.JSON)
+	return r.print(t, s.JSON)
 }
 
-// printReport prints r, whatever is in it.
-func (a *app) printReport(r *report, asJSON bool) error {
+// print prints r, whatever is in it.
+func (r *report) print(t *terminal, asJSON bool) error {
 	document, err := r.encode(asJSON)
 	if err != nil {
 		return err
 	}
-	if err := a.print(document); err != nil {
+	if err := t.print(document); err != nil {
 		return err
 	}
 	if len(r.Errors) > 0 || slices.ContainsFunc(r.Profiles, profileReport.bad) {
@@ -125,10 +116,10 @@ func (a *app) printReport(r *report, asJSON bool) error {
 	return nil
 }
 
-// report looks up what is kept for p, and marks it as used.
-func (a *app) report(p *plugin.Profile, kept []cache.Kept, used map[string]bool) profileReport {
+// reportOn looks up what is kept for p, and marks it as used.
+func reportOn(s *cache.Session, p *plugin.Profile, kept []cache.Item, used map[string]bool) profileReport {
 	row := profileReport{Profile: p.Name, Plugin: p.Issuer.Name}
-	key, err := a.cache.Key(p, a.getenv)
+	key, err := s.Key(p)
 	if err == nil {
 		err = checkFormat(p)
 	}
@@ -136,55 +127,34 @@ func (a *app) report(p *plugin.Profile, kept []cache.Kept, used map[string]bool)
 		row.Error = inOneLine(err)
 		return row
 	}
-	for _, name := range key.Below[:levels(p)] {
+	for _, name := range key.Below[:p.Levels()] {
 		used[name] = true
 	}
-	i := slices.IndexFunc(kept, func(k cache.Kept) bool { return k.Name == key.Name })
+	i := slices.IndexFunc(kept, func(k cache.Item) bool { return k.Name == key.Name })
 	if i < 0 {
 		return row
 	}
 	used[key.Name] = true
-	n := need{minTTL: time.Minute}
+	n := cache.Need{MinTTL: time.Minute}
 	if f, err := formats.New(p.Common.Format, formats.Options{}); err == nil {
-		n.minTTL = formats.MinTTL(f)
+		n.MinTTL = formats.MinTTL(f)
 	}
-	row.describe(kept[i], n, &p.Common)
+	row.describe(kept[i], s.Policy(p, n))
 	return row
 }
 
-// levels returns how many of the profiles below p are levels of its own.
-func levels(p *plugin.Profile) (n int) {
-	for q := p.Base; q != nil && q.Level; q = q.Base {
-		n++
-	}
-	return n
-}
-
 // describe fills in what k tells.
-func (row *profileReport) describe(k cache.Kept, n need, common *plugin.Common) {
+func (row *profileReport) describe(k cache.Item, policy cache.Policy) {
 	if f := k.Failure; f != nil {
 		row.LastError, row.FailedAt, row.RetryAt = f.Text, f.At.UTC(), f.Until.UTC()
 	}
 	c := k.Credential
-	if c == nil || !c.Expires.IsZero() && !c.Expires.After(time.Now()) {
+	if c == nil || cache.Expired(c.Expires, time.Now()) {
 		return
 	}
 	row.Kept, row.AccessKey, row.Identity = true, c.AccessKey, c.Attrs
-	row.FetchedAt, row.ExpiresAt, row.RenewAt = k.Created.UTC(), c.Expires.UTC(), c.Renew.UTC()
-	sooner := func(t time.Time) {
-		if row.RenewAt.IsZero() || t.Before(row.RenewAt) {
-			row.RenewAt = t.UTC()
-		}
-	}
-	if !c.Expires.IsZero() && !c.Fixed {
-		sooner(c.Expires.Add(-min(n.minTTL, c.Life()/3)))
-	}
-	if common.RenewAfter > 0 {
-		sooner(k.Created.Add(common.RenewAfter))
-	}
-	if common.MaxTTL > 0 {
-		sooner(k.Created.Add(common.MaxTTL))
-	}
+	row.FetchedAt, row.ExpiresAt = k.Created.UTC(), c.Expires.UTC()
+	row.RenewAt = policy.Schedule(c, k.Created).RenewedAt().UTC()
 }
 
 // bad reports whether the profile cannot be used.

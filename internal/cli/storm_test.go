@@ -390,7 +390,7 @@ func noBrokenEntries(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := (&cache.Cache{Store: d, Pepper: pepper}).Kept(t.Context())
+	kept, err := (&cache.Cache{Store: d, Pepper: pepper}).List(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

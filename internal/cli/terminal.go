@@ -1,13 +1,21 @@
 package cli
 
+// The rules of what jeton says, and where:
+//
+//   - Standard output carries one whole document, or nothing. It is the caller's: what
+//     is printed there is read by a program.
+//   - Standard error is empty on success, unless a warning is due. A failure is one
+//     line, "jeton: PROFILE: what: why", and at most one "hint: …" of what to do next.
+//   - Questions go to the terminal itself, never to standard input or output, and only
+//     where somebody sits who can answer.
+//   - No secret is ever on standard error, whatever the level.
+
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -16,78 +24,118 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
+// A terminal is how jeton talks to who runs it.
+type terminal struct {
+	out, err io.Writer
+	getenv   func(string) string
+	verbose  *bool
+	warned   bool // something was said beside the document
+}
+
+// print writes a whole document to standard output, at once.
+func (t *terminal) print(b []byte) error {
+	if _, err := t.out.Write(b); err != nil {
+		return errOutput()
+	}
+	return nil
+}
+
+func errOutput() error {
+	return plugin.Errorf(plugin.Output, "standard output cannot be written")
+}
+
+// warn tells of what has gone wrong without failing the command.
+func (t *terminal) warn(format string, args ...any) {
+	t.warned = true
+	fmt.Fprintf(t.err, "jeton: "+format+"\n", args...)
+}
+
+// log tells of a step, if the user wants to know.
+func (t *terminal) log(format string, args ...any) {
+	if *t.verbose {
+		t.warn(format, args...)
+	}
+}
+
+// An exitStatus ends the run with a status and no message.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// fail prints err, or each of the errors that it joins, and returns the exit code of
+// the first.
+func (t *terminal) fail(err error) (code plugin.Code) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			if c := t.fail(err); code == 0 {
+				code = c
+			}
+		}
+		return code
+	}
+	var named *plugin.ProfileError
+	var status exitStatus
+	prefix := ""
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return plugin.Code(status)
+	case errors.As(err, &named):
+		prefix, err = named.Profile+": ", named.Err
+	}
+	e := plugin.AsError(err)
+	fmt.Fprintf(t.err, "jeton: %s%s\n", prefix, e.Text)
+	if e.Hint != "" {
+		fmt.Fprintf(t.err, "hint: %s\n", e.Hint)
+	}
+	return e.Code
+}
+
+// inOneLine is err with its hint.
+func inOneLine(err error) string {
+	e := plugin.AsError(err)
+	if e.Hint == "" {
+		return e.Text
+	}
+	return e.Text + " (" + e.Hint + ")"
+}
+
 // patience is how long a question waits for its answer.
 const patience = 2 * time.Minute
 
 // ask puts a question to the user at the terminal, where the answer is not
-// shown. Standard input and output belong to the caller's tool. It returns
-// plugin.ErrNobody if there is no terminal, or the tool has it.
-func (a *app) ask(ctx context.Context, question string) (plugin.Secret, error) {
+// shown. It returns plugin.ErrNobody if there is no terminal, or the caller's tool
+// has it.
+func (t *terminal) ask(ctx context.Context, question string) (plugin.Secret, error) {
 	defer plugin.Suspend(ctx)()
-	if !plugin.Attended(ctx) || !formats.Interactive(a.getenv("KUBERNETES_EXEC_INFO")) {
+	if !plugin.Attended(ctx) || !formats.Interactive(t.getenv) {
 		return plugin.Secret{}, plugin.ErrNobody
 	}
-	tty, err := openTerminal()
+	tty, err := openTTY()
 	if err != nil {
 		return plugin.Secret{}, plugin.ErrNobody
 	}
 	defer tty.Close()
-	return readHidden(ctx, tty, question)
+	return tty.readHidden(ctx, question)
 }
 
-// readHidden reads a line from tty without showing it. Whatever ends the
-// reading, the terminal is left as it was.
-func readHidden(ctx context.Context, tty *terminal, question string) (plugin.Secret, error) {
-	state, err := term.GetState(int(tty.in.Fd()))
-	if err != nil {
-		return plugin.Secret{}, plugin.ErrNobody
-	}
-	restore := func() {
-		term.Restore(int(tty.in.Fd()), state)
-		io.WriteString(tty.out, "\n")
-	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	io.WriteString(tty.out, question)
-	type line struct {
-		text []byte
-		err  error
-	}
-	read := make(chan line, 1)
-	go func() {
-		text, err := term.ReadPassword(int(tty.in.Fd()))
-		read <- line{text, err}
-	}()
-	select {
-	case l := <-read:
-		io.WriteString(tty.out, "\n")
-		text := strings.TrimSpace(string(l.text))
-		if l.err != nil && !errors.Is(l.err, io.EOF) || text == "" {
-			return plugin.Secret{}, plugin.Errorf(plugin.Denied, "nothing was entered")
+// readSecret reads a secret from standard input, or if that is a terminal,
+// asks for it there.
+func (t *terminal) readSecret(ctx context.Context, question string) (plugin.Secret, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		secret, err := plugin.ReadSecret(os.Stdin)
+		if err != nil {
+			e := plugin.AsError(err)
+			e.Text = "standard input: " + e.Text
+			return secret, e
 		}
-		return plugin.NewSecret(text), nil
-	case s := <-signals:
-		restore()
-		number := 2
-		if n, ok := s.(syscall.Signal); ok {
-			number = int(n)
-		}
-		os.Exit(128 + number) // the kernel gives the locks back
-	case <-time.After(patience):
-		restore()
-	case <-ctx.Done():
-		restore()
+		return secret, nil
 	}
-	return plugin.Secret{}, plugin.Errorf(plugin.Denied, "nothing was entered in %s", patience)
-}
-
-// A terminal is where the user sits.
-type terminal struct{ in, out *os.File }
-
-func (t *terminal) Close() {
-	t.in.Close()
-	if t.out != t.in {
-		t.out.Close()
+	secret, err := t.ask(ctx, question)
+	if errors.Is(err, plugin.ErrNobody) {
+		return secret, plugin.Errorf(plugin.Usage, "the secret cannot be asked for in the background").
+			WithHint("pass it on standard input")
 	}
+	return secret, err
 }

@@ -8,10 +8,10 @@ import (
 
 type versionCmd struct{}
 
-func (versionCmd) Run(a *app) error {
-	version := a.version
+func (versionCmd) Run(i *invocation, t *terminal) error {
+	version := i.version
 	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
 		version = info.Main.Version
 	}
-	return a.print(fmt.Appendf(nil, "jeton %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	return t.print(fmt.Appendf(nil, "jeton %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }

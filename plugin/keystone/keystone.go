@@ -20,15 +20,17 @@ import (
 
 // Issuer gives Keystone tokens.
 var Issuer = plugin.Issuer{
-	Name:        "keystone",
-	Gives:       plugin.KeystoneToken,
-	Takes:       map[plugin.Kind]string{plugin.Login: "auth_type: v3password", plugin.BearerToken: ""},
-	From:        "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID Connect, or another token",
-	New:         func() plugin.Options { return &Options{Verify: true} },
-	Aliases:     aliases,
-	Imports:     imports,
-	EnvName:     "env-os",
-	Environment: environment,
+	Name:          "keystone",
+	Gives:         plugin.KeystoneToken,
+	Takes:         map[plugin.Kind]string{plugin.Login: "auth_type: v3password", plugin.BearerToken: ""},
+	From:          "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID Connect, or another token",
+	New:           func() plugin.Options { return &Options{Verify: true} },
+	Aliases:       aliases,
+	Imports:       imports,
+	Doctor:        doctor,
+	EnvName:       "env-os",
+	FileVariables: []string{"OS_CLOUD"},
+	Environment:   environment,
 }
 
 // aliases are the other names that clouds.yaml and openrc files use.

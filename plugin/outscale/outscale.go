@@ -19,14 +19,15 @@ import (
 // Issuer gives access keys that expire. Their secret is told once, so that
 // jeton keeps a ledger of those that it makes.
 var Issuer = plugin.Issuer{
-	Name:        "outscale",
-	Gives:       plugin.AccessKey,
-	From:        "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
-	Mints:       true,
-	New:         func() plugin.Options { return &Options{} },
-	Imports:     []plugin.Import{{Name: "outscale", Help: "Take over profiles of Outscale's config.json, or what OSC_ variables say.", New: func() plugin.Importer { return &importConfig{} }}},
-	EnvName:     "env-osc",
-	Environment: environment,
+	Name:          "outscale",
+	Gives:         plugin.AccessKey,
+	From:          "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
+	Mints:         true,
+	New:           func() plugin.Options { return &Options{} },
+	Imports:       []plugin.Import{{Name: "outscale", Help: "Take over profiles of Outscale's config.json, or what OSC_ variables say.", New: func() plugin.Importer { return &importConfig{} }}},
+	EnvName:       "env-osc",
+	FileVariables: []string{"OSC_PROFILE"},
+	Environment:   environment,
 }
 
 // Options are the options of an outscale profile. Their names are those of

@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,12 +14,56 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// SetupOpenStack returns what has openstacksdk find the cloud c.As with the token
+// cloudPrefix is what the names of clouds begin with as regions.
+const cloudPrefix = "cloud "
+
+// openStackSetup is the command line of jeton setup openstack.
+type openStackSetup struct {
+	Profile string `arg:"" help:"Profile; one that gives Keystone tokens."`
+	As      string `help:"Name of the cloud, instead of the profile's." placeholder:"NAME"`
+}
+
+func (*openStackSetup) Help() string {
+	return `Edits clouds.yaml, below ~/.config/openstack or where $OS_CLIENT_CONFIG_FILE says, and puts the token into secure.yaml. openstack cannot ask for the next one: run this again when the token has expired, or use jeton exec, which always has a good one.
+
+Example:
+  jeton setup openstack prod           then: openstack --os-cloud prod server list`
+}
+
+// Fill puts into c what the command line says.
+func (s *openStackSetup) Fill(c *Caller) error {
+	c.Name = s.Profile
+	if c.As = s.As; c.As == "" {
+		c.As = c.Name
+	}
+	return nil
+}
+
+// Plan returns the edits of clouds.yaml and secure.yaml, for which it fetches a token.
+func (*openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
+	if gives := c.Profile.Issuer.Gives; gives == plugin.AccessKey { // which a fetch might make
+		return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s", c.Profile.Issuer.Name, gives)
+	}
+	cred, err := c.Fetch(ctx, openStackTTL)
+	if err != nil {
+		return nil, nil, &plugin.ProfileError{Profile: c.Name, Err: err}
+	}
+	edits, notes, err := setupOpenStack(c, cred)
+	if err != nil {
+		return nil, nil, &plugin.ProfileError{Profile: c.Name, Err: err}
+	}
+	return edits, notes, nil
+}
+
+// Try returns a command of openstack.
+func (*openStackSetup) Try(c *Caller) string { return "openstack --os-cloud " + c.As + " token issue" }
+
+// setupOpenStack returns what has openstacksdk find the cloud c.As with the token
 // of cred: what is no secret in clouds.yaml, and the token in secure.yaml. And what
 // the user should know of it.
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
-func SetupOpenStack(c *Caller, cred *plugin.Credential) ([]*Edit, []string, error) {
+func setupOpenStack(c *Caller, cred *plugin.Credential) ([]*Edit, []string, error) {
 	f := &openStack{Options{Issuers: c.Issuers, Profile: c.Profile.Name, Name: c.As, Client: openStackClient}}
 	settings, secret, err := f.split(cred)
 	if err != nil {
@@ -75,7 +120,7 @@ const markerText = "# by jeton setup openstack "
 
 // cloudRegion is the entry of a cloud, whose lines are indented by two.
 func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
-	find := findItem("clouds", c.As)
+	find := findItem("clouds", "", c.As)
 	return Region{
 		Name:   cloudPrefix + c.As,
 		Secret: secret,

@@ -4,8 +4,8 @@ package cli
 
 import "os"
 
-// openTerminal opens the console of this process.
-func openTerminal() (*terminal, error) {
+// openTTY opens the console of this process.
+func openTTY() (*tty, error) {
 	in, err := os.OpenFile("CONIN$", os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -15,5 +15,5 @@ func openTerminal() (*terminal, error) {
 		in.Close()
 		return nil, err
 	}
-	return &terminal{in, out}, nil
+	return &tty{in, out}, nil
 }

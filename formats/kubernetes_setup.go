@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -73,20 +74,67 @@ func contextUser(entry *yaml.Node) *yaml.Node {
 	return user
 }
 
-// CheckKubernetes returns an error if Kubernetes can take nothing that the issuer
+// checkKubernetes returns an error if Kubernetes can take nothing that the issuer
 // gives: before it is asked, which might make a key.
-func CheckKubernetes(i *plugin.Issuer) error {
+func checkKubernetes(i *plugin.Issuer) error {
 	if i.Gives != plugin.AccessKey {
 		return nil
 	}
 	return plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an access key", i.Name)
 }
 
-// SetupKubernetes returns what has Kubernetes' clients run c.Argv for the context or
+// What the names of regions in a kubeconfig and a kuberc begin with.
+const (
+	userPrefix    = "user "
+	contextPrefix = "the user of context "
+	allowPrefix   = "permission for "
+)
+
+// kubernetesSetup is the command line of jeton setup kubernetes.
+type kubernetesSetup struct {
+	Profile string `arg:"" help:"Profile; one that gives tokens or client certificates."`
+	Context string `help:"The context that is to log in so." placeholder:"NAME" xor:"who"`
+	User    string `help:"The user to make, for contexts that name it." placeholder:"NAME" xor:"who"`
+}
+
+func (*kubernetesSetup) Help() string {
+	return `Edits the kubeconfig that has the context: one of $KUBECONFIG, or ~/.kube/config. If the context's user is not there it is made; else a user jeton-PROFILE is, and the context points to that.
+
+Example:
+  jeton setup kubernetes prod --context my-cluster`
+}
+
+// Fill checks the command line, and puts into c what it says.
+func (s *kubernetesSetup) Fill(c *Caller) error {
+	if (s.Context == "") == (s.User == "") {
+		return plugin.Errorf(plugin.Usage, "one of --context and --user is needed").
+			WithHint("kubectl config get-contexts lists the contexts")
+	}
+	c.Name, c.As, c.Context, c.User = s.Profile, userOf(s.Profile), s.Context, s.User
+	return nil
+}
+
+// userOf returns the name of the user that logs in with a profile.
+func userOf(profile string) string { return "jeton-" + profile }
+
+// Plan returns the edits of kubeconfigs.
+func (*kubernetesSetup) Plan(_ context.Context, c *Caller) ([]*Edit, []string, error) {
+	return setupKubernetes(c)
+}
+
+// Try returns a command of kubectl.
+func (*kubernetesSetup) Try(c *Caller) string {
+	if c.Context != "" {
+		return "kubectl --context " + c.Context + " auth whoami"
+	}
+	return "kubectl config set-context CONTEXT --user=" + c.User
+}
+
+// setupKubernetes returns what has Kubernetes' clients run c.Argv for the context or
 // the user of that name, and what the user should know of it.
-func SetupKubernetes(c *Caller) ([]*Edit, []string, error) {
+func setupKubernetes(c *Caller) ([]*Edit, []string, error) {
 	if c.Profile != nil {
-		if err := CheckKubernetes(c.Profile.Issuer); err != nil {
+		if err := checkKubernetes(c.Profile.Issuer); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -174,7 +222,7 @@ func contextRegion(context, user string) Region {
 	}
 }
 
-func findContextUser(context string) func(text []byte) (int, int, bool, error) {
+func findContextUser(context string) Finder {
 	return func(text []byte) (int, int, bool, error) {
 		d, err := parseLines(text)
 		if err != nil {
@@ -212,7 +260,7 @@ func scalarOf(name string) string {
 func userRegion(user string, c *Caller) Region {
 	return Region{
 		Name: userPrefix + user,
-		Find: findItem("users", user),
+		Find: findItem("users", "name", user),
 		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
 			d, err := parseLines(text)
 			if err != nil {
@@ -266,85 +314,6 @@ func sameBeside(before, after []byte) error {
 	return nil
 }
 
-// kubernetesClients log in as a kubeconfig says.
-var kubernetesClients = []string{"kubectl", "oc", "helm", "helmfile", "k9s", "flux", "stern", "velero"}
-
-// NeedsKubeconfig reports whether the program of that name should get c through a
-// kubeconfig that [Kubeconfig] makes.
-func NeedsKubeconfig(c *plugin.Credential, program string) bool {
-	program = strings.TrimSuffix(program, ".exe")
-	return c.ClientCertificate != "" || slices.Contains(kubernetesClients, program) || strings.HasPrefix(program, "kubectl-")
-}
-
-// Kubeconfig returns a kubeconfig to stand before the user's own, in which the context
-// of a command line, or else the current one, runs c.Argv to log in. The other contexts
-// are as they were: the credential is not for their clusters. path is where the file
-// will be, and the variable has the clients find it.
-func Kubeconfig(c *Caller, command []string, path string) ([]byte, Variable, error) {
-	files, err := readKubeconfigs(c, func(text []byte) (*plugin.Lines, error) {
-		root, err := plugin.ParseYAML(text)
-		return &plugin.Lines{Root: root}, err
-	})
-	if err != nil {
-		return nil, Variable{}, err
-	}
-	paths := path
-	for _, f := range files {
-		paths += string(filepath.ListSeparator) + f.path
-	}
-	if slices.ContainsFunc(command, func(arg string) bool { return arg == "--kubeconfig" || strings.HasPrefix(arg, "--kubeconfig=") }) {
-		return nil, Variable{}, plugin.Errorf(plugin.Config, "with --kubeconfig the command does not look at the kubeconfig that jeton makes for it").
-			WithHint("name the file before the command: KUBECONFIG=FILE jeton exec …")
-	}
-	name := contextOf(command)
-	for _, f := range files {
-		if _, current := plugin.Get(f.Root, "current-context"); name == "" && current != nil {
-			name = current.Value
-		}
-	}
-	if name == "" {
-		return nil, Variable{}, plugin.Errorf(plugin.Config, "no context is the current one in %s", kubeconfigPaths(files)).
-			WithHint("choose the cluster: kubectl config use-context NAME, or --context NAME")
-	}
-	var context map[string]any
-	if _, entry := named(files, "contexts", name); entry != nil {
-		if _, value := plugin.Get(entry, "context"); value == nil || value.Decode(&context) != nil || context["cluster"] == nil {
-			return nil, Variable{}, plugin.Errorf(plugin.Config, "context %s names no cluster", plugin.Shorten(name))
-		}
-	} else {
-		return nil, Variable{}, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(name), kubeconfigPaths(files)).
-			WithHint("kubectl config get-contexts lists them")
-	}
-	context["user"] = c.As
-	type object = map[string]any
-	document, err := yaml.Marshal(object{
-		"apiVersion": "v1", "kind": "Config", "current-context": name,
-		"contexts": []any{object{"name": name, "context": context}},
-		"users": []any{object{"name": c.As, "user": object{"exec": object{
-			"apiVersion": apiVersions[0], "command": c.Argv[0], "args": c.Argv[1:], "interactiveMode": "IfAvailable",
-		}}}},
-	})
-	return document, Variable{"KUBECONFIG", paths}, err
-}
-
-// contextOf returns the context that a command line names, or "".
-func contextOf(command []string) string {
-	for i, arg := range command {
-		for _, flag := range []string{"--context", "--kube-context"} {
-			if value, ok := strings.CutPrefix(arg, flag+"="); ok {
-				return value
-			}
-			if arg == flag && i+1 < len(command) {
-				return command[i+1]
-			}
-		}
-		if arg == "--" { // what follows is run elsewhere
-			break
-		}
-	}
-	return ""
-}
-
 // kubernetesNotes tells what else it takes for an API server to let the profile in.
 func kubernetesNotes(c *Caller) (notes []string) {
 	if c.Profile == nil {
@@ -385,13 +354,13 @@ func allow(c *Caller) (*Edit, error) {
 	program := c.Argv[0]
 	return &Edit{Path: path, Verify: sameBesideAllowed, Regions: []Region{head(allowlist), {
 		Name: allowPrefix + program,
-		Find: findItem(allowlist, program),
+		Find: findItem(allowlist, "command", program),
 		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
 			d, err := parseLines(text)
 			if err != nil || ok {
 				return nil, old, err
 			}
-			start, _, _, err := d.Item(allowlist, entryKey(allowlist), program)
+			start, _, _, err := d.Item(allowlist, "command", program)
 			return behind(text[:start], false), plugin.Indented("- command: "+scalarOf(program)+"\n", d.Indent(allowlist), text), err
 		},
 	}}}, nil

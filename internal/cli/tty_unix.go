@@ -10,10 +10,10 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// openTerminal opens the terminal that controls this process. One that runs
+// openTTY opens the terminal that controls this process. One that runs
 // in the background is refused: the kernel would stop it until it is in the
 // foreground again.
-func openTerminal() (*terminal, error) {
+func openTTY() (*tty, error) {
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -26,5 +26,5 @@ func openTerminal() (*terminal, error) {
 		f.Close()
 		return nil, err
 	}
-	return &terminal{f, f}, nil
+	return &tty{f, f}, nil
 }

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 )
 
-// Edit replaces the content of the file at path by what change makes of it, all
+// EditFile replaces the content of the file at path by what change makes of it, all
 // or nothing, and reports whether it has changed. A link is followed, and the
 // mode kept; a new file and its directory are the user's alone. If change
 // returns an error, or somebody else has written the file meanwhile, it stays as
 // it is.
-func Edit(path string, change func(old []byte) ([]byte, error)) (changed bool, err error) {
+func EditFile(path string, change func(old []byte) ([]byte, error)) (changed bool, err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	} else if _, e := os.Lstat(path); e == nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestEdit(t *testing.T) {
+func TestEditFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "new", "file")
 	to := func(text string) func([]byte) ([]byte, error) {
@@ -29,7 +29,7 @@ func TestEdit(t *testing.T) {
 		}
 	}
 	for _, want := range []bool{true, false} { // the second time, nothing changes
-		if changed, err := Edit(path, to("one")); err != nil || changed != want {
+		if changed, err := EditFile(path, to("one")); err != nil || changed != want {
 			t.Errorf("%v, %v", changed, err)
 		}
 	}
@@ -46,7 +46,7 @@ func TestEdit(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Skip(err)
 	}
-	if _, err := Edit(link, to("two")); err != nil {
+	if _, err := EditFile(link, to("two")); err != nil {
 		t.Error(err)
 	}
 	is(path, "two", 0o640)
@@ -55,11 +55,11 @@ func TestEdit(t *testing.T) {
 	}
 
 	// What goes wrong leaves the file as it is.
-	if _, err := Edit(path, func([]byte) ([]byte, error) { return nil, errors.New("no") }); err == nil || err.Error() != "no" {
+	if _, err := EditFile(path, func([]byte) ([]byte, error) { return nil, errors.New("no") }); err == nil || err.Error() != "no" {
 		t.Error(err)
 	}
 	is(path, "two", 0o640)
-	_, err := Edit(path, func([]byte) ([]byte, error) {
+	_, err := EditFile(path, func([]byte) ([]byte, error) {
 		os.WriteFile(path, []byte("somebody else's"), 0o640)
 		return []byte("mine"), nil
 	})
@@ -67,7 +67,7 @@ func TestEdit(t *testing.T) {
 		t.Error("what somebody else wrote meanwhile is gone")
 	}
 	is(path, "somebody else's", 0o640)
-	_, err = Edit(filepath.Join(dir, "fresh"), func([]byte) ([]byte, error) {
+	_, err = EditFile(filepath.Join(dir, "fresh"), func([]byte) ([]byte, error) {
 		os.WriteFile(filepath.Join(dir, "fresh"), []byte("somebody else's"), 0o600)
 		return []byte("mine"), nil
 	})
@@ -78,7 +78,7 @@ func TestEdit(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "absent"), nowhere); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Edit(nowhere, to("x")); err == nil {
+	if _, err := EditFile(nowhere, to("x")); err == nil {
 		t.Error("a link to nowhere is taken")
 	}
 }

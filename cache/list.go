@@ -1,0 +1,152 @@
+package cache
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/cache/hit"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// An Item is a credential in the cache, or a failure to get one, or both.
+type Item struct {
+	Name       string             // of the key
+	Profile    string             // that it was first fetched for
+	Config     string             // the file that the profile is in
+	Below      []string           // the keys of the profiles it was made from
+	Credential *plugin.Credential // nil if there is only a failure
+	Level      bool               // it is a level of one or several profiles
+	Created    time.Time
+	Failure    *Failure // nil if the last fetch succeeded
+}
+
+// A Failure is a fetch that failed.
+type Failure struct {
+	At, Until time.Time // Until is when the issuer may be asked again
+	Text      string
+}
+
+// List returns all that is kept, by profile. It returns an error if the store cannot
+// be listed.
+func (c *Cache) List(ctx context.Context) ([]Item, error) {
+	names, err := c.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byName := map[string]*Item{}
+	at := func(name, profile string) *Item {
+		if byName[name] == nil {
+			byName[name] = &Item{Name: name, Profile: profile}
+		}
+		return byName[name]
+	}
+	for _, full := range names {
+		name, suffix := cutName(full)
+		if !isKeyName(name) {
+			continue
+		}
+		key := Key{Name: name, seal: sealFor(c.Pepper, name)}
+		switch suffix {
+		case "":
+			if e := c.load(ctx, key); e != nil {
+				k := at(name, e.Profile)
+				k.Profile, k.Config, k.Below, k.Level = e.Profile, e.Config, e.Below, e.Level
+				k.Credential, k.Created = e.credential(), e.Created
+			}
+		case failedSuffix:
+			var x failure
+			if c.get(ctx, key, failedSuffix, &x) == nil {
+				at(name, x.Profile).Failure = &Failure{x.At, x.Until, x.Text}
+			}
+		}
+	}
+	var kept []Item
+	for _, k := range byName {
+		kept = append(kept, *k)
+	}
+	slices.SortFunc(kept, func(a, b Item) int { return strings.Compare(a.Profile+"\x00"+a.Name, b.Profile+"\x00"+b.Name) })
+	return kept, nil
+}
+
+// names returns the names of all values.
+func (c *Cache) names(ctx context.Context) ([]string, error) {
+	lister, ok := c.Store.(Lister)
+	if !ok {
+		return nil, plugin.Errorf(plugin.Config, "this cache cannot tell what is in it (%T)", c.Store)
+	}
+	names, err := lister.List(ctx)
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "cannot list the cache: %v", err)
+	}
+	return names, nil
+}
+
+// cutName splits the name of a value into that of the key and the suffix.
+func cutName(name string) (key, suffix string) {
+	key, suffix, found := strings.Cut(name, ".")
+	if found {
+		suffix = "." + suffix
+	}
+	return key, suffix
+}
+
+// Collect removes from the cache what has no use any more: expired and broken
+// entries, failures that are past, and what killed processes left behind. It
+// returns the number of credentials removed.
+func (c *Cache) Collect(ctx context.Context) (int, error) {
+	names, err := c.names(ctx)
+	if err != nil {
+		return 0, err
+	}
+	c.cool(ctx, "")
+	keys := map[string]bool{}
+	for _, name := range names {
+		if key, _ := cutName(name); isKeyName(key) { // whatever else lies there is not the cache's
+			keys[key] = true
+		}
+	}
+	count := 0
+	for key := range keys {
+		// Under the lock nobody is about to replace what is looked at.
+		if c.collectKey(ctx, key) {
+			count++
+		}
+	}
+	if sweeper, ok := c.Store.(Sweeper); ok {
+		sweeper.Sweep(ctx)
+	}
+	return count, nil
+}
+
+// collectKey removes what is kept under the name if it has expired.
+func (c *Cache) collectKey(ctx context.Context, name string) (removed bool) {
+	if locker, ok := c.Store.(Locker); ok {
+		unlock, err := locker.TryLock(name)
+		if unlock == nil || err != nil {
+			return false // in use
+		}
+		defer unlock()
+	}
+	now := time.Now()
+	key := Key{Name: name, seal: sealFor(c.Pepper, name)}
+	var f failure
+	if c.get(ctx, key, failedSuffix, &f) != nil || !f.active(now) {
+		c.Store.Delete(ctx, name+failedSuffix)
+	}
+	var doc document
+	if c.get(ctx, key, documentSuffix, &doc) != nil || !now.Before(doc.Until) {
+		c.Store.Delete(ctx, name+documentSuffix)
+	}
+	if e := c.load(ctx, key); e == nil || Expired(e.Expires, now) {
+		removed = c.Store.Delete(ctx, name) == nil
+	}
+	for _, suffix := range []string{"", failedSuffix, documentSuffix} {
+		if _, err := c.Store.Get(ctx, name+suffix); err == nil {
+			return removed
+		}
+	}
+	c.Store.Delete(ctx, name+hit.AskedSuffix)
+	return removed
+}

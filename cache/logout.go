@@ -1,0 +1,285 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// about returns err as one of the profile p.
+func about(p *plugin.Profile, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &plugin.ProfileError{Profile: p.Name, Err: err}
+}
+
+// Logout revokes and forgets what is kept for p of the file f, and for the profiles that
+// stand on it. What cannot be revoked is forgotten all the same, and told.
+func (s *Session) Logout(ctx context.Context, f *plugin.File, p *plugin.Profile) error {
+	var failures error
+	kept := false
+	is := func(q *plugin.Profile) bool { return q.Name == p.Name }
+	list := s.upperFirst(f, is)
+	if !slices.ContainsFunc(list, is) {
+		list = append(list, p) // one of the environment's that env hides
+	}
+	for _, q := range list {
+		some, err := s.logout(ctx, q)
+		failures = errors.Join(failures, err)
+		kept = kept || some
+	}
+	if r, ok := s.Source(p, Need{}).(plugin.Revoker); ok && !kept && !p.Issuer.Mints {
+		// A token that somebody else got can be revoked all the same.
+		failures = errors.Join(failures, about(p, r.Revoke(ctx, nil)))
+	}
+	return failures
+}
+
+// LogoutAll logs out of every profile of f, and forgets the rest.
+func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
+	var failures error
+	for _, p := range s.upperFirst(f, func(*plugin.Profile) bool { return true }) {
+		_, err := s.logout(ctx, p)
+		failures = errors.Join(failures, err)
+	}
+	kept, err := s.List(ctx)
+	alive := 0
+	for _, k := range kept {
+		if c := k.Credential; c != nil && !c.Token.IsZero() && !Expired(c.Expires, time.Now()) {
+			alive++
+		}
+	}
+	if alive > 0 {
+		s.World.Warn("%s of profiles that are gone: forgotten, but not revoked; what was issued ends by itself",
+			plugin.Count(alive, "token"))
+	}
+	everyKey := func(Minted) bool { return true }
+	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, everyKey))
+}
+
+// upperFirst returns the profiles that stand on one of the kind, or are one:
+// the upper ones first, since they need the lower to log in and delete what
+// they have minted.
+func (s *Session) upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profile {
+	var list []*plugin.Profile
+	names := append(f.Names(), "env")
+	for _, i := range s.Issuers {
+		if i.EnvName != "" { // which env may hide
+			names = append(names, i.EnvName)
+		}
+	}
+	for _, name := range names {
+		if p, err := f.Profile(name); err == nil && slices.ContainsFunc(p.Chain(), kind) {
+			list = append(list, p)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *plugin.Profile) int { return len(b.Chain()) - len(a.Chain()) })
+	return list
+}
+
+// logout revokes and forgets what is kept for p as it is now or was before an
+// edit, and reports whether there was anything.
+func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, failures error) {
+	kept, err := s.List(ctx)
+	if err != nil {
+		return false, about(p, err)
+	}
+	revoker, _ := s.Source(p, Need{}).(plugin.Revoker)
+	if p.Issuer.Mints {
+		failures, revoker = s.deleteKeys(ctx, p, revoker), nil // what is kept of them goes with them
+	}
+	for _, k := range s.belongingTo(p, kept) {
+		some = true
+		if c := k.Credential; revoker != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
+			!Expired(c.Expires, time.Now()) {
+			failures = errors.Join(failures, unrevoked(revoker.Revoke(ctx, c), c))
+		}
+		_, err := s.Drop(ctx, k.Name)
+		failures = errors.Join(failures, err)
+	}
+	return some, about(p, failures)
+}
+
+// belongingTo returns what is kept for p, and for those of its levels that nobody
+// else stands on.
+func (s *Session) belongingTo(p *plugin.Profile, kept []Item) (items []Item) {
+	// Without the profile's secrets at hand there is no key, but a label.
+	own := s.keysOf(p)
+	mine := func(k Item) bool {
+		// The label of an identity in the environment is everybody's.
+		labelled := k.Profile == p.Name && k.Config == p.Config && !s.Roaming(p)
+		return slices.Contains(own, k.Name) || labelled
+	}
+	for _, k := range kept {
+		shared := k.Level && slices.ContainsFunc(kept, func(above Item) bool {
+			return slices.Contains(above.Below, k.Name) && !mine(above)
+		})
+		if mine(k) && !shared { // a level goes with the last that stands on it
+			items = append(items, k)
+		}
+	}
+	return items
+}
+
+// deleteKeys deletes the keys that p has minted. That takes a login, which is saved if
+// there are none.
+func (s *Session) deleteKeys(ctx context.Context, p *plugin.Profile, r plugin.Revoker) error {
+	minted, err := s.ledger(p).Has(ctx, false)
+	if err != nil || !minted || r == nil {
+		return err
+	}
+	if err := r.Revoke(ctx, nil); err != nil || s.Roaming(p) {
+		return err
+	}
+	// What is left is at an account that the profile had before.
+	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, func(m Minted) bool {
+		return m.Config == p.Config && m.Profile == p.Name
+	}))
+}
+
+// keysOf returns the names of p's key and of those of its levels, or nothing if
+// there is none without its secrets.
+func (s *Session) keysOf(p *plugin.Profile) []string {
+	key, err := s.Key(p)
+	if err != nil {
+		return nil
+	}
+	return append([]string{key.Name}, key.Below[:p.Levels()]...)
+}
+
+// keysLeft returns an error that names the minted keys of the kind, and those
+// that may have been made, if there are any that no profile could delete.
+func (s *Session) keysLeft(ctx context.Context, kind func(Minted) bool) error {
+	accounts, _ := Accounts(ctx, s.State) // status tells of those that cannot be read
+	var failures error
+	left := func(account Account, m Minted, what, verb string) {
+		failures = errors.Join(failures, plugin.Errorf(plugin.Config,
+			"%s, made for profile %s of %s, %s there still at %s: no profile could delete it",
+			what, m.Profile, m.Config, verb, account.Issuer).
+			WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself "+
+				"(openstack ec2 credentials delete, or octl iaas api DeleteAccessKey)"))
+	}
+	for _, account := range accounts {
+		for _, m := range account.Keys {
+			if kind(m) {
+				left(account, m, "access key "+m.ID, "is")
+			}
+		}
+		for _, i := range account.Intents {
+			m := i.Key
+			m.Unwanted = true // whatever came of it, nobody has got it
+			if i.Overdue(time.Now()) && kind(m) {
+				left(account, m, "an access key", "may be")
+			}
+		}
+	}
+	return failures
+}
+
+// unrevoked says what has become of a credential whose revocation failed.
+func unrevoked(err error, c *plugin.Credential) error {
+	if err == nil {
+		return nil
+	}
+	e := plugin.AsError(err)
+	e.Text = "forgotten, but it could not be revoked: " + e.Text
+	e.Hint = "it stays valid until " + c.Expires.UTC().Format(time.RFC3339)
+	return e
+}
+
+// Reject drops p's credential, which a service has refused, so that the next call
+// fetches another one.
+func (s *Session) Reject(ctx context.Context, p *plugin.Profile) error {
+	key, err := s.Key(p)
+	if err != nil {
+		return about(p, err)
+	}
+	// The ledger goes first, and has the cache forget the key: a get in between
+	// must not find it wanted, and keep it.
+	if p.Issuer.Mints {
+		id := ""
+		if s.Roaming(p) { // the profile's other keys are those of other identities
+			id = s.AccessKey(ctx, key)
+		}
+		if id != "" || !s.Roaming(p) {
+			err = s.ledger(p).Unwant(ctx, id)
+		}
+		if err != nil {
+			return about(p, err)
+		}
+	}
+	_, err = s.Drop(ctx, key.Name)
+	return about(p, err)
+}
+
+// DropStandingOn forgets what was obtained with the secret of that name in the keyring:
+// the secret itself is no part of the key.
+func (s *Session) DropStandingOn(ctx context.Context, f *plugin.File, name string) error {
+	uses := func(p *plugin.Profile) bool { return slices.Contains(p.KeyringNames(), name) }
+	var failures error
+	for _, p := range s.upperFirst(f, uses) {
+		// A secret that is not at hand gives no key, and nothing is served
+		// either.
+		for _, name := range s.keysOf(p) {
+			_, err := s.Drop(ctx, name)
+			failures = errors.Join(failures, about(p, err))
+		}
+	}
+	return failures
+}
+
+// CollectKeys deletes at their issuers the keys that nobody wants, as far as a profile of
+// f logs in there, and returns how many.
+func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int, failures error) {
+	ledger := &Ledger{State: s.State, Why: s.Why, Config: f.Path, Cache: s.Cache}
+	_, failures = Accounts(ctx, s.State) // those that cannot be read
+	collect := func(name string) error {
+		n, err := s.collectKeysOf(ctx, f, name)
+		deleted += n
+		return err
+	}
+	// Each profile deletes what was made for it.
+	for _, name := range f.Names() {
+		ledger.Profile = name
+		if due, err := ledger.Has(ctx, true); err == nil && due {
+			failures = errors.Join(failures, collect(name))
+		}
+	}
+	// What was made for a profile that is gone, or for the user that a profile
+	// had before, falls to any profile that logs in to that account. A file
+	// that cannot be seen just now says nothing of its profiles.
+	due := func(m Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
+	for round := 0; round < 2 && f.Exists; round++ { // the first settles what the second deletes
+		failures = errors.Join(failures, ledger.Orphan(ctx, f.Has))
+		if s.keysLeft(ctx, due) != nil {
+			for _, name := range f.Names() {
+				collect(name) // one that cannot is no failure: another may
+			}
+		}
+	}
+	forsaken, err := ledger.Forsake(ctx)
+	for _, id := range forsaken {
+		s.World.Warn("access key %s has ended, but no profile could delete it, and jeton gives it up: "+
+			"at its issuer it may take up a place still", id)
+	}
+	return deleted, errors.Join(failures, err, s.keysLeft(ctx, due))
+}
+
+// collectKeysOf has the profile of that name delete the unwanted keys at its account, and
+// returns how many.
+func (s *Session) collectKeysOf(ctx context.Context, f *plugin.File, name string) (int, error) {
+	p, err := f.Profile(name)
+	if err != nil {
+		return 0, err
+	}
+	collector, ok := s.Source(p, Need{}).(plugin.Collector)
+	if !ok {
+		return 0, nil
+	}
+	ids, err := collector.Collect(ctx)
+	return len(ids), about(p, err)
+}

@@ -1,0 +1,173 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A World is what a [Session] may use of the outside world beside files: all of it as
+// values, so that nothing below the command line reads the environment, or prints, by
+// itself.
+type World struct {
+	Issuers plugin.Issuers
+	Getenv  func(string) string
+	Log     func(format string, args ...any) // of a step, for --verbose
+	Warn    func(format string, args ...any) // of what went wrong without failing the command
+	Ask     func(ctx context.Context, question string) (plugin.Secret, error)
+}
+
+// A Session is the way of one run to credentials: it connects the sources of profiles
+// to the cache, and to the ledger of minted keys.
+type Session struct {
+	*Cache
+	World
+	// State is where the ledger and the records of setups are, or nil.
+	State State
+	// Why is why there is no State.
+	Why error
+	// Clients are the HTTP clients of the run.
+	Clients plugin.Clients
+
+	unkept bool // nothing is kept beyond this process
+}
+
+// A Need is what a command asks of a credential beyond what its profile says.
+type Need struct {
+	MinTTL, AtLeast time.Duration // as in [Policy]
+	Since           time.Time     // likewise
+}
+
+// Open opens the cache and the state directory; unless keep is set, neither. Nothing
+// that is wrong with them fails a command.
+func Open(ctx context.Context, w World, keep bool) *Session {
+	s := &Session{World: w, Cache: &Cache{Store: &Memory{}, Pepper: []byte{}, Warn: w.Warn}, unkept: true}
+	if !keep {
+		s.Why = ErrNoCache
+		return s
+	}
+	path, err := plugin.StateDir(w.Getenv)
+	if err == nil {
+		var d *Dir
+		if d, err = OpenDir(path); err == nil {
+			s.State = d
+		}
+	}
+	s.Why = err
+	if err := s.openCache(ctx); err != nil {
+		w.Warn("nothing is kept: %v; JETON_CACHE_DIR can name another directory", err)
+	}
+	return s
+}
+
+// openCache opens the store of the cache, and reads the pepper of its keys: that of the
+// state, or else its own.
+func (s *Session) openCache(ctx context.Context) error {
+	path, err := plugin.CacheDir(s.Getenv)
+	if err != nil {
+		return err
+	}
+	store, err := stores[0].open(path)
+	if err != nil {
+		return err
+	}
+	own, _ := store.(State)
+	pepper, err := []byte(nil), errors.New("there is no place for the pepper of the keys")
+	for _, place := range []State{s.State, own} {
+		if place == nil {
+			continue
+		}
+		if pepper, err = Pepper(ctx, place); err == nil {
+			s.Store, s.Pepper, s.unkept = store, pepper, false
+			return nil
+		}
+	}
+	return err
+}
+
+// Key returns the key of a profile.
+func (s *Session) Key(p *plugin.Profile) (Key, error) { return s.Cache.Key(p, s.Getenv) }
+
+// Fetch returns p's credential from the cache or its source.
+func (s *Session) Fetch(ctx context.Context, p *plugin.Profile, n Need) (*plugin.Credential, error) {
+	key, err := s.Key(p)
+	if err != nil {
+		return nil, err
+	}
+	return s.Cache.Fetch(ctx, key, s.Source(p, n), s.Policy(p, n))
+}
+
+// Policy returns what n and p ask of a credential together.
+func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
+	policy := Policy{
+		Profile: p.Name, Config: p.Config, MinTTL: n.MinTTL, AtLeast: n.AtLeast, Since: n.Since,
+		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
+	}
+	if p.Issuer.Mints {
+		policy.Stored = s.ledger(p).Stored
+	}
+	return policy
+}
+
+// Source returns the source of p's credentials, connected to that of the profile below
+// it.
+func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
+	env := plugin.Env{
+		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn, Ask: s.Ask,
+		Refresh: !n.Since.IsZero(), Ledger: s.ledger(p),
+	}
+	if p.Base != nil {
+		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
+			c, err := s.Fetch(ctx, p.Base, n.from(renew))
+			if err != nil && !p.Base.Level {
+				err = fmt.Errorf("from %s: %w", p.Base.Name, err)
+			}
+			return c, err
+		}
+	}
+	env.Keep = func(
+		ctx context.Context, name string, life time.Duration, refresh bool, fetch func(context.Context) ([]byte, error),
+	) ([]byte, error) {
+		key, err := s.DocumentKey(p, name, s.Getenv)
+		if err != nil {
+			return nil, err
+		}
+		return s.Document(ctx, key, life, n.from(refresh).Since, fetch)
+	}
+	return p.Source(env)
+}
+
+// from returns what n asks of what is below. With renew, nothing that is kept will do.
+func (n Need) from(renew bool) Need {
+	if renew {
+		n.Since = time.Now()
+	}
+	return n
+}
+
+// ledger returns the ledger as p's source sees it.
+func (s *Session) ledger(p *plugin.Profile) *Ledger {
+	return &Ledger{
+		State: s.State, Why: s.Why, Config: p.Config, Profile: p.Name,
+		Roaming: s.Roaming(p), Unkept: s.unkept, Cache: s.Cache,
+	}
+}
+
+// Roaming reports whether p stands for whatever identity is in the environment.
+func (s *Session) Roaming(p *plugin.Profile) bool {
+	chain := p.Chain()
+	return s.Issuers.Reserved(chain[len(chain)-1].Name)
+}
+
+// Mints reports whether a login of p's can make a key.
+func Mints(p *plugin.Profile) bool {
+	for _, q := range p.Chain() {
+		if q.Issuer.Mints {
+			return true
+		}
+	}
+	return false
+}

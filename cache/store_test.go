@@ -1,0 +1,180 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// eachStore runs a test with a new store of each kind.
+func eachStore(t *testing.T, test func(t *testing.T, s Store)) {
+	for _, kind := range stores {
+		t.Run(kind.name, func(t *testing.T) {
+			s, err := kind.open(filepath.Join(t.TempDir(), "store"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, s)
+		})
+	}
+}
+
+// Every kind of store keeps its contract.
+func TestStores(t *testing.T) {
+	ctx := t.Context()
+	eachStore(t, func(t *testing.T, s Store) {
+		if _, err := s.Get(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Get of nothing: %v", err)
+		}
+		if err := s.Delete(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Delete of nothing: %v", err)
+		}
+		for _, value := range []string{"long value", "short", ""} {
+			if err := s.Put(ctx, "a", []byte(value)); err != nil {
+				t.Errorf("Put: %v", err)
+			}
+			if b, err := s.Get(ctx, "a"); string(b) != value || err != nil {
+				t.Errorf("Get = %q, %v; not %q", b, err, value)
+			}
+		}
+		changed := []byte("value")
+		if err := s.Put(ctx, "b.suffix", changed); err != nil {
+			t.Error(err)
+		}
+		changed[0] = 'V' // the store has its own
+		if b, err := s.Get(ctx, "b.suffix"); string(b) != "value" || err != nil {
+			t.Errorf("Get = %q, %v", b, err)
+		}
+		if lister, ok := s.(Lister); ok {
+			names, err := lister.List(ctx)
+			slices.Sort(names)
+			if err != nil || !slices.Equal(names, []string{"a", "b.suffix"}) {
+				t.Errorf("List = %q, %v", names, err)
+			}
+		}
+		if err := s.Delete(ctx, "a"); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+	})
+}
+
+// A lock has one holder, is no value, and a wait for it ends with the context.
+func TestStoreLocks(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		locker, ok := s.(Locker)
+		if !ok {
+			t.Skip("it has no locks")
+		}
+		unlock, err := locker.Lock(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := locker.TryLock("a"); again != nil || err != nil {
+			t.Errorf("TryLock of what is held: %v", err)
+		}
+		if other, err := locker.TryLock("b"); other == nil || err != nil {
+			t.Errorf("TryLock of another: %v", err)
+		} else {
+			other()
+		}
+		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := locker.Lock(short, "a"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Lock of what is held: %v", err)
+		}
+		if names, err := s.(Lister).List(t.Context()); err != nil || len(names) != 0 {
+			t.Errorf("a lock is listed: %q, %v", names, err)
+		}
+		unlock()
+		if free, err := locker.TryLock("a"); free == nil || err != nil {
+			t.Errorf("TryLock of what is free: %v", err)
+		} else {
+			free()
+		}
+	})
+}
+
+// All that a cache does, it does with every kind of store.
+func TestStoresInACache(t *testing.T) {
+	ctx := t.Context()
+	eachStore(t, func(t *testing.T, s Store) {
+		c, stderr := newCache(s)
+		src := &counter{life: time.Hour}
+		policy := Policy{Profile: "p", Config: "/config.yaml"}
+		first := get(t, c, src, policy)
+		if again := get(t, c, src, policy); again != first {
+			t.Errorf("%s is not kept, but %s", first, again)
+		}
+		items, err := c.List(ctx)
+		if err != nil || len(items) != 1 || items[0].Profile != "p" || items[0].Credential == nil {
+			t.Fatalf("List = %+v, %v", items, err)
+		}
+		body, err := c.Document(ctx, testKey, time.Hour, time.Time{}, func(context.Context) ([]byte, error) { return []byte("x"), nil })
+		if err != nil || string(body) != "x" {
+			t.Errorf("Document = %q, %v", body, err)
+		}
+		if n, err := c.Collect(ctx); n != 0 || err != nil {
+			t.Errorf("Collect = %d, %v", n, err)
+		}
+		if n, err := c.Drop(ctx, testKey.Name); n != 1 || err != nil {
+			t.Errorf("Drop = %d, %v", n, err)
+		}
+		second := get(t, c, src, policy)
+		if second == first {
+			t.Error("Drop has kept it")
+		}
+		if err := c.Clear(ctx); err != nil {
+			t.Error(err)
+		}
+		if items, err := c.List(ctx); err != nil || len(items) != 0 {
+			t.Errorf("after Clear there are %+v, %v", items, err)
+		}
+		path, remove, err := c.Scratch(ctx)
+		if err != nil || path == "" {
+			t.Error(err)
+		} else {
+			remove()
+		}
+		if text := stderr.String(); text != "" {
+			t.Error(text)
+		}
+	})
+}
+
+// blind is a store with nothing but what a store must have.
+type blind struct{ Store }
+
+// What a store cannot do it says, and everything else works.
+func TestBlindStore(t *testing.T) {
+	ctx := t.Context()
+	c, _ := newCache(blind{&Memory{}})
+	src := &counter{life: time.Hour}
+	first := get(t, c, src, Policy{})
+	if again := get(t, c, src, Policy{}); again != first {
+		t.Errorf("%s is not kept, but %s", first, again)
+	}
+	const text = "this cache cannot tell what is in it"
+	_, listed := c.List(ctx)
+	_, collected := c.Collect(ctx)
+	for what, err := range map[string]error{"List": listed, "Collect": collected, "Clear": c.Clear(ctx)} {
+		if e := plugin.AsError(err); err == nil || e.Code != plugin.Config || !bytes.Contains([]byte(e.Text), []byte(text)) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := c.Drop(ctx, testKey.Name); err == nil {
+		t.Error("Drop does not say that what is above may be left")
+	}
+	if c.load(ctx, testKey) != nil {
+		t.Error("what is dropped is kept")
+	}
+	if c.AskedPath(testKey) != "" {
+		t.Error("there is a file of a store without files")
+	}
+}

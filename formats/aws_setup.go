@@ -1,0 +1,236 @@
+package formats
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// awsFile returns the file in which AWS's tools look for profiles.
+//
+// https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
+func awsFile(c *Caller) string { return c.path("AWS_CONFIG_FILE", ".aws", "config") }
+
+// awsPrefix is what the names of sections begin with as regions.
+const awsPrefix = "section "
+
+// awsSetup is the command line of jeton setup aws.
+type awsSetup struct {
+	Profile string `arg:"" help:"Profile; one that gives access keys."`
+	As      string `help:"Name of the AWS profile, such as default, instead of the profile's own." placeholder:"NAME"`
+}
+
+func (*awsSetup) Help() string {
+	return `Edits ~/.aws/config, or $AWS_CONFIG_FILE.
+
+Examples:
+  jeton setup aws s3                   then: aws --profile s3 s3 ls
+  jeton setup aws s3 --as default      then: aws s3 ls`
+}
+
+// Fill puts into c what the command line says.
+func (s *awsSetup) Fill(c *Caller) error {
+	c.Name = s.Profile
+	if c.As = s.As; c.As == "" {
+		c.As = c.Name
+	}
+	return nil
+}
+
+// Plan returns the edit of the configuration of AWS's tools.
+func (*awsSetup) Plan(_ context.Context, c *Caller) ([]*Edit, []string, error) {
+	e, notes, err := setupAWS(c)
+	return []*Edit{e}, notes, err
+}
+
+// Try returns a command of aws.
+func (*awsSetup) Try(c *Caller) string {
+	if c.As == "default" {
+		return "aws sts get-caller-identity, or aws s3 ls"
+	}
+	return "aws --profile " + c.As + " s3 ls"
+}
+
+// setupAWS returns what has AWS's tools run c.Argv for the profile c.As, and what
+// the user should know of it.
+func setupAWS(c *Caller) (*Edit, []string, error) {
+	if c.Profile != nil && !givesAccessKey(c.Profile.Issuer) {
+		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s", c.Profile.Issuer.Name, c.Profile.Issuer.Gives).
+			WithHint("make one of it: a profile with plugin: %s, and from: %s", alternatives(c.Issuers.Makers(plugin.AccessKey, plugin.AnyToken)), c.Profile.Name)
+	}
+	name := "profile " + c.As
+	if c.As == "default" {
+		// It may be called [profile default] too, and is then.
+		text, err := c.ReadFile(awsFile(c))
+		if _, _, ok := awsSection(text, name); err != nil || !ok {
+			name = c.As
+		}
+	}
+	if plugin.CheckName(c.As) != nil {
+		return nil, nil, plugin.Errorf(plugin.Usage, "--as %s cannot be the name of an AWS profile", plugin.Shorten(c.As))
+	}
+	settings := [][2]string{{"credential_process", quoteArgv(c.Argv)}}
+	if c.Profile != nil {
+		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
+			region, endpoint := s3.ObjectStore()
+			settings = append(settings, [2]string{"region", region}, [2]string{"endpoint_url", endpoint})
+		}
+	}
+	e := &Edit{Path: awsFile(c), Regions: []Region{{
+		Name: awsPrefix + "[" + name + "]",
+		Find: findSection(name),
+		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
+			if !ok {
+				lead, old = behind(text, true), []byte("["+name+"]"+plugin.LineEnd(text))
+			}
+			return lead, awsSettings(old, settings, plugin.LineEnd(text)), nil
+		},
+	}}}
+	return e, awsNotes(c), nil
+}
+
+func givesAccessKey(i *plugin.Issuer) bool {
+	return i.Gives&plugin.AccessKey != 0
+}
+
+func findSection(name string) Finder {
+	return func(text []byte) (int, int, bool, error) {
+		start, end, ok := awsSection(text, name)
+		return start, end, ok, nil
+	}
+}
+
+// awsHeader is the line that begins a section.
+var awsHeader = regexp.MustCompile(`(?m)^[ \t]*\[([^\]\n]*)\].*$`)
+
+// awsSection returns where the section is, without what is empty or a comment
+// behind it, or where a new one goes.
+func awsSection(text []byte, name string) (start, end int, ok bool) {
+	headers := awsHeader.FindAllSubmatchIndex(text, -1)
+	for i, h := range headers {
+		if awsName(string(text[h[2]:h[3]])) != name {
+			continue
+		}
+		end = len(text)
+		if i+1 < len(headers) {
+			end = headers[i+1][0]
+		}
+		for end > h[1] {
+			last := bytes.LastIndexByte(text[:end-1], '\n') + 1
+			line := bytes.TrimSpace(text[last:end])
+			if last <= h[0] || len(line) > 0 && line[0] != '#' && line[0] != ';' {
+				break
+			}
+			end = last
+		}
+		return h[0], end, true
+	}
+	return len(text), len(text), false
+}
+
+// awsName is the name of a section as AWS's tools understand it.
+func awsName(header string) string {
+	words, _ := splitWords(header)
+	return strings.Join(words, " ")
+}
+
+// awsSetting splits a line of a section in which settings are indented by so many
+// blanks, or by -1 if there was none yet, as AWS's tools do: a line that is indented
+// more belongs to the setting before it.
+func awsSetting(line string, indent int) (key, value string, deep int, ok bool) {
+	text := strings.TrimLeft(line, " \t")
+	deep = len(line) - len(text)
+	i := strings.IndexAny(text, "=:")
+	if i <= 0 || text[0] == '#' || text[0] == ';' || indent >= 0 && deep > indent {
+		return "", "", deep, false
+	}
+	return strings.ToLower(strings.TrimSpace(text[:i])), strings.TrimSpace(text[i+1:]), deep, true
+}
+
+// awsSettings returns the section with the settings: each in the place of the former
+// one, or below the header, and those without a value as they are.
+func awsSettings(section []byte, settings [][2]string, end string) []byte {
+	var lines []string
+	for line := range strings.Lines(string(section)) {
+		lines = append(lines, line)
+	}
+	if n := len(lines); !strings.HasSuffix(lines[n-1], "\n") {
+		lines[n-1] += end
+	}
+	blanks, indent := "", -1
+	for _, line := range lines[1:] {
+		text := strings.TrimLeft(line, " \t")
+		if first := strings.TrimSpace(text); first != "" && first[0] != '#' && first[0] != ';' {
+			indent = len(line) - len(text)
+			blanks = line[:indent]
+			break
+		}
+	}
+	for i := len(settings) - 1; i >= 0; i-- {
+		name, value := settings[i][0], settings[i][1]
+		if value == "" {
+			continue
+		}
+		wanted, found := blanks+name+" = "+value+end, false
+		for n := 1; n < len(lines); n++ {
+			key, old, _, ok := awsSetting(lines[n], indent)
+			if !ok || key != name {
+				continue
+			}
+			more := n + 1 // of the same setting
+			for more < len(lines) && strings.TrimSpace(lines[more]) != "" {
+				if _, _, deep, _ := awsSetting(lines[more], indent); deep <= indent {
+					break
+				}
+				more++
+			}
+			if found = true; old != value || more > n+1 {
+				lines = append(append(lines[:n:n], wanted), lines[more:]...)
+			}
+		}
+		if !found {
+			lines = append(lines[:1:1], append([]string{wanted}, lines[1:]...)...)
+		}
+	}
+	return []byte(strings.Join(lines, ""))
+}
+
+// awsNotes tells of what would be found before what setup has written.
+func awsNotes(c *Caller) (notes []string) {
+	path := c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
+	if text, err := c.ReadFile(path); err == nil {
+		for _, p := range awsProfiles(text, true) {
+			if p.name == c.As && p.settings[awsStatic] != "" {
+				notes = append(notes, path+" has keys for ["+c.As+"], which AWS's tools take first: take them out")
+			}
+		}
+	}
+	if c.Profile != nil && c.Profile.Issuer.Mints { // and so not at Amazon
+		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
+			if _, endpoint := s3.ObjectStore(); endpoint == "" {
+				notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told otherwise: --endpoint-url URL")
+			}
+		}
+	}
+	for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		if value := c.Getenv(variable); value != "" && value != c.As {
+			notes = append(notes, variable+" is set, and goes before this profile")
+		}
+	}
+	return notes
+}
+
+// quoteArgv is a command line as botocore and a shell split it alike.
+func quoteArgv(argv []string) string {
+	var words []string
+	for _, word := range argv {
+		if word == "" || !plugin.Word(word, "-_./:@%+,=") {
+			word = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(word) + `"`
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,375 @@
+package formats
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A Change is what setup has done to a region, by which it can be undone.
+type Change struct {
+	Region string `json:"region"`
+	Was    []byte `json:"was,omitempty"` // what it was, if it was there
+	Lead   []byte `json:"lead,omitempty"`
+	Is     []byte `json:"is"`  // or its digest
+	New    bool   `json:"new"` // it was not there
+}
+
+const digestPrefix = "sha256:"
+
+// digest stands for what must not be kept.
+func digest(region []byte) []byte {
+	return fmt.Appendf(nil, "%s%x", digestPrefix, sha256.Sum256(region))
+}
+
+// wrote reports whether the text is what jeton has written.
+func (c Change) wrote(text []byte) bool {
+	return bytes.Equal(text, c.Is) || bytes.HasPrefix(c.Is, []byte(digestPrefix)) && bytes.Equal(digest(text), c.Is)
+}
+
+// undo returns text, of the file at path, as it was before the changes: byte for
+// byte, or not at all if somebody else has changed one of these places since.
+func undo(path string, text []byte, changes []Change) ([]byte, error) {
+	for _, c := range slices.Backward(changes) {
+		start, end, ok, err := find(c.Region)(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if list, is := strings.CutPrefix(c.Region, headPrefix); is && !empty(text, list) {
+			continue // others have come below it
+		}
+		switch {
+		case ok && c.wrote(text[start:end]) && bytes.HasSuffix(text[:start], c.Lead):
+			text = bytes.Join([][]byte{text[:start-len(c.Lead)], c.Was, text[end:]}, nil)
+		case !ok && c.New, ok && !c.New && bytes.Equal(text[start:end], c.Was):
+			// It was never written, or taken out by hand.
+		default:
+			return nil, plugin.Errorf(plugin.Config, "%s: %s is no longer as jeton has written it, and is left alone", path, c.Region).
+				WithHint("take out by hand what you do not want")
+		}
+	}
+	return text, nil
+}
+
+// find returns how the region of that name is found: each format knows its own.
+func find(name string) Finder {
+	if list, ok := strings.CutPrefix(name, headPrefix); ok {
+		return head(list).Find
+	}
+	for _, k := range Kinds {
+		for prefix, find := range k.regions() {
+			if rest, ok := strings.CutPrefix(name, prefix); ok {
+				return find(rest)
+			}
+		}
+	}
+	return func([]byte) (int, int, bool, error) {
+		return 0, 0, false, plugin.Errorf(plugin.Config, "%s is of a setup that this jeton does not know", plugin.Shorten(name))
+	}
+}
+
+// Records are where it is kept what setup has replaced, under short names.
+type Records interface {
+	Get(ctx context.Context, name string) ([]byte, error)
+	Put(ctx context.Context, name string, value []byte) error
+	Delete(ctx context.Context, name string) error
+	List(ctx context.Context) ([]string, error)
+	Path() string
+}
+
+// Setups carries out setups so that they can be undone.
+type Setups struct {
+	Records Records
+	Prefix  string // of the records' names
+	// Edit replaces the content of a file, unless somebody else does meanwhile.
+	Edit func(path string, change func(old []byte) ([]byte, error)) (changed bool, err error)
+}
+
+// A setUp is what was done for a caller, by which it can be undone.
+type setUp struct {
+	Caller  string      `json:"caller"`
+	Profile string      `json:"profile"`
+	Entry   string      `json:"entry"` // what the caller calls it
+	Files   []setUpFile `json:"files"`
+}
+
+type setUpFile struct {
+	Path    string   `json:"path"`
+	Existed bool     `json:"existed"`
+	Private bool     `json:"private,omitempty"`
+	Changes []Change `json:"changes"`
+	Uses    []string `json:"uses"` // the regions that have to be there, whoever has made them
+}
+
+// record returns the name of the record of a setup: of the same one it is the same.
+func (s *Setups) record(format string, c *Caller) string {
+	id := []string{format, c.Name, c.As, c.Context, c.User}
+	for _, k := range Kinds {
+		if k.Setup != nil {
+			id = append(id, c.Getenv(k.Setup.File))
+		}
+	}
+	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
+	return fmt.Sprintf("%s%x", s.Prefix, sum)[:len(s.Prefix)+32]
+}
+
+// Apply carries out the edits, and returns what it has done, a line for each file. With
+// dry it changes nothing, and returns what it would change.
+func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*Edit, dry bool) (report []byte, err error) {
+	record := s.record(format, c)
+	former, err := s.read(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	now := setUp{Caller: format, Profile: c.Name, Entry: c.As + c.Context + c.User}
+	var out bytes.Buffer
+	for _, e := range edits {
+		file, before, after, err := plan(c, e)
+		if err != nil {
+			return nil, err
+		}
+		now.Files = append(now.Files, file)
+		if dry {
+			out.Write(diff(file.Path, file.Private, before, after))
+		}
+	}
+	if dry {
+		return out.Bytes(), nil
+	}
+	if err := s.add(ctx, record, former, now); err != nil {
+		return nil, err
+	}
+	for n, e := range edits {
+		changed, err := s.Edit(e.Path, func(text []byte) ([]byte, error) {
+			after, changes, err := e.Apply(text)
+			if err == nil && !equalChanges(changes, now.Files[n].Changes) {
+				err = errMeanwhile(e.Path)
+			}
+			return after, err
+		})
+		if err != nil {
+			return nil, plugin.Errorf(plugin.Output, "%v", err)
+		}
+		done := "is set up already"
+		if changed {
+			done = "written"
+		}
+		fmt.Fprintf(&out, "%s: %s\n", e.Path, done)
+	}
+	return out.Bytes(), nil
+}
+
+// plan returns what e would do to its file.
+func plan(c *Caller, e *Edit) (file setUpFile, before, after []byte, err error) {
+	if before, err = c.ReadFile(e.Path); err != nil {
+		return file, nil, nil, err
+	}
+	after, changes, err := e.Apply(before)
+	if err != nil {
+		return file, nil, nil, err
+	}
+	info, missing := os.Stat(e.Path)
+	if missing == nil && e.Private && info.Mode().Perm()&0o077 != 0 {
+		return file, nil, nil, plugin.Errorf(plugin.Config, "%s: others can read it (mode %04o), and a token is to go there",
+			e.Path, info.Mode().Perm()).WithHint("chmod 600 %s", e.Path)
+	}
+	file = setUpFile{Path: e.Path, Existed: missing == nil, Private: e.Private, Changes: changes}
+	for _, r := range e.Regions {
+		file.Uses = append(file.Uses, r.Name)
+	}
+	return file, before, after, nil
+}
+
+func errMeanwhile(path string) error {
+	return errors.New(path + ": somebody else has changed it meanwhile")
+}
+
+func equalChanges(a, b []Change) bool {
+	return slices.EqualFunc(a, b, func(a, b Change) bool {
+		return a.Region == b.Region && a.New == b.New &&
+			bytes.Equal(a.Was, b.Was) && bytes.Equal(a.Is, b.Is) && bytes.Equal(a.Lead, b.Lead)
+	})
+}
+
+// read returns the record of that name, or nil.
+func (s *Setups) read(ctx context.Context, record string) (*setUp, error) {
+	b, err := s.Records.Get(ctx, record)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	was := &setUp{}
+	if err == nil {
+		err = json.Unmarshal(b, was)
+	}
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "%s/%s, by which a setup can be undone, cannot be read: %v", s.Records.Path(), record, err)
+	}
+	return was, nil
+}
+
+// add keeps what is about to be done, beside what was done before.
+func (s *Setups) add(ctx context.Context, record string, former *setUp, now setUp) error {
+	now.Files = slices.Clone(now.Files) // the caller goes by its own
+	if former != nil {
+		for _, f := range former.Files {
+			i := slices.IndexFunc(now.Files, func(n setUpFile) bool { return n.Path == f.Path })
+			if i < 0 {
+				now.Files = append(now.Files, f)
+				continue
+			}
+			now.Files[i].Existed, now.Files[i].Changes = f.Existed, slices.Clone(now.Files[i].Changes)
+			now.Files[i].follow(f.Changes)
+		}
+	}
+	return s.save(ctx, record, &now)
+}
+
+func (s *Setups) save(ctx context.Context, record string, now *setUp) error {
+	b, err := json.MarshalIndent(now, "", " ")
+	if err == nil {
+		err = s.Records.Put(ctx, record, b)
+	}
+	if err != nil {
+		return plugin.Errorf(plugin.Output, "what is replaced cannot be kept, so that nothing is: %v", err)
+	}
+	return nil
+}
+
+// follow puts the changes before those of f: what was there at the very first counts.
+func (f *setUpFile) follow(changes []Change) {
+	for n, c := range changes {
+		i := slices.IndexFunc(f.Changes, func(n Change) bool { return n.Region == c.Region })
+		if i >= 0 {
+			c.Is = f.Changes[i].Is
+			f.Changes = slices.Delete(f.Changes, i, i+1)
+		}
+		f.Changes = slices.Insert(f.Changes, n, c)
+	}
+}
+
+// handOver takes out of was, which has that record, the changes that other setups need
+// too, and returns those, which have to undo them later.
+func (s *Setups) handOver(ctx context.Context, record string, was *setUp) (map[string]*setUp, error) {
+	names, err := s.Records.List(ctx)
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "what else was set up cannot be told: %v", err)
+	}
+	heirs := map[string]*setUp{}
+	for _, name := range names {
+		if !strings.HasPrefix(name, s.Prefix) || name == record {
+			continue
+		}
+		other, err := s.read(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for i := range was.Files {
+			f := &was.Files[i]
+			j := -1
+			if other != nil {
+				j = slices.IndexFunc(other.Files, func(o setUpFile) bool { return o.Path == f.Path })
+			}
+			if j < 0 {
+				continue
+			}
+			f.handOver(&other.Files[j])
+			heirs[name] = other
+		}
+	}
+	return heirs, nil
+}
+
+// handOver gives the changes that the same file needs for another setup to that.
+func (f *setUpFile) handOver(other *setUpFile) {
+	var shared, own []Change
+	for _, c := range f.Changes {
+		if slices.Contains(other.Uses, c.Region) {
+			shared = append(shared, c)
+		} else {
+			own = append(own, c)
+		}
+	}
+	f.Changes, other.Existed = own, other.Existed && f.Existed
+	other.follow(shared)
+}
+
+// Remove puts back what was there before the setup, in all files or none, and returns
+// what it has done, a line for each file; or with dry, what it would change.
+func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool) (report []byte, err error) {
+	record := s.record(format, c)
+	was, err := s.read(ctx, record)
+	if err != nil {
+		return nil, err
+	}
+	if was == nil {
+		return nil, plugin.Errorf(plugin.Config, "jeton has not set up %s for %s under this name", format, plugin.Shorten(c.Name)).
+			WithHint("say it as you did then: --as, --context and --user, and the same files")
+	}
+	heirs, err := s.handOver(ctx, record, was)
+	if err != nil {
+		return nil, err
+	}
+	now, before := map[string][]byte{}, map[string][]byte{}
+	for _, f := range was.Files {
+		if now[f.Path], err = c.ReadFile(f.Path); err != nil {
+			return nil, err
+		}
+		if before[f.Path], err = undo(f.Path, now[f.Path], f.Changes); err != nil {
+			return nil, err
+		}
+	}
+	var out bytes.Buffer
+	for _, f := range was.Files {
+		if dry {
+			out.Write(diff(f.Path, f.Private, now[f.Path], before[f.Path]))
+			continue
+		}
+		done, err := s.putBack(f, now[f.Path], before[f.Path])
+		if err != nil {
+			return nil, plugin.Errorf(plugin.Output, "%v", err)
+		}
+		fmt.Fprintf(&out, "%s: %s\n", f.Path, done)
+	}
+	if dry {
+		return out.Bytes(), nil
+	}
+	for name, heir := range heirs {
+		if err := s.save(ctx, name, heir); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Records.Delete(ctx, record); err != nil {
+		return nil, plugin.Errorf(plugin.Output, "%v", err)
+	}
+	return out.Bytes(), nil
+}
+
+// putBack makes the file, which is now as it was read, what it was before, and says
+// what it has done.
+func (s *Setups) putBack(f setUpFile, now, before []byte) (done string, err error) {
+	switch {
+	case len(f.Changes) == 0: // for another setup
+		return "left as it is", nil
+	case !f.Existed && len(before) == 0:
+		if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		return "removed, as it was not there before", nil
+	}
+	_, err = s.Edit(f.Path, func(text []byte) ([]byte, error) {
+		if !bytes.Equal(text, now) {
+			return nil, errMeanwhile(f.Path)
+		}
+		return before, nil
+	})
+	return "as it was before", err
+}

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// What env, nice and their like return for a command that they cannot run.
+const (
+	notRunnable plugin.Code = 126
+	notFound    plugin.Code = 127
+)
+
+// runChild runs a command, passes on the signals that are sent to this
+// process alone, and returns the command's status.
+func runChild(path string, argv, env []string) error {
+	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	signals := make(chan os.Signal, 8)
+	for _, s := range slices.Concat(passedOn, leftTo) {
+		if !signal.Ignored(s) { // by nohup, say: the child must ignore it too
+			signal.Notify(signals, s)
+		}
+	}
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			if slices.Contains(passedOn, s) {
+				cmd.Process.Signal(s)
+			}
+		case err := <-ended:
+			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+				return exitStatus(statusOf(exit.ProcessState))
+			}
+			return err
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// profiles are those of the configuration file, and of the environment.
+type profiles struct {
+	issuers plugin.Issuers
+	getenv  func(string) string
+	warn    func(format string, args ...any)
+	path    *string      // of the configuration file, if the command line names one
+	read    *plugin.File // or nil
+}
+
+// file returns the configuration file, which it reads once. One that is named has to be
+// there.
+func (ps *profiles) file() (*plugin.File, error) {
+	if ps.read != nil {
+		return ps.read, nil
+	}
+	return ps.reread(true)
+}
+
+// reread reads the configuration file. One that is named has to be there, if it is
+// required.
+func (ps *profiles) reread(required bool) (*plugin.File, error) {
+	path, named, err := ps.where()
+	if err != nil {
+		return nil, err
+	}
+	ps.read, err = plugin.ReadFile(path, named && required, ps.issuers, ps.getenv)
+	return ps.read, err
+}
+
+// where returns the path of the configuration file, and whether the user has named it.
+func (ps *profiles) where() (path string, named bool, err error) {
+	if path = *ps.path; path != "" {
+		if path, err = filepath.Abs(path); err != nil {
+			return "", true, plugin.Errorf(plugin.Config, "--config: %v", err)
+		}
+		return path, true, nil
+	}
+	if path = ps.getenv("JETON_CONFIG"); path != "" {
+		if !filepath.IsAbs(path) {
+			return "", true, plugin.Errorf(plugin.Config, "JETON_CONFIG: %s is not an absolute path", plugin.Shorten(path)).
+				WithHint("a relative one would let every directory you enter choose your profiles")
+		}
+		return path, true, nil
+	}
+	if path, err = ps.usual(); err != nil {
+		return "", false, plugin.Errorf(plugin.Config, "%v, so that there is no configuration file", err).
+			WithHint("set HOME, or name the file: --config FILE")
+	}
+	return path, false, nil
+}
+
+// usual returns the path of the configuration file if the user does not name one.
+func (ps *profiles) usual() (string, error) {
+	dir, err := plugin.ConfigDir(ps.getenv)
+	return filepath.Join(dir, "config.yaml"), err
+}
+
+// named returns the profile called name. Without a name it is $JETON_PROFILE,
+// else the identity in the environment, else the one called default.
+func (ps *profiles) named(name string) (*plugin.Profile, error) {
+	f, err := ps.file()
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		name = ps.getenv("JETON_PROFILE")
+	}
+	if name == "" {
+		if name, err = ps.choose(f); err != nil {
+			return nil, err
+		}
+	}
+	p, err := f.Profile(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range p.Chain() {
+		if slices.Contains(strings.Fields(ps.getenv(plugin.WithinVariable)), q.Name) {
+			return nil, about(p, plugin.Errorf(plugin.Config,
+				"the program that supplies the secret of profile %s asks jeton for this very profile", q.Name).
+				WithHint("let it use another source"))
+		}
+	}
+	return p, about(p, checkFormat(p))
+}
+
+// choose returns the name of the profile that is meant if none is named.
+func (ps *profiles) choose(f *plugin.File) (string, error) {
+	p, others, err := ps.issuers.FromEnvironment("env", ps.getenv)
+	if err != nil {
+		return "", &plugin.ProfileError{Profile: "env", Err: err}
+	}
+	if len(others) > 0 {
+		ps.warn("the environment holds several identities; %s is taken (others: %s)", p.Issuer.EnvName, strings.Join(others, ", "))
+	}
+	if p != nil {
+		return "env", nil
+	}
+	incomplete := ""
+	if err := ps.issuers.Incomplete(ps.getenv); err != nil {
+		incomplete = "the identity in the environment is not complete: " + err.Error()
+	}
+	switch {
+	case f.Has("default"):
+		if incomplete != "" {
+			ps.warn("%s; profile default is used", incomplete)
+		}
+		return "default", nil
+	case incomplete != "":
+		return "", plugin.Errorf(plugin.Config, "%s", incomplete).
+			WithHint("set what is missing, or name a profile")
+	case len(f.Names()) == 0:
+		has := "has none"
+		if !f.Exists {
+			has = "does not exist"
+		}
+		return "", plugin.Errorf(plugin.Config, "there is no profile: %s %s, and the environment holds no identity", f.Path, has).
+			WithHint("source an openrc file, take over what other tools have (jeton import --help), or write a profile; " +
+				"the README begins with one")
+	}
+	return "", plugin.Errorf(plugin.Config, "which profile? there are: %s", strings.Join(f.Names(), ", ")).
+		WithHint("name one, set JETON_PROFILE, or call one of them default")
+}
+
+// checkFormat returns an error if the profile names a format that there is not.
+func checkFormat(p *plugin.Profile) error {
+	if p.Common.Format == "" {
+		return nil
+	}
+	_, err := formats.New(p.Common.Format, formats.Options{})
+	if err == nil {
+		return nil
+	}
+	e := plugin.AsError(err)
+	e.Code, e.Text = plugin.Config, "format: "+e.Text
+	return e
+}
+
+// argv returns the command line by which others get p's credential in a format.
+func (ps *profiles) argv(p *plugin.Profile, format string) ([]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Config, "where jeton itself is cannot be told: %v", err)
+	}
+	argv := []string{program, "get", p.Name, "-f", format}
+	if *ps.path != "" || ps.getenv("JETON_CONFIG") != "" { // which the others do not know of
+		argv = append(argv, "--config", p.Config)
+	}
+	return argv, nil
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// A tty is where the user sits.
+type tty struct{ in, out *os.File }
+
+// Close closes both of its ends.
+func (t *tty) Close() {
+	t.in.Close()
+	if t.out != t.in {
+		t.out.Close()
+	}
+}
+
+// readHidden puts a question, and reads a line without showing it. Whatever ends the
+// reading, the terminal is left as it was.
+func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, error) {
+	state, err := term.GetState(int(t.in.Fd()))
+	if err != nil {
+		return plugin.Secret{}, plugin.ErrNobody
+	}
+	restore := func() {
+		term.Restore(int(t.in.Fd()), state)
+		io.WriteString(t.out, "\n")
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	io.WriteString(t.out, question)
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := term.ReadPassword(int(t.in.Fd()))
+		read <- line{text, err}
+	}()
+	select {
+	case l := <-read:
+		io.WriteString(t.out, "\n")
+		text := strings.TrimSpace(string(l.text))
+		if l.err != nil && !errors.Is(l.err, io.EOF) || text == "" {
+			return plugin.Secret{}, plugin.Errorf(plugin.Denied, "nothing was entered")
+		}
+		return plugin.NewSecret(text), nil
+	case s := <-signals:
+		restore()
+		number := 2
+		if n, ok := s.(syscall.Signal); ok {
+			number = int(n)
+		}
+		os.Exit(128 + number) // the kernel gives the locks back
+	case <-time.After(patience):
+		restore()
+	case <-ctx.Done():
+		restore()
+	}
+	return plugin.Secret{}, plugin.Errorf(plugin.Denied, "nothing was entered in %s", patience)
+}
