@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/keystone/openrc"
 )
 
 // imports are the files that a login at Keystone is taken over from.
@@ -32,7 +33,7 @@ func (i *importOpenrc) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	openrc, err := ReadOpenrc(b, env.Getenv)
+	rc, err := openrc.Read(b, env.Getenv)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", i.File, err)
 	}
@@ -40,7 +41,7 @@ func (i *importOpenrc) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if name == "" {
 		name = profileNameOf(i.File)
 	}
-	d, err := openrc.Draft(name)
+	d, err := openrcDraft(rc, name, env.Getenv)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", i.File, err)
 	}
@@ -99,40 +100,42 @@ func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	return []plugin.Draft{d}, nil
 }
 
-// Draft returns the profile that the file sets up.
-func (o *Openrc) Draft(name string) (plugin.Draft, error) {
+// openrcDraft returns the profile that an openrc file sets up. getenv is the environment
+// in which files are found.
+func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plugin.Draft, error) {
 	l := &login{values: map[string]plugin.Value{}, getenv: func(name string) string {
-		w, set := o.values[name]
+		w, set := rc.Values[name]
 		switch {
-		case w.asked, w.command != nil:
+		case w.Asked, w.Command != nil:
 			return unknown
 		case !set && (!strings.HasPrefix(name, "OS_") || strings.HasPrefix(name, "OS_CLIENT_")):
-			return o.getenv(name) // where files are
+			return getenv(name) // where files are
 		}
-		return w.text
+		return w.Text
 	}}
 	if err := l.openCloud(); err != nil {
-		return plugin.Draft{}, o.noted(err)
+		return plugin.Draft{}, noted(rc, err)
 	}
-	d, err := l.draft(name, o.names(), func(v plugin.Value) plugin.DraftSecret {
-		w, ok := o.values[v.Variable]
+	d, err := l.draft(name, rc.Names(), func(v plugin.Value) plugin.DraftSecret {
+		w, ok := rc.Values[v.Variable]
 		if !ok {
-			w.text = v.Text // of the cloud that the file chooses
+			w.Text = v.Text // of the cloud that the file chooses
 		}
-		return plugin.DraftSecret{Value: plugin.NewSecret(w.text), Asked: w.asked, Command: w.command, Variable: v.Variable}
+		return plugin.DraftSecret{Value: plugin.NewSecret(w.Text), Asked: w.Asked, Command: w.Command, Variable: v.Variable}
 	})
-	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return o.values[name].asked }) // a step towards another one
-	d.Notes = append(d.Notes, o.notes...)
-	return d, o.noted(err)
+	// What is asked for and not taken over was a step towards another variable.
+	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return rc.Values[name].Asked })
+	d.Notes = append(d.Notes, rc.Notes...)
+	return d, noted(rc, err)
 }
 
-// noted returns err with what is not understood, which may be the reason.
-func (o *Openrc) noted(err error) error {
-	if err == nil || len(o.notes) == 0 {
+// noted returns err with what is not understood of the file, which may be the reason.
+func noted(rc *openrc.File, err error) error {
+	if err == nil || len(rc.Notes) == 0 {
 		return err
 	}
 	e := plugin.AsError(err)
-	e.Text += " (" + plugin.Shorten(strings.Join(o.notes, "; ")) + ")"
+	e.Text += " (" + plugin.Shorten(strings.Join(rc.Notes, "; ")) + ")"
 	return e
 }
 

@@ -1,4 +1,6 @@
-package keystone
+// Package openrc reads openrc files: scripts for a shell that put the settings of a
+// login into its environment. A file is read and never run.
+package openrc
 
 import (
 	"errors"
@@ -10,43 +12,45 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// An Openrc is what an openrc file would put into the environment of the shell
-// that sources it. It is read and never run.
-type Openrc struct {
-	values map[string]word
+// A File is what an openrc file would put into the environment of the shell that
+// sources it.
+type File struct {
+	// Values are those of the variables that the file sets.
+	Values map[string]Value
+	// Notes tell what is not understood, with its line.
+	Notes []string
+
 	getenv func(string) string // what the file may refer to
-	notes  []string            // what is not understood
 	ended  bool                // by return or exit
 }
 
-// A word is the value of a variable of the shell.
-type word struct {
-	text    string
-	unset   bool     // although the environment may have one
-	asked   bool     // what the user types
-	command []string // what a program prints
+// A Value is that of a variable of the shell.
+type Value struct {
+	Text    string
+	Unset   bool     // although the environment may have one
+	Asked   bool     // what the user types
+	Command []string // what a program prints
 }
 
-// ReadOpenrc reads an openrc file. getenv is the environment that it refers
-// to.
-func ReadOpenrc(b []byte, getenv func(string) string) (*Openrc, error) {
+// Read reads an openrc file. getenv is the environment that it refers to.
+func Read(b []byte, getenv func(string) string) (*File, error) {
 	list, err := parseShell(string(b))
 	if err != nil {
 		return nil, err
 	}
-	o := &Openrc{values: map[string]word{}, getenv: getenv}
+	o := &File{Values: map[string]Value{}, getenv: getenv}
 	o.statements(list)
 	return o, nil
 }
 
-// get returns a variable, which is empty if it is not text.
-func (o *Openrc) get(name string) string { return o.values[name].text }
+// Get returns a variable, which is empty if it is not text.
+func (o *File) Get(name string) string { return o.Values[name].Text }
 
 // Names returns the names of the variables that the file sets, sorted.
-func (o *Openrc) names() []string {
+func (o *File) Names() []string {
 	var names []string
-	for name, w := range o.values {
-		if w.text != "" || w.asked || w.command != nil {
+	for name, w := range o.Values {
+		if w.Text != "" || w.Asked || w.Command != nil {
 			names = append(names, name)
 		}
 	}
@@ -55,11 +59,11 @@ func (o *Openrc) names() []string {
 }
 
 // note tells of a place that is not understood.
-func (o *Openrc) note(line int, format string, args ...any) {
-	o.notes = append(o.notes, fmt.Sprintf("line %d: ", line)+plugin.Shorten(fmt.Sprintf(format, args...)))
+func (o *File) note(line int, format string, args ...any) {
+	o.Notes = append(o.Notes, fmt.Sprintf("line %d: ", line)+plugin.Shorten(fmt.Sprintf(format, args...)))
 }
 
-func (o *Openrc) statements(list []statement) {
+func (o *File) statements(list []statement) {
 	for i := range list {
 		if !o.ended {
 			o.run(&list[i])
@@ -69,7 +73,7 @@ func (o *Openrc) statements(list []statement) {
 
 // run follows one statement, and reports whether the shell would find that it
 // succeeded, if that is known.
-func (o *Openrc) run(s *statement) (succeeded, known bool) {
+func (o *File) run(s *statement) (succeeded, known bool) {
 	if holds, ok := o.holds(s); ok {
 		return holds, true
 	}
@@ -98,7 +102,7 @@ func (o *Openrc) run(s *statement) (succeeded, known bool) {
 // harmless are commands that have no part in a login.
 var harmless = []string{"echo", "printf", "set", ":", "true", "shopt"}
 
-func (o *Openrc) command(s *statement) {
+func (o *File) command(s *statement) {
 	switch s.kind {
 	case declaration:
 		o.declare(s.assigns)
@@ -120,15 +124,15 @@ func (o *Openrc) command(s *statement) {
 
 // declare is export and its like: a shell expands all its words before it sets
 // the first.
-func (o *Openrc) declare(list []assignment) {
-	before := maps.Clone(o.values)
-	after := map[string]word{}
+func (o *File) declare(list []assignment) {
+	before := maps.Clone(o.Values)
+	after := map[string]Value{}
 	for _, a := range list {
 		if a.name == "" { // an option, or a name in quotes
 			w, err := o.parts(a.value, false)
-			if name, value, ok := strings.Cut(w.text, "="); ok && validName(name) {
-				after[name] = word{text: value}
-			} else if err != nil || !strings.HasPrefix(w.text, "-") && !validName(w.text) {
+			if name, value, ok := strings.Cut(w.Text, "="); ok && validName(name) {
+				after[name] = Value{Text: value}
+			} else if err != nil || !strings.HasPrefix(w.Text, "-") && !validName(w.Text) {
 				o.note(a.line, "export of what is not a plain name")
 			}
 			continue
@@ -137,28 +141,28 @@ func (o *Openrc) declare(list []assignment) {
 			continue
 		}
 		o.assign([]assignment{a})
-		after[a.name] = o.values[a.name]
-		o.values = maps.Clone(before)
+		after[a.name] = o.Values[a.name]
+		o.Values = maps.Clone(before)
 	}
-	maps.Copy(o.values, after)
+	maps.Copy(o.Values, after)
 }
 
-func (o *Openrc) assign(list []assignment) {
+func (o *File) assign(list []assignment) {
 	for _, a := range list {
 		if a.more {
 			o.note(a.line, "%s is more than a plain value", a.name)
-			o.values[a.name] = word{}
+			o.Values[a.name] = Value{}
 			continue
 		}
 		w, err := o.parts(a.value, false)
 		if err != nil {
 			o.note(a.line, "%s: %v", a.name, err)
 		}
-		o.values[a.name] = w
+		o.Values[a.name] = w
 	}
 }
 
-func (o *Openrc) call(s *statement) {
+func (o *File) call(s *statement) {
 	if len(s.words) == 0 {
 		o.assign(s.assigns)
 		return
@@ -166,7 +170,7 @@ func (o *Openrc) call(s *statement) {
 	switch name := s.words[0].literal(); {
 	case name == "unset":
 		for _, arg := range s.words[1:] {
-			o.values[arg.literal()] = word{unset: true}
+			o.Values[arg.literal()] = Value{Unset: true}
 		}
 	case name == "return", name == "exit":
 		o.ended = true
@@ -179,7 +183,7 @@ func (o *Openrc) call(s *statement) {
 				}
 				continue
 			}
-			o.values[arg] = word{asked: true}
+			o.Values[arg] = Value{Asked: true}
 		}
 	case slices.Contains(declarations, name): // behind an assignment
 		o.note(s.line, "%s of what is not a plain name", name)
@@ -191,7 +195,7 @@ func (o *Openrc) call(s *statement) {
 	}
 }
 
-func (o *Openrc) branch(s *statement) {
+func (o *File) branch(s *statement) {
 	for _, a := range s.arms {
 		if len(a.condition) == 0 { // else
 			o.statements(a.then)
@@ -213,7 +217,7 @@ func (o *Openrc) branch(s *statement) {
 }
 
 // holds evaluates a condition on variables: [ -z "$X" ] and its like.
-func (o *Openrc) holds(s *statement) (holds, ok bool) {
+func (o *File) holds(s *statement) (holds, ok bool) {
 	words := s.words
 	switch {
 	case s.kind == plainCommand && len(words) > 2 && words[0].literal() == "[" && words[len(words)-1].literal() == "]":
@@ -233,10 +237,10 @@ func (o *Openrc) holds(s *statement) (holds, ok bool) {
 		if err != nil {
 			return false, false
 		}
-		if value.asked || value.command != nil {
-			value.text = "x" // something
+		if value.Asked || value.Command != nil {
+			value.Text = "x" // something
 		}
-		args = append(args, value.text)
+		args = append(args, value.Text)
 	}
 	switch {
 	case len(args) == 2 && args[0] == "-z":
@@ -260,19 +264,19 @@ func (w shellWord) pattern() bool {
 	})
 }
 
-func (o *Openrc) parts(parts shellWord, quoted bool) (word, error) {
+func (o *File) parts(parts shellWord, quoted bool) (Value, error) {
 	var b strings.Builder
 	for i, q := range parts {
-		var piece word
+		var piece Value
 		var err error
 		switch q.kind {
 		case literalPart:
-			piece.text = unescape(q.text, quoted)
+			piece.Text = unescape(q.text, quoted)
 			if rest, ok := strings.CutPrefix(q.text, "~"); ok && !quoted && i == 0 && (rest == "" && len(parts) == 1 || strings.HasPrefix(rest, "/")) {
-				piece.text = o.getenv("HOME") + unescape(rest, false)
+				piece.Text = o.getenv("HOME") + unescape(rest, false)
 			}
 		case singleQuoted, dollarQuoted:
-			if piece.text = q.text; q.kind == dollarQuoted && strings.Contains(q.text, `\`) {
+			if piece.Text = q.text; q.kind == dollarQuoted && strings.Contains(q.text, `\`) {
 				err = errors.New("$'…' with escapes is not understood")
 			}
 		case doubleQuoted:
@@ -280,22 +284,22 @@ func (o *Openrc) parts(parts shellWord, quoted bool) (word, error) {
 		case parameter:
 			piece, err = o.parameter(q, quoted)
 		case substitution:
-			piece.command, err = argv(q)
+			piece.Command, err = argv(q)
 		default:
 			err = errors.New("it is more than text and variables")
 		}
 		if err != nil {
-			return word{}, err
+			return Value{}, err
 		}
-		if piece.asked || piece.command != nil {
+		if piece.Asked || piece.Command != nil {
 			if len(parts) > 1 {
-				return word{}, errors.New("it is put together of what is not known yet")
+				return Value{}, errors.New("it is put together of what is not known yet")
 			}
 			return piece, nil
 		}
-		b.WriteString(piece.text)
+		b.WriteString(piece.Text)
 	}
-	return word{text: b.String()}, nil
+	return Value{Text: b.String()}, nil
 }
 
 // unescape takes the backslashes out of text.
@@ -313,26 +317,26 @@ func unescape(s string, quoted bool) string {
 }
 
 // parameter returns the value of $NAME, ${NAME} or ${NAME:-default}.
-func (o *Openrc) parameter(q part, quoted bool) (word, error) {
+func (o *File) parameter(q part, quoted bool) (Value, error) {
 	if q.complex {
-		return word{}, errors.New("${…} with more than a name is not understood")
+		return Value{}, errors.New("${…} with more than a name is not understood")
 	}
-	w, set := o.values[q.text]
+	w, set := o.Values[q.text]
 	if !set {
-		w.text = o.getenv(q.text)
-		set = w.text != ""
+		w.Text = o.getenv(q.text)
+		set = w.Text != ""
 	}
-	set = set && !w.unset
+	set = set && !w.Unset
 	if q.operator == "" {
 		return w, nil
 	}
-	empty := w.text == "" && !w.asked && w.command == nil
+	empty := w.Text == "" && !w.Asked && w.Command == nil
 	switch q.operator {
 	case "-":
 		empty = !set
 	case ":-":
 	default:
-		return word{}, fmt.Errorf("${%s%s…} is not understood", q.text, q.operator)
+		return Value{}, fmt.Errorf("${%s%s…} is not understood", q.text, q.operator)
 	}
 	if empty {
 		return o.parts(q.inner, quoted)
