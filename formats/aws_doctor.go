@@ -182,7 +182,8 @@ func commentOut(header, prefix, path string) string {
 }
 
 // splitWords splits a command line as botocore and a POSIX shell do, and reports whether
-// there is something in it that only the shell would replace.
+// there is something in it that only the shell would replace. It is one function because
+// quotes are one state machine.
 func splitWords(line string) (words []string, expanded bool) {
 	var word strings.Builder
 	inWord := false

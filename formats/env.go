@@ -112,54 +112,15 @@ var outscaleVariables = []string{
 // Environment returns the variables that carry c to a program, and those to
 // take out.
 func Environment(c *plugin.Credential, o Options) (set []Variable, unset []string, err error) {
-	add := func(name, value string) {
-		if value != "" {
-			set = append(set, Variable{name, value})
-		}
-	}
-	a := c.Attrs
 	var family []string
-	switch {
+	switch a := c.Attrs; {
 	case c.AccessKey != "":
-		family = awsVariables
-		add("AWS_ACCESS_KEY_ID", c.AccessKey)
-		add("AWS_SECRET_ACCESS_KEY", c.SecretKey.Reveal())
-		add("AWS_SESSION_TOKEN", c.SessionToken.Reveal())
-		add("AWS_CREDENTIAL_EXPIRATION", rfc3339(c.Expires))
-		add("AWS_REGION", a[plugin.AttrRegion])
-		add("AWS_DEFAULT_REGION", a[plugin.AttrRegion])
-		add("AWS_ENDPOINT_URL_S3", a[plugin.AttrEndpoint])
-		if region := a[plugin.AttrOSCRegion]; region != "" {
-			family = slices.Concat(awsVariables, outscaleVariables)
-			add("OSC_ACCESS_KEY", c.AccessKey)
-			add("OSC_SECRET_KEY", c.SecretKey.Reveal())
-			add("OSC_REGION", region)
-			add("OSC_ENDPOINT_API", a[plugin.AttrOSCEndpoint])
-		}
+		set, family = keyVariables(c)
 	case a[plugin.AttrAuthURL] != "":
-		family = openStackVariables
-		version, authType := identityAPI(c)
-		add("OS_AUTH_TYPE", authType)
-		add("OS_AUTH_URL", a[plugin.AttrAuthURL])
-		add("OS_TOKEN", c.Token.Reveal())
-		// Without a project, gophercloud and Terraform use the token as it is:
-		// without making another one, and the only way in which Keystone takes
-		// a delegated one.
-		if a[plugin.AttrDelegated] != "" || o.Client == terraform {
-			add("OS_ALLOW_REAUTH", "false") // or Terraform's provider wants a scope
-		} else {
-			add("OS_PROJECT_ID", a[plugin.AttrProjectID])
-			add("OS_DOMAIN_ID", a[plugin.AttrDomainID])
-			add("OS_SYSTEM_SCOPE", a[plugin.AttrSystemScope])
-		}
-		add("OS_IDENTITY_API_VERSION", version)
-		add("OS_REGION_NAME", a[plugin.AttrRegionName])
-		add("OS_INTERFACE", a[plugin.AttrInterface])
-		add("OS_CACERT", a[plugin.AttrCACert])
+		set, family = keystoneVariables(c, o.Client), openStackVariables
 	case a[plugin.AttrOVHEndpoint] != "":
+		set = []Variable{{"OVH_ENDPOINT", a[plugin.AttrOVHEndpoint]}, {"OVH_ACCESS_TOKEN", c.Token.Reveal()}}
 		family = ovhVariables
-		add("OVH_ENDPOINT", a[plugin.AttrOVHEndpoint])
-		add("OVH_ACCESS_TOKEN", c.Token.Reveal())
 	case c.Token.IsZero():
 		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read %s from its environment", kind(c)).
 			WithHint("use -f json")
@@ -168,10 +129,54 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: %s, from: %s",
 				alternatives(o.Issuers.Makers(plugin.KeystoneToken, plugin.BearerToken)), o.Profile)
 	}
+	set = slices.DeleteFunc(set, func(v Variable) bool { return v.Value == "" })
 	for _, name := range family {
 		if !slices.ContainsFunc(set, func(v Variable) bool { return v.Name == name }) {
 			unset = append(unset, name)
 		}
 	}
 	return set, unset, nil
+}
+
+// keyVariables are those of an access key, of which some can be empty, and the family of
+// variables that they belong to.
+func keyVariables(c *plugin.Credential) (set []Variable, family []string) {
+	a := c.Attrs
+	set = []Variable{
+		{"AWS_ACCESS_KEY_ID", c.AccessKey},
+		{"AWS_SECRET_ACCESS_KEY", c.SecretKey.Reveal()},
+		{"AWS_SESSION_TOKEN", c.SessionToken.Reveal()},
+		{"AWS_CREDENTIAL_EXPIRATION", rfc3339(c.Expires)},
+		{"AWS_REGION", a[plugin.AttrRegion]},
+		{"AWS_DEFAULT_REGION", a[plugin.AttrRegion]},
+		{"AWS_ENDPOINT_URL_S3", a[plugin.AttrEndpoint]},
+	}
+	if a[plugin.AttrOSCRegion] == "" {
+		return set, awsVariables
+	}
+	return append(set, []Variable{
+		{"OSC_ACCESS_KEY", c.AccessKey},
+		{"OSC_SECRET_KEY", c.SecretKey.Reveal()},
+		{"OSC_REGION", a[plugin.AttrOSCRegion]},
+		{"OSC_ENDPOINT_API", a[plugin.AttrOSCEndpoint]},
+	}...), slices.Concat(awsVariables, outscaleVariables)
+}
+
+// keystoneVariables are those of a Keystone token for a client, of which some can be
+// empty.
+func keystoneVariables(c *plugin.Credential, client string) []Variable {
+	a := c.Attrs
+	version, authType := identityAPI(c)
+	set := []Variable{{"OS_AUTH_TYPE", authType}, {"OS_AUTH_URL", a[plugin.AttrAuthURL]}, {"OS_TOKEN", c.Token.Reveal()}}
+	// Without a project, gophercloud and Terraform use the token as it is:
+	// without making another one, and the only way in which Keystone takes
+	// a delegated one.
+	if a[plugin.AttrDelegated] != "" || client == terraform {
+		set = append(set, Variable{"OS_ALLOW_REAUTH", "false"}) // or Terraform's provider wants a scope
+	} else {
+		set = append(set, Variable{"OS_PROJECT_ID", a[plugin.AttrProjectID]}, Variable{"OS_DOMAIN_ID", a[plugin.AttrDomainID]},
+			Variable{"OS_SYSTEM_SCOPE", a[plugin.AttrSystemScope]})
+	}
+	return append(set, Variable{"OS_IDENTITY_API_VERSION", version}, Variable{"OS_REGION_NAME", a[plugin.AttrRegionName]},
+		Variable{"OS_INTERFACE", a[plugin.AttrInterface]}, Variable{"OS_CACERT", a[plugin.AttrCACert]})
 }

@@ -28,21 +28,43 @@ type execUser struct {
 // doctorKubernetes returns what is wrong for Kubernetes' clients, and how many users of
 // contexts run jeton.
 func doctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
-	const check = "kubernetes"
-	add := func(level, profile, where, what, fix string) {
-		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+	files, findings := c.checkKubeconfigs()
+	looked := map[string]bool{}
+	for i := range files {
+		_, contexts := plugin.Get(files[i].Root, "contexts")
+		for _, entry := range plugin.Entries(contexts) {
+			u, found := c.contextsUser(files, &files[i], entry)
+			findings = append(findings, found...)
+			if u == nil || looked[u.name] {
+				continue
+			}
+			looked[u.name] = true
+			seen++
+			if u.unlike {
+				findings = append(findings, plugin.Finding{
+					Check: "kubernetes", Level: plugin.Wrong, Profile: u.profile, Where: u.where, Fix: plugin.EditAt(u.where),
+					What: "something in it is not of the kind that kubectl takes (args is a list of strings, say)",
+				})
+				continue
+			}
+			findings = append(findings, c.doctorUser(u)...)
+		}
 	}
-	var files []kubeconfig
+	return findings, seen
+}
+
+// checkKubeconfigs reads the kubeconfigs, and returns what is wrong with them as files.
+func (c *Caller) checkKubeconfigs() (files []kubeconfig, findings []plugin.Finding) {
 	var there []string
 	for _, path := range kubeconfigs(c) {
 		text, err := c.ReadFile(path)
 		if err != nil {
-			findings = append(findings, unreadable(check, path, err))
+			findings = append(findings, unreadable("kubernetes", path, err))
 			continue
 		}
 		root, err := plugin.ParseYAML(text)
 		if err != nil {
-			findings = append(findings, unreadable(check, path, err))
+			findings = append(findings, unreadable("kubernetes", path, err))
 			continue
 		}
 		if text != nil {
@@ -55,72 +77,108 @@ func doctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 		if len(there) > 0 {
 			fix = "export " + plugin.ShellWords("KUBECONFIG="+strings.Join(there, string(filepath.ListSeparator)))
 		}
-		add(plugin.Doubtful, "", "KUBECONFIG", "it names files that are not there", fix)
+		findings = append(findings, plugin.Finding{
+			Check: "kubernetes", Level: plugin.Doubtful, Where: "KUBECONFIG", What: "it names files that are not there", Fix: fix,
+		})
 	}
-	looked := map[string]bool{}
-	for i := range files {
-		_, contexts := plugin.Get(files[i].Root, "contexts")
-		for _, entry := range plugin.Entries(contexts) {
-			_, name := plugin.Get(entry, "name")
-			user := contextUser(entry)
-			if name == nil || user == nil {
-				continue
-			}
-			file, definition := named(files, "users", user.Value)
-			if file == nil {
-				continue
-			}
-			var u execUser
-			wrong := definition.Decode(&u) // of what it can, it makes something
-			argv := append([]string{u.User.Exec.Command}, u.User.Exec.Args...)
-			if !c.runsJeton(argv) {
-				continue
-			}
-			profile, _ := asked(argv)
-			_, context := plugin.Get(entry, "context")
-			if _, cluster := plugin.Get(context, "cluster"); cluster != nil {
-				if f, _ := named(files, "clusters", cluster.Value); f == nil {
-					where := place(files[i].path, cluster.Line)
-					add(plugin.Wrong, profile, where, "context "+name.Value+" is of a cluster that is not there: "+cluster.Value, plugin.EditAt(where))
-				}
-			}
-			if looked[user.Value] {
-				continue
-			}
-			looked[user.Value] = true
-			seen++
-			where := place(file.path, definition.Line)
-			if wrong != nil {
-				add(plugin.Wrong, profile, where, "something in it is not of the kind that kubectl takes (args is a list of strings, say)", plugin.EditAt(where))
-				continue
-			}
-			findings = append(findings, c.doctorUser(file, user.Value, name.Value, where, u, argv)...)
-		}
-	}
-	return findings, seen
+	return files, findings
 }
 
-// doctorUser looks at one user, of that context, who runs jeton.
-func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u execUser, argv []string) (findings []plugin.Finding) {
-	const check = "kubernetes"
+// A jetonUser is a user of a kubeconfig who runs jeton.
+type jetonUser struct {
+	execUser
+	file          *kubeconfig // that has it
+	name, context string
+	where         string // its place
+	argv          []string
+	profile       string // that it asks for
+	unlike        bool   // kubectl does not take it
+}
+
+// contextsUser returns the user of a context, an entry of that file, if the user runs
+// jeton, and what is wrong with the context.
+func (c *Caller) contextsUser(files []kubeconfig, file *kubeconfig, entry *yaml.Node) (u *jetonUser, findings []plugin.Finding) {
+	_, name := plugin.Get(entry, "name")
+	user := contextUser(entry)
+	if name == nil || user == nil {
+		return nil, nil
+	}
+	holder, definition := named(files, "users", user.Value)
+	if holder == nil {
+		return nil, nil
+	}
+	u = &jetonUser{file: holder, name: user.Value, context: name.Value, where: place(holder.path, definition.Line)}
+	u.unlike = definition.Decode(&u.execUser) != nil // of what it can, it makes something
+	u.argv = append([]string{u.User.Exec.Command}, u.User.Exec.Args...)
+	if !c.runsJeton(u.argv) {
+		return nil, nil
+	}
+	u.profile, _ = asked(u.argv)
+	_, context := plugin.Get(entry, "context")
+	if _, cluster := plugin.Get(context, "cluster"); cluster != nil {
+		if f, _ := named(files, "clusters", cluster.Value); f == nil {
+			where := place(file.path, cluster.Line)
+			findings = append(findings, plugin.Finding{
+				Check: "kubernetes", Level: plugin.Wrong, Profile: u.profile, Where: where, Fix: plugin.EditAt(where),
+				What: "context " + name.Value + " is of a cluster that is not there: " + cluster.Value,
+			})
+		}
+	}
+	return u, findings
+}
+
+// doctorUser looks at one user.
+func (c *Caller) doctorUser(u *jetonUser) (findings []plugin.Finding) {
 	e := u.User.Exec
-	if strings.Contains(argv[0], "/") && !filepath.IsAbs(argv[0]) { // which kubectl takes from the file on
-		argv[0] = filepath.Join(filepath.Dir(file.path), argv[0])
+	if strings.Contains(u.argv[0], "/") && !filepath.IsAbs(u.argv[0]) { // which kubectl takes from the file on
+		u.argv[0] = filepath.Join(filepath.Dir(u.file.path), u.argv[0])
 	}
-	_, users := plugin.Get(file.Root, "users")
-	redo := func(profile string) string {
-		if profile == "" { // it is the environment's
-			return plugin.EditAt(where)
-		}
-		lines := (file.Root.Style|users.Style)&yaml.FlowStyle == 0
-		if lines && (name != userOf(profile) || slices.Equal(argv[1:], []string{"get", profile, "-f", "kubernetes"})) {
-			return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context="+context)
-		}
-		return plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-command="+c.Argv[0], "--exec-api-version="+apiVersions[0],
-			"--exec-interactive-mode=IfAvailable", "--exec-arg=get", "--exec-arg="+profile, "--exec-arg=-f", "--exec-arg=kubernetes")
+	redo := func(profile string) string { return c.redoUser(u, profile) }
+	whose := c.as(u)
+	findings = whose.checkCommand("kubernetes", u.where, u.argv, "kubernetes", redo)
+	add := func(level, what, fix string) {
+		findings = append(findings, plugin.Finding{
+			Check: "kubernetes", Level: level, Profile: u.profile, Where: u.where, What: what, Fix: fix,
+		})
 	}
+	if whose.knows(u.argv) {
+		if p, err := whose.Find(u.profile); err == nil {
+			if err := checkKubernetes(p.Issuer); err != nil {
+				add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(u.where))
+			}
+		}
+	}
+	set := func(flags ...string) string {
+		return plugin.ShellWords(append([]string{"kubectl", "config", "set-credentials", u.name}, flags...)...)
+	}
+	mode := e.InteractiveMode
+	if mode == "" {
+		mode = "IfAvailable"
+	}
+	now := set("--exec-api-version="+apiVersions[0], "--exec-interactive-mode="+mode)
+	switch {
+	case !slices.Contains(apiVersions, e.APIVersion):
+		add(plugin.Wrong, "jeton does not speak apiVersion "+plugin.Shorten(e.APIVersion)+", nor does any kubectl of today", now)
+	case e.APIVersion == apiVersions[0] && e.InteractiveMode == "":
+		add(plugin.Wrong, "interactiveMode is missing, without which kubectl refuses the user", now)
+	case e.InteractiveMode == "Always":
+		add(plugin.Doubtful, "interactiveMode is Always: where there is no terminal, jeton is not asked",
+			set("--exec-interactive-mode=IfAvailable"))
+	}
+	for _, other := range []string{"token", "tokenFile", "client-certificate", "client-certificate-data", "username", "auth-provider"} {
+		if value := u.User.Others[other]; value != nil && value != "" {
+			add(plugin.Wrong, other+" is there too, and used instead of asking jeton",
+				plugin.ShellWords("kubectl", "config", "unset", "users."+u.name+"."+other))
+		}
+	}
+	return append(findings, c.doctorKuberc(u.profile, u.argv[0], redo(u.profile))...)
+}
+
+// as returns c as the user's program sees it, which the user can give variables of its
+// own.
+func (c *Caller) as(u *jetonUser) *Caller {
 	whose := *c
-	for _, v := range e.Env {
+	for _, v := range u.User.Exec.Env {
 		if v.Name == "JETON_PROFILE" && c.Find != nil {
 			whose.Find = func(name string) (*plugin.Profile, error) {
 				if name == "" {
@@ -134,38 +192,22 @@ func (c *Caller) doctorUser(file *kubeconfig, name, context, where string, u exe
 			whose.Find = nil // another configuration, or an identity of its own
 		}
 	}
-	findings = whose.checkCommand(check, where, argv, "kubernetes", redo)
-	profile, _ := asked(argv)
-	add := func(level, what, fix string) {
-		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+	return &whose
+}
+
+// redoUser returns the command line that makes the user ask for a profile.
+func (c *Caller) redoUser(u *jetonUser, profile string) string {
+	if profile == "" { // it is the environment's
+		return plugin.EditAt(u.where)
 	}
-	if whose.knows(argv) {
-		if p, err := whose.Find(profile); err == nil {
-			if err := checkKubernetes(p.Issuer); err != nil {
-				add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
-			}
-		}
+	_, users := plugin.Get(u.file.Root, "users")
+	lines := !plugin.Flow(u.file.Root) && !plugin.Flow(users)
+	if lines && (u.name != userOf(profile) || slices.Equal(u.argv[1:], []string{"get", profile, "-f", "kubernetes"})) {
+		return plugin.ShellWords("jeton", "setup", "kubernetes", profile, "--context="+u.context)
 	}
-	mode := e.InteractiveMode
-	if mode == "" {
-		mode = "IfAvailable"
-	}
-	set := plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-api-version="+apiVersions[0], "--exec-interactive-mode="+mode)
-	switch {
-	case !slices.Contains(apiVersions, e.APIVersion):
-		add(plugin.Wrong, "jeton does not speak apiVersion "+plugin.Shorten(e.APIVersion)+", nor does any kubectl of today", set)
-	case e.APIVersion == apiVersions[0] && e.InteractiveMode == "":
-		add(plugin.Wrong, "interactiveMode is missing, without which kubectl refuses the user", set)
-	case e.InteractiveMode == "Always":
-		add(plugin.Doubtful, "interactiveMode is Always: where there is no terminal, jeton is not asked",
-			plugin.ShellWords("kubectl", "config", "set-credentials", name, "--exec-interactive-mode=IfAvailable"))
-	}
-	for _, other := range []string{"token", "tokenFile", "client-certificate", "client-certificate-data", "username", "auth-provider"} {
-		if value := u.User.Others[other]; value != nil && value != "" {
-			add(plugin.Wrong, other+" is there too, and used instead of asking jeton", plugin.ShellWords("kubectl", "config", "unset", "users."+name+"."+other))
-		}
-	}
-	return append(findings, c.doctorKuberc(profile, argv[0], redo(profile))...)
+	return plugin.ShellWords("kubectl", "config", "set-credentials", u.name, "--exec-command="+c.Argv[0],
+		"--exec-api-version="+apiVersions[0], "--exec-interactive-mode=IfAvailable",
+		"--exec-arg=get", "--exec-arg="+profile, "--exec-arg=-f", "--exec-arg=kubernetes")
 }
 
 // doctorKuberc looks whether kubectl may run the program.

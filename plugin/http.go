@@ -150,8 +150,9 @@ func passing(resp *http.Response, err error) bool {
 	return false
 }
 
+// open makes what sends requests, as the profile's options say. What is wrong with them is
+// told by each request.
 func (t *transport) open() {
-	c := t.common
 	t.roots = sync.OnceValue(systemRoots)
 	t.base = &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -164,47 +165,10 @@ func (t *transport) open() {
 		Protocols:              &onlyHTTP1,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 	}
-	switch c.Proxy {
-	case "":
-	case "none":
-		t.base.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
-	default:
-		u, err := url.Parse(c.Proxy)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			t.err = Errorf(Config, "proxy: must be a URL such as http://proxy.example:3128")
+	for _, set := range []func(*Common, *http.Transport) error{setProxy, setAuthorities, setCertificate} {
+		if t.err = set(t.common, t.base); t.err != nil {
 			return
 		}
-		t.base.Proxy = http.ProxyURL(u)
-	}
-	if c.CAFile != "" {
-		b, err := readOwnFile(string(c.CAFile), maxPEM, readable)
-		if err != nil {
-			t.err = fmt.Errorf("ca_file: %w", err)
-			return
-		}
-		t.base.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !t.base.TLSClientConfig.RootCAs.AppendCertsFromPEM(b) {
-			t.err = Errorf(Config, "ca_file: %s holds no certificate in PEM form", c.CAFile)
-			return
-		}
-	}
-	if c.CertFile != "" {
-		cert, err := readOwnFile(string(c.CertFile), maxPEM, readable)
-		if err != nil {
-			t.err = fmt.Errorf("cert_file: %w", err)
-			return
-		}
-		key, err := readOwnFile(string(c.KeyFile), maxPEM, private)
-		if err != nil {
-			t.err = fmt.Errorf("key_file: %w", err)
-			return
-		}
-		pair, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			t.err = Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile, c.KeyFile)
-			return
-		}
-		t.base.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
 	t.tls = t.base.TLSClientConfig.Clone() // net/http changes its own
 	t.behind = sync.OnceValue(func() *http.Transport {
@@ -214,6 +178,60 @@ func (t *transport) open() {
 		}
 		return behind
 	})
+}
+
+// setProxy has base go through the profile's proxy, if it names one.
+func setProxy(c *Common, base *http.Transport) error {
+	switch c.Proxy {
+	case "":
+		return nil
+	case "none":
+		base.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+		return nil
+	}
+	u, err := url.Parse(c.Proxy)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return Errorf(Config, "proxy: must be a URL such as http://proxy.example:3128")
+	}
+	base.Proxy = http.ProxyURL(u)
+	return nil
+}
+
+// setAuthorities has base trust the profile's certificate authorities, if it names some.
+func setAuthorities(c *Common, base *http.Transport) error {
+	if c.CAFile == "" {
+		return nil
+	}
+	b, err := readOwnFile(string(c.CAFile), maxPEM, readable)
+	if err != nil {
+		return fmt.Errorf("ca_file: %w", err)
+	}
+	base.TLSClientConfig.RootCAs = x509.NewCertPool()
+	if !base.TLSClientConfig.RootCAs.AppendCertsFromPEM(b) {
+		return Errorf(Config, "ca_file: %s holds no certificate in PEM form", c.CAFile)
+	}
+	return nil
+}
+
+// setCertificate has base show the profile's client certificate, if it names one.
+func setCertificate(c *Common, base *http.Transport) error {
+	if c.CertFile == "" {
+		return nil
+	}
+	cert, err := readOwnFile(string(c.CertFile), maxPEM, readable)
+	if err != nil {
+		return fmt.Errorf("cert_file: %w", err)
+	}
+	key, err := readOwnFile(string(c.KeyFile), maxPEM, private)
+	if err != nil {
+		return fmt.Errorf("key_file: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile, c.KeyFile)
+	}
+	base.TLSClientConfig.Certificates = []tls.Certificate{pair}
+	return nil
 }
 
 // ParseURL returns the URL that an option names, or an error if it cannot be

@@ -57,12 +57,44 @@ type TokenResponse struct {
 // Do sends r. Its errors are made for the user: an OAuth error is told by its
 // code, and nothing of the answer is repeated.
 func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error) {
+	req, basic, err := r.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	issued := time.Now()
+	resp, body, err := Exchange(env.HTTP, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
+		return nil, err
+	}
+	var a tokenAnswer
+	parsed := json.Unmarshal(body, &a) == nil
+	if code, ok := a.Error.(string); ok && parsed && code != "" {
+		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description, basic))
+		if e := oauthError(req.URL.Host, code); e != nil {
+			return nil, e
+		}
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+		return nil, statusOf(req.URL, resp.StatusCode)
+	}
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); !parsed || kind == "text/html" {
+		return nil, Errorf(Unusable, "%s does not answer as an OAuth 2.0 server does", req.URL.Host).
+			WithHint("check the token endpoint: %s", withoutQuery(req.URL)).RememberFor(throttled)
+	}
+	return a.response(req.URL.Host, issued)
+}
+
+// request returns r as it is sent, and the name and password in its header, if they are
+// there.
+func (r *TokenRequest) request(ctx context.Context) (req *http.Request, basic string, err error) {
 	form := url.Values{}
 	for name, values := range r.Form {
 		form[name] = values
 	}
 	id, secret := r.ClientID, r.ClientSecret.Reveal()
-	basic := ""
 	switch {
 	case secret != "" && r.AuthMethod == BasicRaw:
 		basic = id + ":" + secret
@@ -79,52 +111,39 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 	if r.Once {
 		ctx = SendOnce(ctx)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint, strings.NewReader(form.Encode()))
+	req, err = http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, Errorf(Config, "the token endpoint is not a URL")
+		return nil, "", Errorf(Config, "the token endpoint is not a URL")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	if basic != "" {
 		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(basic)))
 	}
-	issued := time.Now()
-	resp, body, err := Exchange(env.HTTP, req)
-	if err != nil {
-		return nil, err
+	return req, basic, nil
+}
+
+// A tokenAnswer is what a token endpoint answers: RFC 6749, sections 5.1 and 5.2, and
+// RFC 8693, section 2.2.
+type tokenAnswer struct {
+	AccessToken string          `json:"access_token"`
+	IDToken     string          `json:"id_token"`
+	TokenType   string          `json:"token_type"`
+	ExpiresIn   json.RawMessage `json:"expires_in"`
+	IssuedType  any             `json:"issued_token_type"`
+	Error       any             `json:"error"`
+	Description string          `json:"error_description"`
+}
+
+// response returns the answer of host to a request that was sent at issued.
+func (a *tokenAnswer) response(host string, issued time.Time) (*TokenResponse, error) {
+	t := &TokenResponse{
+		AccessToken: NewSecret(a.AccessToken), IDToken: NewSecret(a.IDToken), TokenType: a.TokenType, Issued: issued,
 	}
-	var a struct {
-		AccessToken string          `json:"access_token"`
-		IDToken     string          `json:"id_token"`
-		TokenType   string          `json:"token_type"`
-		ExpiresIn   json.RawMessage `json:"expires_in"`
-		IssuedType  any             `json:"issued_token_type"`
-		Error       any             `json:"error"`
-		Description string          `json:"error_description"`
-	}
-	if err := StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
-		return nil, err
-	}
-	parsed := json.Unmarshal(body, &a) == nil
-	if code, ok := a.Error.(string); ok && parsed && code != "" {
-		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description, basic))
-		if e := oauthError(req.URL.Host, code); e != nil {
-			return nil, e
-		}
-	}
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		return nil, statusOf(req.URL, resp.StatusCode)
-	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); !parsed || kind == "text/html" {
-		return nil, Errorf(Unusable, "%s does not answer as an OAuth 2.0 server does", req.URL.Host).
-			WithHint("check the token endpoint: %s", withoutQuery(req.URL)).RememberFor(throttled)
-	}
-	t := &TokenResponse{AccessToken: NewSecret(a.AccessToken), IDToken: NewSecret(a.IDToken), TokenType: a.TokenType, Issued: issued}
-	if s, ok := a.IssuedType.(string); ok {
-		t.IssuedType = s
-	}
+	t.IssuedType, _ = a.IssuedType.(string)
+	var err error
 	if t.ExpiresIn, err = expiresIn(a.ExpiresIn); err != nil {
-		return nil, Errorf(Unusable, "%s gives its token a life that makes no sense (expires_in)", req.URL.Host).RememberFor(throttled)
+		return nil, Errorf(Unusable, "%s gives its token a life that makes no sense (expires_in)", host).RememberFor(throttled)
 	}
 	return t, nil
 }

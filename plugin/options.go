@@ -48,6 +48,18 @@ func optionFields(p *Profile) map[string]field {
 	return m
 }
 
+// SetOptions returns the names of the options that are set in the struct that block
+// points to, sorted.
+func SetOptions(block any) (names []string) {
+	for _, f := range fields(block) {
+		if !f.value.IsZero() {
+			names = append(names, f.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // An Option documents one option.
 type Option struct{ Name, Help string }
 

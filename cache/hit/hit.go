@@ -90,7 +90,8 @@ func IsName(name string) bool {
 // changed so shortly before started, a time in nanoseconds since 1970, that it can
 // change again and not show it, or may be read by a group only, of which the process
 // need not be the next time. Who has read the files between two calls that return
-// the same has read what the result stands for.
+// the same has read what the result stands for. It is one function because each line of
+// the file is written in the order in which [document] reads it.
 func (w *Warm) Encode(started int64) []byte {
 	b := append([]byte("k "), w.Key...)
 	b = append(b, "\nu "...)
@@ -173,7 +174,8 @@ func about(b []byte) (key string, validUntil int64) {
 
 // document returns what is to be printed if b is a file that Encode has made for
 // this command line, and nothing has changed since. Without a mac, no answer with
-// a secret is.
+// a secret is. It is one function because a call for each line would make the stack
+// grow, which costs more than all that is done here.
 func document(b []byte, args []string, now int64, mac func(value string) string) []byte {
 	start := len(magic) + 16 + 1
 	if len(b) < start || string(b[:len(magic)]) != magic || string(b[len(magic):start-1]) != string(appendHex(scratch[:0], hash(b[start:]))) {

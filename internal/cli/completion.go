@@ -67,37 +67,55 @@ func complete(i *invocation, t *terminal, ps *profiles, words []string) error {
 	if err != nil {
 		return err
 	}
-	words, word := words[:len(words)-1], words[len(words)-1]
-	node, position := model.Node, 0
-	flags := slices.Clone(node.Flags)
-	var wants *kong.Flag // whose value comes next
-	for _, w := range words {
-		name, value, whole := strings.Cut(w, "=")
-		switch {
-		case wants != nil:
-			if wants.Name == "config" {
-				i.globals.Config = w
-			}
-			wants = nil
-		case w == "--":
+	last := len(words) - 1
+	at := cursor{node: model.Node, flags: slices.Clone(model.Node.Flags)}
+	for _, w := range words[:last] {
+		if w == "--" && at.wants == nil {
 			return nil // of exec: a command line of its own
-		case strings.HasPrefix(w, "-"):
-			f := flagNamed(flags, name)
-			if f != nil && !f.IsBool() && !whole {
-				wants = f
-			}
-			if f != nil && f.Name == "config" && whole {
-				i.globals.Config = value
-			}
-		default:
-			if i := slices.IndexFunc(node.Children, func(n *kong.Node) bool { return n.Name == w }); i >= 0 {
-				node = node.Children[i]
-				flags = append(flags, node.Flags...)
-			} else {
-				position++
-			}
+		}
+		at.pass(w, &i.globals.Config)
+	}
+	return t.print(at.offers(ps, words[last]))
+}
+
+// A cursor is where in the grammar the word to complete stands.
+type cursor struct {
+	node     *kong.Node
+	position int          // of the argument to come
+	flags    []*kong.Flag // that can stand here
+	wants    *kong.Flag   // whose value comes next, or nil
+}
+
+// pass goes on behind a word. config is set to the configuration file, if the word names
+// it.
+func (at *cursor) pass(w string, config *string) {
+	name, value, whole := strings.Cut(w, "=")
+	switch {
+	case at.wants != nil:
+		if at.wants.Name == "config" {
+			*config = w
+		}
+		at.wants = nil
+	case strings.HasPrefix(w, "-"):
+		f := flagNamed(at.flags, name)
+		if f != nil && !f.IsBool() && !whole {
+			at.wants = f
+		}
+		if f != nil && f.Name == "config" && whole {
+			*config = value
+		}
+	default:
+		if i := slices.IndexFunc(at.node.Children, func(n *kong.Node) bool { return n.Name == w }); i >= 0 {
+			at.node = at.node.Children[i]
+			at.flags = append(at.flags, at.node.Flags...)
+		} else {
+			at.position++
 		}
 	}
+}
+
+// offers returns what word can become, a line each.
+func (at *cursor) offers(ps *profiles, word string) []byte {
 	var b bytes.Buffer
 	add := func(prefix, name, help string) {
 		if strings.HasPrefix(name, word[len(prefix):]) {
@@ -105,30 +123,29 @@ func complete(i *invocation, t *terminal, ps *profiles, words []string) error {
 			fmt.Fprintf(&b, "%s%s\t%s\n", prefix, name, help)
 		}
 	}
-	name, _, whole := strings.Cut(word, "=")
-	switch {
-	case wants != nil:
-		for _, v := range values(ps, wants.Name) {
-			add("", v, "")
-		}
-	case strings.HasPrefix(word, "--") && whole:
-		for _, v := range values(ps, strings.TrimPrefix(name, "--")) {
-			add(name+"=", v, "")
-		}
-	case strings.HasPrefix(word, "-"):
-		for _, f := range flags {
-			add("", "--"+f.Name, f.Help)
-		}
-	case len(node.Children) > 0:
-		for _, n := range node.Children {
-			add("", n.Name, n.Help)
-		}
-	case position < len(node.Positional):
-		for _, v := range values(ps, node.Positional[position].Name) {
-			add("", v, "")
+	addAll := func(prefix, of string) {
+		for _, v := range values(ps, of) {
+			add(prefix, v, "")
 		}
 	}
-	return t.print(b.Bytes())
+	name, _, whole := strings.Cut(word, "=")
+	switch {
+	case at.wants != nil:
+		addAll("", at.wants.Name)
+	case strings.HasPrefix(word, "--") && whole:
+		addAll(name+"=", strings.TrimPrefix(name, "--"))
+	case strings.HasPrefix(word, "-"):
+		for _, f := range at.flags {
+			add("", "--"+f.Name, f.Help)
+		}
+	case len(at.node.Children) > 0:
+		for _, n := range at.node.Children {
+			add("", n.Name, n.Help)
+		}
+	case at.position < len(at.node.Positional):
+		addAll("", at.node.Positional[at.position].Name)
+	}
+	return b.Bytes()
 }
 
 func flagNamed(flags []*kong.Flag, name string) *kong.Flag {

@@ -58,43 +58,14 @@ func (l *login) read() (complete bool, err error) {
 	if l.get("auth_url") == "" && l.cloud == nil {
 		return false, nil // what else there may be is a leftover
 	}
-	kind := l.get("auth_type", "auth_plugin")
+	kind := l.kind()
 	token, password := l.find("token", "auth_token"), l.find("password")
-	version := l.get("identity_api_version")
-	switch {
-	case kind != "" && kind != "password":
-	case strings.HasPrefix(version, "2"), version == "" && strings.HasSuffix(strings.TrimRight(l.find("auth_url").Text, "/"), v2Suffix):
-		kind = "v2password"
-	case kind == "password":
-		kind = "v3password"
-	case token.Text != "":
-		kind = "v3token"
-	case l.find("application_credential_secret").Text != "":
-		kind = "v3applicationcredential"
-	default:
-		kind = "v3password"
-	}
-	if l.values["auth_type"].Text == "" {
-		l.values["auth_type"] = plugin.Value{Variable: "OS_AUTH_TYPE", Key: "OS_AUTH_TYPE"}
-	}
-	v := l.values["auth_type"]
-	v.Text = kind
-	l.values["auth_type"] = v
 	if strings.TrimPrefix(kind, "v3") == "token" && password.Text != "" {
 		// Which of the two is meant decides who one is.
 		return false, plugin.Errorf(plugin.Config, "%s and %s are both set, which are two logins", token.From(), password.From()).
 			WithHint("remove the password to use the token, or the token and auth_type (OS_AUTH_TYPE) to use the password")
 	}
-	l.get("region_name")
-	if insecure, err := strconv.ParseBool(l.getenv("OS_INSECURE")); err == nil && insecure {
-		l.values["verify"] = plugin.Value{Variable: "OS_INSECURE", Key: "OS_INSECURE", Text: "false"}
-	} else if l.cloud != nil && (strings.EqualFold(l.cloud.settings.text("verify"), "false") || strings.EqualFold(l.cloud.settings.text("insecure"), "true")) {
-		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: "false"}
-	}
-	l.get("interface", "endpoint_type")
-	l.get("ca_file", "cacert")
-	l.get("cert_file", "cert")
-	l.get("key_file", "key")
+	l.way()
 	switch strings.TrimPrefix(kind, "v3") {
 	case "token":
 		l.scope()
@@ -103,37 +74,13 @@ func (l *login) read() (complete bool, err error) {
 		id, name := l.get("application_credential_id"), l.get("application_credential_name")
 		complete = id != "" || name != "" && l.user()
 		return l.get("application_credential_secret") != "" && complete, nil
+	case "oidcclientcredentials", "oidcpassword", "oidcaccesstoken":
+		return l.federated(kind), nil
+	case "v2password":
+		return l.v2(), nil
 	case "totp":
 		complete = l.user() // the passcode can be asked for
 		l.get("passcode")
-	case "oidcclientcredentials", "oidcpassword", "oidcaccesstoken":
-		l.scope()
-		complete = l.get("identity_provider") != "" && l.get("protocol") != ""
-		if kind == "v3oidcaccesstoken" {
-			return l.get("access_token") != "" && complete, nil
-		}
-		for _, option := range []string{"discovery_endpoint", "access_token_endpoint", "access_token_type", "openid_scope"} {
-			l.get(option)
-		}
-		complete = l.get("client_id") != "" && complete
-		if l.get("client_secret") == "" && kind == "v3oidcclientcredentials" {
-			complete = false
-		}
-		if kind == "v3oidcpassword" {
-			complete = l.get("username") != "" && l.get("password") != "" && complete
-			if l.get("idp_otp_key") != "" {
-				l.get("passcode")
-			}
-		}
-		return complete, nil
-	case "v2password":
-		id, name := l.get("user_id", "userid"), l.get("username", "user_name")
-		complete = l.get("password") != "" && (id != "" || name != "")
-		if l.get("project_id", "tenant_id") == "" {
-			l.get("project_name", "tenant_name")
-		}
-		l.get("trust_id")
-		return complete, nil
 	default:
 		complete = l.user()
 		complete = l.get("password") != "" && complete
@@ -144,6 +91,84 @@ func (l *login) read() (complete bool, err error) {
 	}
 	l.scope()
 	return complete, nil
+}
+
+// kind returns the auth_type, which it takes over, or finds out by what is there.
+func (l *login) kind() string {
+	kind := l.get("auth_type", "auth_plugin")
+	version := l.get("identity_api_version")
+	url := strings.TrimRight(l.find("auth_url").Text, "/")
+	switch {
+	case kind != "" && kind != "password":
+	case strings.HasPrefix(version, "2"), version == "" && strings.HasSuffix(url, v2Suffix):
+		kind = "v2password"
+	case kind == "password":
+		kind = "v3password"
+	case l.find("token", "auth_token").Text != "":
+		kind = "v3token"
+	case l.find("application_credential_secret").Text != "":
+		kind = "v3applicationcredential"
+	default:
+		kind = "v3password"
+	}
+	v := l.values["auth_type"]
+	if v.Text == "" {
+		v = plugin.Value{Variable: "OS_AUTH_TYPE", Key: "OS_AUTH_TYPE"}
+	}
+	v.Text = kind
+	l.values["auth_type"] = v
+	return kind
+}
+
+// way takes over how requests go, and what is passed on to clients.
+func (l *login) way() {
+	l.get("region_name")
+	insecure, err := strconv.ParseBool(l.getenv("OS_INSECURE"))
+	switch {
+	case err == nil && insecure:
+		l.values["verify"] = plugin.Value{Variable: "OS_INSECURE", Key: "OS_INSECURE", Text: "false"}
+	case l.cloud != nil && (strings.EqualFold(l.cloud.settings.text("verify"), "false") ||
+		strings.EqualFold(l.cloud.settings.text("insecure"), "true")):
+		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: "false"}
+	}
+	l.get("interface", "endpoint_type")
+	l.get("ca_file", "cacert")
+	l.get("cert_file", "cert")
+	l.get("key_file", "key")
+}
+
+// federated takes over a login by OpenID Connect, and reports whether it is complete.
+func (l *login) federated(kind string) (complete bool) {
+	l.scope()
+	complete = l.get("identity_provider") != "" && l.get("protocol") != ""
+	if kind == "v3oidcaccesstoken" {
+		return l.get("access_token") != "" && complete
+	}
+	for _, option := range []string{"discovery_endpoint", "access_token_endpoint", "access_token_type", "openid_scope"} {
+		l.get(option)
+	}
+	complete = l.get("client_id") != "" && complete
+	if l.get("client_secret") == "" && kind == "v3oidcclientcredentials" {
+		complete = false
+	}
+	if kind == "v3oidcpassword" {
+		complete = l.get("username") != "" && l.get("password") != "" && complete
+		if l.get("idp_otp_key") != "" {
+			l.get("passcode")
+		}
+	}
+	return complete
+}
+
+// v2 takes over a login of the API v2.0, and reports whether it is complete.
+func (l *login) v2() (complete bool) {
+	id, name := l.get("user_id", "userid"), l.get("username", "user_name")
+	complete = l.get("password") != "" && (id != "" || name != "")
+	if l.get("project_id", "tenant_id") == "" {
+		l.get("project_name", "tenant_name")
+	}
+	l.get("trust_id")
+	return complete
 }
 
 // user takes over who logs in, and reports whether somebody does.

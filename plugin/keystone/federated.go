@@ -74,9 +74,9 @@ func (o *Options) federated() bool { return strings.HasPrefix(o.AuthType, "v3oid
 // checkFederated returns a check for an auth_type that needs the options.
 func checkFederated(needs ...string) func(o *Options) error {
 	return func(o *Options) error {
-		given := o.given()
+		set := plugin.SetOptions(o)
 		for _, name := range append([]string{"identity_provider", "protocol"}, needs...) {
-			if !given[name] {
+			if !slices.Contains(set, name) {
 				return missing(o, name)
 			}
 		}

@@ -160,6 +160,8 @@ func given(v plugin.Value) plugin.DraftSecret {
 // selectors are variables that lead to a login and are no part of it.
 var selectors = []string{"OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"}
 
+// draft returns the profile of the login. variables are the names of those that could be
+// part of it.
 func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) (plugin.Draft, error) {
 	if _, err := l.read(); err != nil {
 		return plugin.Draft{}, err
@@ -171,58 +173,77 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	for _, v := range l.values {
 		taken[v.Key] = true
 	}
-	var notes []string
-	if _, insecure := l.values["verify"]; insecure {
-		notes = append(notes, "verify: false (OS_INSECURE) is not taken over: name the cloud's certificate authority, ca_file")
-		delete(l.values, "verify")
-	}
-	if v, ok := l.values["passcode"]; ok && secret(v).Command == nil {
-		notes = append(notes, "the passcode is not taken over, as it is good for a moment: the terminal is asked, or name a program, passcode: {command: [ARGV…]}")
-		delete(l.values, "passcode")
-	}
-	kind := l.values["auth_type"].Text
-	for _, option := range slices.Sorted(maps.Keys(l.values)) {
-		v := l.values[option]
-		if v.Text == unknown && !strings.HasPrefix(option, "pass") && !strings.HasSuffix(option, "secret") && !strings.HasSuffix(option, "token") {
-			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into the profile")
-			delete(l.values, option)
-		}
-	}
-	if _, ok := l.values["password"]; !ok && slices.Contains([]string{"v3password", "v2password", "v3multifactor"}, kind) {
-		// openstackclient asks for it each time.
-		l.values["password"] = plugin.Value{Variable: "OS_PASSWORD"}
-		known := secret
-		secret = func(v plugin.Value) plugin.DraftSecret {
-			if v.Text == "" {
-				return plugin.DraftSecret{Asked: true, Variable: v.Variable}
-			}
-			return known(v)
-		}
-	}
-	d := plugin.NewDraft(name, &Issuer, l.values, secret)
+	notes := l.leaveOut(secret)
+	d := plugin.NewDraft(name, &Issuer, l.values, l.asked(secret))
 	d.Notes = notes
 	for _, o := range d.Options {
 		if o.Name == "passcode" {
 			o.Secret.Momentary = true
 		}
 	}
+	d.Left = l.left(taken, variables)
+	if l.cloud != nil && len(l.cloud.regions) > 0 {
+		d.Notes = append(d.Notes, "the region is "+plugin.Shorten(l.values["region_name"].Text)+
+			"; there are also "+plugin.Shorten(strings.Join(l.cloud.regions, ", ")))
+	}
+	return d, nil
+}
+
+// leaveOut takes out of l what a profile must not or cannot have, and returns what the
+// user should know of it.
+func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []string) {
+	if _, insecure := l.values["verify"]; insecure {
+		notes = append(notes, "verify: false (OS_INSECURE) is not taken over: name the cloud's certificate authority, ca_file")
+		delete(l.values, "verify")
+	}
+	if v, ok := l.values["passcode"]; ok && secret(v).Command == nil {
+		notes = append(notes, "the passcode is not taken over, as it is good for a moment: "+
+			"the terminal is asked, or name a program, passcode: {command: [ARGV…]}")
+		delete(l.values, "passcode")
+	}
+	for _, option := range slices.Sorted(maps.Keys(l.values)) {
+		v := l.values[option]
+		isSecret := strings.HasPrefix(option, "pass") || strings.HasSuffix(option, "secret") || strings.HasSuffix(option, "token")
+		if v.Text == unknown && !isSecret {
+			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into the profile")
+			delete(l.values, option)
+		}
+	}
+	return notes
+}
+
+// asked returns secret for a login whose password may be missing: openstackclient asks
+// for it each time.
+func (l *login) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.Value) plugin.DraftSecret {
+	kind := l.values["auth_type"].Text
+	if _, ok := l.values["password"]; ok || !slices.Contains([]string{"v3password", "v2password", "v3multifactor"}, kind) {
+		return secret
+	}
+	l.values["password"] = plugin.Value{Variable: "OS_PASSWORD"}
+	return func(v plugin.Value) plugin.DraftSecret {
+		if v.Text == "" {
+			return plugin.DraftSecret{Asked: true, Variable: v.Variable}
+		}
+		return secret(v)
+	}
+}
+
+// left returns the names of variables and of settings of the cloud that are not taken.
+func (l *login) left(taken map[string]bool, variables []string) (names []string) {
 	for _, name := range variables {
 		if strings.HasPrefix(name, "OS_") && !taken[name] && !slices.Contains(selectors, name) {
-			d.Left = append(d.Left, name)
+			names = append(names, name)
 		}
 	}
 	if l.cloud != nil {
 		for block, t := range map[string]tree{"": l.cloud.settings, "auth.": l.cloud.auth} {
 			for key := range t {
 				if !taken[block+key] && block+key != "auth" && key != "profile" && key != "cloud" {
-					d.Left = append(d.Left, block+key)
+					names = append(names, block+key)
 				}
 			}
 		}
 	}
-	if l.cloud != nil && len(l.cloud.regions) > 0 {
-		d.Notes = append(d.Notes, "the region is "+plugin.Shorten(l.values["region_name"].Text)+"; there are also "+plugin.Shorten(strings.Join(l.cloud.regions, ", ")))
-	}
-	slices.Sort(d.Left)
-	return d, nil
+	slices.Sort(names)
+	return names
 }

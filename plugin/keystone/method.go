@@ -332,9 +332,8 @@ func (o *Options) checkUser() error {
 
 // checkUnused refuses options that the auth_type would silently ignore.
 func (o *Options) checkUnused(m *method) error {
-	given := o.given()
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if given[name] && !slices.Contains(m.uses, name) {
+	for _, name := range plugin.SetOptions(o) {
+		if isLogin(name) && !slices.Contains(m.uses, name) {
 			return plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", name, o.AuthType).
 				WithHint("leave it out, or choose another auth_type")
 		}
@@ -342,21 +341,14 @@ func (o *Options) checkUnused(m *method) error {
 	return nil
 }
 
-// given returns which of the options that say who one is are set.
-func (o *Options) given() map[string]bool {
-	return map[string]bool{
-		"username": o.Username != "", "user_id": o.UserID != "",
-		"password": !o.Password.IsZero(), "passcode": !o.Passcode.IsZero(), "auth_methods": o.AuthMethods != nil,
-		"application_credential_id":     o.ApplicationCredentialID != "",
-		"application_credential_name":   o.ApplicationCredentialName != "",
-		"application_credential_secret": !o.ApplicationCredentialSecret.IsZero(),
-		"token":                         !o.Token.IsZero(),
-		"identity_provider":             o.IdentityProvider != "", "protocol": o.Protocol != "",
-		"client_id": o.ClientID != "", "client_secret": !o.ClientSecret.IsZero(),
-		"discovery_endpoint": o.DiscoveryEndpoint != "", "access_token_endpoint": o.AccessTokenEndpoint != "",
-		"access_token_type": o.AccessTokenType != "", "openid_scope": o.OpenIDScope != "",
-		"access_token": !o.AccessToken.IsZero(), "idp_otp_key": o.IDPOTPKey != "",
+// isLogin reports whether the option says who one is.
+func isLogin(option string) bool {
+	for _, m := range methods {
+		if slices.Contains(m.uses, option) {
+			return true
+		}
 	}
+	return false
 }
 
 func missing(o *Options, option string) error {

@@ -48,66 +48,83 @@ type Options struct {
 	plainHTTP, from bool
 }
 
+// uses are the options that mean something in each flow, beside those that say where the
+// issuer is.
+var uses = map[string][]string{
+	"client_credentials": asClient,
+	"token_exchange":     slices.Concat(asClient, []string{"subject_token", "subject_token_type", "token_file"}),
+	"token_file":         {"subject_token", "token_file"},
+	"github_actions":     {"audience"},
+}
+
+// asClient are the options of a request for a token.
+var asClient = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token"}
+
 // Complete checks o.
 func (o *Options) Complete(common *plugin.Common) error {
 	o.plainHTTP, o.from = common.PlainHTTP, common.From != ""
 	if o.Flow == "" {
 		o.Flow = "client_credentials"
 	}
-	subjects := 0
-	for _, given := range []bool{!o.SubjectToken.IsZero(), o.TokenFile != "", o.from} {
-		if given {
-			subjects++
+	if err := o.checkFlow(); err != nil {
+		return err
+	}
+	always := []string{"flow", "issuer", "token_endpoint"}
+	for _, name := range plugin.SetOptions(o) {
+		if !slices.Contains(uses[o.Flow], name) && !slices.Contains(always, name) {
+			return o.meaningless(name)
 		}
 	}
-	var uses []string
-	switch o.Flow {
-	case "client_credentials":
-		uses = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token"}
-		if o.ClientID == "" {
-			return missing("client_id", o.Flow)
-		}
-	case "token_exchange":
-		uses = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token", "subject_token", "subject_token_type", "token_file", "from"}
-		if subjects != 1 {
-			return plugin.Errorf(plugin.Config, "token_exchange needs one token to exchange, and there are %d", subjects).
-				WithHint("name one of from: PROFILE, subject_token, token_file")
-		}
-	case "token_file":
-		uses = []string{"subject_token", "token_file"}
-		if subjects != 1 || o.from {
-			return missing("token_file", o.Flow)
-		}
-	case "github_actions":
-		uses = []string{"audience"}
-	case "authorization_code", "device_code":
-		return plugin.Errorf(plugin.Config, "flow: %s is not supported yet", o.Flow)
-	default:
-		return plugin.Errorf(plugin.Config, "flow: there is no %q", plugin.Shorten(o.Flow)).
-			WithHint("there are: client_credentials, token_exchange, token_file, github_actions")
-	}
-	for _, given := range []struct {
-		name string
-		set  bool
-	}{
-		{"client_id", o.ClientID != ""}, {"client_secret", !o.ClientSecret.IsZero()}, {"private_key", o.PrivateKey != ""}, {"key_id", o.KeyID != ""},
-		{"auth_method", o.AuthMethod != ""}, {"scope", o.Scope != ""}, {"audience", o.Audience != ""}, {"token", o.Token != ""},
-		{"subject_token", !o.SubjectToken.IsZero()}, {"subject_token_type", o.SubjectTokenType != ""}, {"token_file", o.TokenFile != ""}, {"from", o.from},
-	} {
-		if given.set && !slices.Contains(uses, given.name) {
-			return plugin.Errorf(plugin.Config, "%s has no meaning with flow %s", given.name, o.Flow).WithHint("leave it out, or choose another flow")
-		}
+	if o.from && o.Flow != "token_exchange" {
+		return o.meaningless("from")
 	}
 	if o.Token != "" && o.Token != "id_token" && o.Token != "access_token" {
 		return plugin.Errorf(plugin.Config, "token: must be access_token or id_token")
 	}
-	if o.Token == "" && slices.Contains(uses, "token") {
+	if o.Token == "" && slices.Contains(uses[o.Flow], "token") {
 		o.Token = "access_token"
 	}
 	if err := o.completeClient(); err != nil {
 		return err
 	}
 	return o.completeAddress()
+}
+
+func (o *Options) meaningless(option string) error {
+	return plugin.Errorf(plugin.Config, "%s has no meaning with flow %s", option, o.Flow).
+		WithHint("leave it out, or choose another flow")
+}
+
+// checkFlow returns an error if there is no such flow, or what it begins with is missing.
+func (o *Options) checkFlow() error {
+	subjects := 0
+	for _, given := range []bool{!o.SubjectToken.IsZero(), o.TokenFile != "", o.from} {
+		if given {
+			subjects++
+		}
+	}
+	switch o.Flow {
+	case "client_credentials":
+		if o.ClientID == "" {
+			return missing("client_id", o.Flow)
+		}
+	case "token_exchange":
+		if subjects != 1 {
+			return plugin.Errorf(plugin.Config, "token_exchange needs one token to exchange, and there are %d", subjects).
+				WithHint("name one of from: PROFILE, subject_token, token_file")
+		}
+	case "token_file":
+		if subjects != 1 || o.from {
+			return missing("token_file", o.Flow)
+		}
+	case "github_actions":
+	case "authorization_code", "device_code":
+		return plugin.Errorf(plugin.Config, "flow: %s is not supported yet", o.Flow)
+	default:
+		return plugin.Errorf(plugin.Config, "flow: there is no %q", plugin.Shorten(o.Flow)).
+			WithHint("there are: client_credentials, token_exchange, token_file, github_actions")
+	}
+	return nil
 }
 
 func (o *Options) completeClient() error {

@@ -74,36 +74,55 @@ func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
 		return nil, nil, plugin.Errorf(plugin.Config, "%s: there is no profile %q", c.Path, plugin.Shorten(name)).
 			WithHint("there are: %s", plugin.Shorten(strings.Join(c.Names, ", ")))
 	}
-	values := map[string]plugin.Value{}
-	var left []string
+	values, left := map[string]plugin.Value{}, []string{}
 	texts := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(profile)) {
 		var text string
-		if json.Unmarshal(profile[key], &text) != nil {
+		switch option, ok := options[key]; {
+		case json.Unmarshal(profile[key], &text) != nil:
 			if key != "endpoints" && key != "https" {
 				left = append(left, key)
 			}
-			continue
-		}
-		texts[key] = text
-		option, ok := options[key]
-		switch {
 		case text == "":
 		case ok:
-			values[option] = plugin.Value{Place: key + " of profile " + name + " in " + c.Path, Key: key, Text: text}
-		case key != "host" && key != "protocol" && key != "method" && key != "version":
+			values[option] = plugin.Value{Place: c.place(key, name), Key: key, Text: text}
+		case !slices.Contains([]string{"host", "protocol", "method", "version"}, key):
 			left = append(left, key)
 		}
+		texts[key] = text
 	}
-	if values["cert_file"].Text != "" && values["key_file"].Text == "" { // one file with both
-		v := values["cert_file"]
-		values["key_file"] = v
+	c.certificates(values)
+	more, err := c.endpoint(name, texts["host"], values)
+	left = append(left, more...)
+	slices.Sort(left)
+	return values, left, err
+}
+
+// place says where a setting of a profile stands.
+func (c *Config) place(key, name string) string { return key + " of profile " + name + " in " + c.Path }
+
+// certificates completes the files of a client certificate: one file can hold both, and a
+// relative one is beside the configuration.
+func (c *Config) certificates(values map[string]plugin.Value) {
+	if values["cert_file"].Text != "" && values["key_file"].Text == "" {
+		values["key_file"] = values["cert_file"]
 	}
+	for _, option := range []string{"cert_file", "key_file"} {
+		if v := values[option]; v.Text != "" && !filepath.IsAbs(plugin.ExpandHome(v.Text)) {
+			v.Text = filepath.Join(filepath.Dir(c.Path), v.Text)
+			values[option] = v
+		}
+	}
+}
+
+// endpoint puts the address of the API into values, if the profile called name has one of
+// its own, and returns the names of other services' addresses.
+func (c *Config) endpoint(name, host string, values map[string]plugin.Value) (left []string, err error) {
 	var endpoints addresses
-	if raw, ok := profile["endpoints"]; ok && json.Unmarshal(raw, &endpoints) != nil {
-		return nil, nil, plugin.Errorf(plugin.Config, "%s: endpoints of profile %s is not an object of addresses", c.Path, plugin.Shorten(name))
+	if raw, ok := c.profiles[name]["endpoints"]; ok && json.Unmarshal(raw, &endpoints) != nil {
+		return nil, plugin.Errorf(plugin.Config, "%s: endpoints of profile %s is not an object of addresses", c.Path, plugin.Shorten(name))
 	}
-	if host := texts["host"]; endpoints.API == "" && host != "" && host != "outscale.com" {
+	if endpoints.API == "" && host != "" && host != "outscale.com" {
 		region := values["region"].Text
 		if region == "" {
 			region = defaultRegion
@@ -115,17 +134,10 @@ func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
 			left = append(left, "endpoints."+service)
 		}
 	}
-	slices.Sort(left)
 	if endpoints.API != "" {
-		values["endpoint"] = plugin.Value{Place: "endpoints.api of profile " + name + " in " + c.Path, Key: "endpoints.api", Text: endpoints.API}
+		values["endpoint"] = plugin.Value{Place: c.place("endpoints.api", name), Key: "endpoints.api", Text: endpoints.API}
 	}
-	for _, option := range []string{"cert_file", "key_file"} {
-		if v := values[option]; v.Text != "" && !filepath.IsAbs(plugin.ExpandHome(v.Text)) {
-			v.Text = filepath.Join(filepath.Dir(c.Path), v.Text)
-			values[option] = v
-		}
-	}
-	return values, left, nil
+	return left, nil
 }
 
 // addresses are those of Outscale's services. Jeton has a use for one of them.

@@ -55,33 +55,8 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if o.Action == "" {
 		o.Action = webIdentity
 	}
-	switch o.Action {
-	case webIdentity:
-		if o.from == (o.TokenFile != "") {
-			return plugin.Errorf(plugin.Config, "%s needs one token", o.Action).
-				WithHint("name from: PROFILE, of plugin oidc, or token_file: PATH")
-		}
-		if o.RoleARN == "" && o.Endpoint == "" {
-			return plugin.Errorf(plugin.Config, "role_arn is missing, which AWS needs").
-				WithHint("it looks like arn:aws:iam::123456789012:role/NAME")
-		}
-		if o.RoleSessionName == "" {
-			o.RoleSessionName = "jeton"
-		}
-		if n := len(o.RoleSessionName); n < 2 || n > 64 || !plugin.Word(o.RoleSessionName, "_+=,.@-") {
-			return plugin.Errorf(plugin.Config, "role_session_name: 2 to 64 letters, digits and _ + = , . @ -")
-		}
-	case sessionToken:
-		if !o.from || o.TokenFile != "" {
-			return plugin.Errorf(plugin.Config, "from is missing, which %s needs", o.Action).
-				WithHint("name a profile that gives access keys, such as one of plugin keystone-ec2")
-		}
-		if o.RoleARN != "" || o.RoleSessionName != "" || o.Policy != "" || o.PolicyARNs != nil {
-			return plugin.Errorf(plugin.Config, "role_arn, role_session_name, policy and policy_arns have no meaning with %s", o.Action)
-		}
-	default:
-		return plugin.Errorf(plugin.Config, "action: there is no %q", plugin.Shorten(o.Action)).
-			WithHint("there are: %s, %s", webIdentity, sessionToken)
+	if err := o.checkAction(); err != nil {
+		return err
 	}
 	if o.Duration != 0 && (o.Duration < 15*time.Minute || o.Duration > 365*24*time.Hour) {
 		return plugin.Errorf(plugin.Config, "duration: at least 15m; a role of AWS lives 12h at most")
@@ -101,6 +76,39 @@ func (o *Options) Complete(common *plugin.Common) error {
 	}
 	if _, err := plugin.ParseURL(o.Endpoint, common.PlainHTTP); err != nil {
 		return fmt.Errorf("endpoint: %w", err)
+	}
+	return nil
+}
+
+// checkAction returns an error if the options are not those of the action.
+func (o *Options) checkAction() error {
+	switch o.Action {
+	case webIdentity:
+		if o.from == (o.TokenFile != "") {
+			return plugin.Errorf(plugin.Config, "%s needs one token", o.Action).
+				WithHint("name from: PROFILE, which gives a token, or token_file: PATH")
+		}
+		if o.RoleARN == "" && o.Endpoint == "" {
+			return plugin.Errorf(plugin.Config, "role_arn is missing, which AWS needs").
+				WithHint("it looks like arn:aws:iam::123456789012:role/NAME")
+		}
+		if o.RoleSessionName == "" {
+			o.RoleSessionName = "jeton"
+		}
+		if n := len(o.RoleSessionName); n < 2 || n > 64 || !plugin.Word(o.RoleSessionName, "_+=,.@-") {
+			return plugin.Errorf(plugin.Config, "role_session_name: 2 to 64 letters, digits and _ + = , . @ -")
+		}
+	case sessionToken:
+		if !o.from || o.TokenFile != "" {
+			return plugin.Errorf(plugin.Config, "from is missing, which %s needs", o.Action).
+				WithHint("name a profile that gives access keys")
+		}
+		if o.RoleARN != "" || o.RoleSessionName != "" || o.Policy != "" || o.PolicyARNs != nil {
+			return plugin.Errorf(plugin.Config, "role_arn, role_session_name, policy and policy_arns have no meaning with %s", o.Action)
+		}
+	default:
+		return plugin.Errorf(plugin.Config, "action: there is no %q", plugin.Shorten(o.Action)).
+			WithHint("there are: %s, %s", webIdentity, sessionToken)
 	}
 	return nil
 }

@@ -217,6 +217,7 @@ func (o *File) branch(s *statement) {
 }
 
 // holds evaluates a condition on variables: [ -z "$X" ] and its like.
+// It is one function because the forms of test are one list.
 func (o *File) holds(s *statement) (holds, ok bool) {
 	words := s.words
 	switch {

@@ -297,6 +297,7 @@ func (p *shellParser) pipeline() statement {
 	return left
 }
 
+// command parses one command. It is one function because the words that begin a command are one list.
 func (p *shellParser) command() statement {
 	if p.depth++; p.depth > maxNesting {
 		p.fail("it is nested too deeply")
@@ -468,6 +469,7 @@ func (p *shellParser) plain() statement {
 }
 
 // assignment parses one, if it is one. Of a declaration every word is.
+// It is one function because a word is read from left to right, once.
 func (p *shellParser) assignment(declared bool) (a assignment, ok bool) {
 	a.line = p.line()
 	end := p.i
