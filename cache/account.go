@@ -106,7 +106,8 @@ func (a *Account) settle(there map[string]plugin.Mark, now time.Time) (replaced 
 		a.Intents = rest
 		var appeared []string
 		for _, id := range slices.Sorted(maps.Keys(there)) {
-			if there[id].Scope == scope && !a.has(id) && !slices.Contains(before, id) && !slices.Contains(a.Strays, id) {
+			if there[id].Scope == scope && !a.has(id) && !slices.Contains(before, id) &&
+				!slices.Contains(a.Strays, id) {
 				appeared = append(appeared, id)
 			}
 		}

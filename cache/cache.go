@@ -95,7 +95,8 @@ func (c *Cache) Fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 
 // ahead replaces e, which is still good, unless another process is already
 // about it or the issuer has just failed.
-func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry) (*plugin.Credential, error) {
+func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry) (*plugin.Credential,
+	error) {
 	if c.failed(ctx, key, p) != nil {
 		return e.credential(), nil
 	}
@@ -118,7 +119,8 @@ func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Poli
 }
 
 // fetch asks the source, under the lock, and keeps the answer.
-func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry, limit time.Duration) (*plugin.Credential, error) {
+func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry,
+	limit time.Duration) (*plugin.Credential, error) {
 	fetchCtx, cancel := plugin.Limit(ctx, limit)
 	defer cancel()
 	var prev *plugin.Credential
@@ -172,11 +174,13 @@ func slow(err error) error {
 // Document returns the document kept under key if it is younger than life and
 // not older than since, and else what fetch returns. A document is no secret and
 // not a credential: one that is too old does no harm.
-func (c *Cache) Document(ctx context.Context, key Key, life time.Duration, since time.Time, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+func (c *Cache) Document(ctx context.Context, key Key, life time.Duration, since time.Time,
+	fetch func(context.Context) ([]byte, error)) ([]byte, error) {
 	kept := func() ([]byte, bool) {
 		var d document
 		now := time.Now()
-		ok := c.get(ctx, key, documentSuffix, &d) == nil && d.At.Before(now.Add(clockSlack)) && now.Before(d.Until) && !d.At.Before(since)
+		ok := c.get(ctx, key, documentSuffix, &d) == nil && d.At.Before(now.Add(clockSlack)) && now.Before(d.Until) &&
+			!d.At.Before(since)
 		return d.Body, ok
 	}
 	if b, ok := kept(); ok {
@@ -218,7 +222,8 @@ func (c *Cache) lock(ctx context.Context, key Key) (func(), error) {
 	case err == nil:
 		return unlock, nil
 	case wait.Err() != nil:
-		return nil, plugin.Errorf(plugin.Later, "another jeton is fetching this credential, and took more than %s", waitLimit).
+		return nil, plugin.Errorf(plugin.Later, "another jeton is fetching this credential, and took more than %s",
+			waitLimit).
 			WithHint("try again; jeton status shows what is kept")
 	}
 	c.Warn("no locks in the cache directory: %v; callers at the same time each ask the issuer", err)
@@ -282,7 +287,8 @@ func (c *Cache) rememberFailure(ctx context.Context, key Key, p Policy, err erro
 	f := failure{Profile: p.Profile, At: now, Times: 1, Code: e.Code, Text: e.Text, Hint: e.Hint}
 	if e.Code == plugin.Network {
 		var former failure
-		if c.get(ctx, key, failedSuffix, &former) == nil && former.Code == plugin.Network && now.Sub(former.Until) < maxBackoff {
+		if c.get(ctx, key, failedSuffix, &former) == nil && former.Code == plugin.Network &&
+			now.Sub(former.Until) < maxBackoff {
 			f.Times = min(former.Times+1, 10)
 		}
 		e.Remember = min(e.Remember<<(f.Times-1), maxBackoff)
@@ -390,7 +396,8 @@ func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
 // holds reports whether the access key with this id is kept.
 func (c *Cache) holds(ctx context.Context, id string) bool {
 	kept, err := c.List(ctx)
-	return err != nil || slices.ContainsFunc(kept, func(k Item) bool { return k.Credential != nil && k.Credential.AccessKey == id })
+	return err != nil || slices.ContainsFunc(kept,
+		func(k Item) bool { return k.Credential != nil && k.Credential.AccessKey == id })
 }
 
 // Clear forgets everything.

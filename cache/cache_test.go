@@ -39,7 +39,8 @@ func (c *counter) Fetch(context.Context, *plugin.Credential) (*plugin.Credential
 		return nil, c.err
 	}
 	now := time.Now()
-	return &plugin.Credential{Token: plugin.NewSecret(fmt.Sprintf("token-%d", n)), Issued: now, Expires: now.Add(c.life), Fixed: c.fixed}, nil
+	return &plugin.Credential{Token: plugin.NewSecret(fmt.Sprintf("token-%d", n)), Issued: now,
+		Expires: now.Add(c.life), Fixed: c.fixed}, nil
 }
 
 var testKey = newKey([]byte("pepper"), []plugin.Input{{Name: "a", Value: "b"}}, nil)
@@ -92,7 +93,8 @@ func TestRenewal(t *testing.T) {
 				time.Sleep(step)
 			}
 			if got := time.Since(start); got < test.want || got > test.want+2*step {
-				t.Errorf("%s life, %s needed, %+v: renewed after %s, not %s", test.life, test.minTTL, test.policy, got, test.want)
+				t.Errorf("%s life, %s needed, %+v: renewed after %s, not %s", test.life, test.minTTL, test.policy, got,
+					test.want)
 			}
 		})
 	}
@@ -159,7 +161,8 @@ func TestRememberedFailure(t *testing.T) {
 		fetch(Policy{})
 		time.Sleep(20 * time.Second)
 		e := fetch(Policy{})
-		if e.Code != plugin.Denied || e.Text != "no" || e.Hint != "do this (remembered for 40 s more; --refresh asks again at once)" || src.n.Load() != 1 {
+		if e.Code != plugin.Denied || e.Text != "no" ||
+			e.Hint != "do this (remembered for 40 s more; --refresh asks again at once)" || src.n.Load() != 1 {
 			t.Errorf("%+v after %d requests", e, src.n.Load())
 		}
 		fetch(Policy{Since: time.Now()})
@@ -203,7 +206,9 @@ func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newCache(&Memory{})
 		src := &counter{life: time.Hour}
-		e := newEntry(Policy{Profile: "p"}, testKey, &plugin.Credential{Token: plugin.NewSecret("future"), Issued: time.Now(), Expires: time.Now().Add(1e6 * time.Hour)}, time.Now().Add(time.Hour))
+		e := newEntry(Policy{Profile: "p"}, testKey,
+			&plugin.Credential{Token: plugin.NewSecret("future"), Issued: time.Now(),
+				Expires: time.Now().Add(1e6 * time.Hour)}, time.Now().Add(time.Hour))
 		if err := c.put(t.Context(), testKey, "", e); err != nil {
 			t.Fatal(err)
 		}
@@ -426,13 +431,15 @@ func TestCollect(t *testing.T) {
 	expired := newKey(c.Pepper, []plugin.Input{{Name: "expired"}}, nil)
 	busy := newKey(c.Pepper, []plugin.Input{{Name: "busy"}}, nil)
 	now := time.Now()
-	for key, expires := range map[string]time.Time{kept.Name: now.Add(time.Hour), expired.Name: now.Add(-time.Second), busy.Name: now.Add(-time.Second)} {
+	for key, expires := range map[string]time.Time{kept.Name: now.Add(time.Hour), expired.Name: now.Add(-time.Second),
+		busy.Name: now.Add(-time.Second)} {
 		k := Key{Name: key, seal: sealFor(c.Pepper, key)}
 		unlock, err := d.Lock(ctx, key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := newEntry(Policy{Profile: "p"}, k, &plugin.Credential{Token: plugin.NewSecret("x"), Issued: now.Add(-time.Hour), Expires: expires}, now)
+		e := newEntry(Policy{Profile: "p"}, k,
+			&plugin.Credential{Token: plugin.NewSecret("x"), Issued: now.Add(-time.Hour), Expires: expires}, now)
 		if err := c.put(ctx, k, "", e); err != nil {
 			t.Fatal(err)
 		}
@@ -460,7 +467,8 @@ func TestCollect(t *testing.T) {
 		names = append(names, f.Name())
 	}
 	got := strings.Join(names, " ")
-	for _, want := range []string{kept.Name, kept.Name + ".lock", busy.Name, kept.Name + ".tmp", "id_rsa", "config", ".hidden", ledgerPrefix + strings.Repeat("0", 32), pepperName} {
+	for _, want := range []string{kept.Name, kept.Name + ".lock", busy.Name, kept.Name + ".tmp", "id_rsa", "config",
+		".hidden", ledgerPrefix + strings.Repeat("0", 32), pepperName} {
 		if !strings.Contains(got+" ", want+" ") {
 			t.Errorf("%s is gone", want)
 		}
@@ -523,7 +531,8 @@ func TestUnchangedKeepsItsAge(t *testing.T) {
 				return prev, nil
 			}
 			n++
-			return &plugin.Credential{Token: plugin.NewSecret(fmt.Sprintf("token-%d", n)), Issued: time.Now(), Expires: time.Now().Add(time.Hour), Renew: time.Now()}, nil
+			return &plugin.Credential{Token: plugin.NewSecret(fmt.Sprintf("token-%d", n)), Issued: time.Now(),
+				Expires: time.Now().Add(time.Hour), Renew: time.Now()}, nil
 		})
 		p := Policy{MaxTTL: 10 * time.Second}
 		for range 9 {
@@ -540,7 +549,9 @@ func TestUnchangedKeepsItsAge(t *testing.T) {
 }
 
 func FuzzUnseal(f *testing.F) {
-	good, err := sealed(testKey.seal, "", newEntry(Policy{Profile: "p"}, testKey, &plugin.Credential{Token: plugin.NewSecret("x")}, time.Unix(0, 0).UTC()))
+	good, err := sealed(testKey.seal, "",
+		newEntry(Policy{Profile: "p"}, testKey, &plugin.Credential{Token: plugin.NewSecret("x")},
+			time.Unix(0, 0).UTC()))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -590,7 +601,8 @@ func TestGoodUntil(t *testing.T) {
 		if p.judge(e, end.Add(-1)) != good || p.judge(e, end) == good {
 			t.Fatalf("%+v, %+v: not good until %s", p, e, end.Sub(now))
 		}
-		if earliest := e.Created.Add(-clockSlack); p.judge(e, earliest) != good || p.judge(e, earliest.Add(-1)) == good {
+		if earliest := e.Created.Add(-clockSlack); p.judge(e, earliest) != good ||
+			p.judge(e, earliest.Add(-1)) == good {
 			t.Fatalf("%+v, %+v: not good from %s on", p, e, earliest.Sub(now))
 		}
 	}

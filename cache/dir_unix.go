@@ -34,7 +34,8 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 		return err
 	}
 	if i := slices.IndexFunc(names, foreign); i >= 0 {
-		return fmt.Errorf("%w (mode %04o) and holds %q, which is not jeton's; name a directory of jeton's own", ErrOpen, info.Mode().Perm(), names[i])
+		return fmt.Errorf("%w (mode %04o) and holds %q, which is not jeton's; name a directory of jeton's own", ErrOpen,
+			info.Mode().Perm(), names[i])
 	}
 	return root.Chmod(".", 0o700)
 }
@@ -42,8 +43,10 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 // foreign reports whether a file of that name is not one that jeton writes.
 func foreign(name string) bool {
 	value, _, _ := strings.Cut(name, ".")
-	return !isKeyName(value) && !hit.IsName(value) && value != hit.Dir && value != pepperName && value != SecretsName && value != ConfigLock &&
-		!strings.HasPrefix(value, SetupPrefix) && !strings.HasPrefix(value, ledgerPrefix) && !strings.HasPrefix(value, scratchPrefix)
+	return !isKeyName(value) && !hit.IsName(value) && value != hit.Dir && value != pepperName && value != SecretsName &&
+		value != ConfigLock &&
+		!strings.HasPrefix(value, SetupPrefix) && !strings.HasPrefix(value, ledgerPrefix) &&
+		!strings.HasPrefix(value, scratchPrefix)
 }
 
 func checkFile(info fs.FileInfo) error {

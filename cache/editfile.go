@@ -49,7 +49,8 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 		return false, plain(path, err)
 	}
 	if after, err := root.Stat(name); before == nil && err == nil ||
-		before != nil && (err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() || before.Size() != after.Size()) {
+		before != nil && (err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() ||
+			before.Size() != after.Size()) {
 		root.Remove(tmp)
 		return false, fmt.Errorf("%s: somebody else has changed it meanwhile", path)
 	}

@@ -34,7 +34,8 @@ func TestEditFile(t *testing.T) {
 		}
 	}
 	is(path, "one", 0o600)
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || runtime.GOOS != "windows" && info.Mode().
+		Perm() != 0o700 {
 		t.Errorf("the directory has mode %v, %v", info.Mode(), err)
 	}
 
@@ -55,7 +56,8 @@ func TestEditFile(t *testing.T) {
 	}
 
 	// What goes wrong leaves the file as it is.
-	if _, err := EditFile(path, func([]byte) ([]byte, error) { return nil, errors.New("no") }); err == nil || err.Error() != "no" {
+	if _, err := EditFile(path, func([]byte) ([]byte, error) { return nil, errors.New("no") }); err == nil ||
+		err.Error() != "no" {
 		t.Error(err)
 	}
 	is(path, "two", 0o640)

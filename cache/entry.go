@@ -49,8 +49,9 @@ func (e *entry) credential() *plugin.Credential {
 	return &plugin.Credential{
 		Token: plugin.NewSecret(e.Token), AccessKey: e.AccessKey,
 		SecretKey: plugin.NewSecret(e.SecretKey), SessionToken: plugin.NewSecret(e.SessionToken),
-		ClientCertificate: e.Certificate, ClientKey: plugin.NewSecret(e.ClientKey), Password: plugin.NewSecret(e.Password),
-		Issued: e.Issued, Expires: e.Expires, Renew: e.Renew, Fixed: e.Fixed, Attrs: e.Attrs,
+		ClientCertificate: e.Certificate, ClientKey: plugin.NewSecret(e.ClientKey),
+		Password: plugin.NewSecret(e.Password),
+		Issued:   e.Issued, Expires: e.Expires, Renew: e.Renew, Fixed: e.Fixed, Attrs: e.Attrs,
 	}
 }
 

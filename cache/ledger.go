@@ -50,7 +50,8 @@ const (
 var ErrNoCache = errors.New("--no-cache was given")
 
 func (l *Ledger) error(err error) error {
-	e := plugin.Errorf(plugin.Config, "without the ledger of access keys none is made or deleted, as it could be lost: %v", err)
+	e := plugin.Errorf(plugin.Config, "without the ledger of access keys none is made or deleted, as it could "+
+		"be lost: %v", err)
 	if errors.Is(err, ErrNoCache) {
 		return e.WithHint("leave out --no-cache")
 	}
@@ -151,7 +152,8 @@ func (l *Ledger) write(ctx context.Context, a *Account) error {
 }
 
 // Mint returns the profile's key, as [plugin.Ledger] says.
-func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys, replace bool) (*plugin.Credential, error) {
+func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys, replace bool) (*plugin.Credential,
+	error) {
 	a, unlock, err := l.open(ctx, order.Issuer, order.Subject)
 	if err != nil {
 		return nil, err
@@ -321,7 +323,8 @@ func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) er
 		accounts, _ := Accounts(ctx, l.State)
 		for _, a := range accounts {
 			if slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == c.AccessKey && m.Unseen }) {
-				return plugin.Errorf(plugin.Config, "the key cannot be kept, so that every call would make another: %v", why).
+				return plugin.Errorf(plugin.Config, "the key cannot be kept, so that every call would make another: %v",
+					why).
 					WithHint("make room in the cache directory, or name another: JETON_CACHE_DIR")
 			}
 		}
@@ -361,7 +364,8 @@ func (l *Ledger) gone(ctx context.Context, ids []string) (held []string) {
 
 // collect deletes at the issuer the keys that are due, and returns their ids.
 // Nobody is handed one of them in between.
-func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now time.Time) (ids []string, failures error) {
+func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now time.Time) (ids []string,
+	failures error) {
 	for _, m := range a.Keys {
 		if m.Due(now) {
 			ids = append(ids, m.ID)
@@ -374,7 +378,9 @@ func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now 
 			return false
 		}
 		if slices.Contains(held, m.ID) {
-			failures = errors.Join(failures, plugin.Errorf(plugin.Config, "access key %s is in the cache, which cannot be written, and is left as it is", m.ID))
+			failures = errors.Join(failures,
+				plugin.Errorf(plugin.Config,
+					"access key %s is in the cache, which cannot be written, and is left as it is", m.ID))
 			return false
 		}
 		if err := keys.Delete(ctx, m.ID); err != nil {

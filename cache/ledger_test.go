@@ -245,7 +245,8 @@ func TestMintKilled(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(i.keys) != 3 || i.keys[2] != got {
-				t.Errorf("killed %s %s, replace %v: the issuer has %v, and %s is in use", m.when, m.op, replace, i.keys, got)
+				t.Errorf("killed %s %s, replace %v: the issuer has %v, and %s is in use", m.when, m.op, replace, i.keys,
+					got)
 			}
 		}
 	}
@@ -343,7 +344,8 @@ func TestUndeletable(t *testing.T) {
 	if got := mint(t, l, i, true); got != "key-3" {
 		t.Error(got)
 	}
-	if _, err := l.Collect(t.Context(), testAccount, i, false); err == nil || !strings.Contains(err.Error(), "access key key-1: not allowed") {
+	if _, err := l.Collect(t.Context(), testAccount, i, false); err == nil ||
+		!strings.Contains(err.Error(), "access key key-1: not allowed") {
 		t.Error(err)
 	}
 	i.before, i.err = nil, nil
@@ -447,7 +449,9 @@ func TestExpiring(t *testing.T) {
 	o := newOnceTold(true)
 	l := newLedger(t, nil, "osc")
 	c := mintExpiring(t, l, o, false)
-	if c.AccessKey != "key-1" || c.Expires.Sub(c.Issued) > time.Hour || c.Expires.Sub(c.Issued) < 59*time.Minute || c.Expires.Nanosecond() != 0 || !c.Expires.Equal(o.all["key-1"].Expires) || !strings.HasPrefix(o.all["key-1"].Tag, "jeton:") {
+	if c.AccessKey != "key-1" || c.Expires.Sub(c.Issued) > time.Hour || c.Expires.Sub(c.Issued) < 59*time.Minute ||
+		c.Expires.Nanosecond() != 0 || !c.Expires.Equal(o.all["key-1"].Expires) ||
+		!strings.HasPrefix(o.all["key-1"].Tag, "jeton:") {
 		t.Errorf("%+v, marked %+v", c, o.all["key-1"])
 	}
 	mintExpiring(t, l, o, false)
@@ -515,7 +519,8 @@ func TestOtherLogin(t *testing.T) {
 	if _, err := l.Mint(t.Context(), again, o, true); err != nil {
 		t.Fatal(err)
 	}
-	if ids, err := l.Collect(t.Context(), again, o, true); err != nil || !slices.Equal(ids, []string{"key-1", "key-2"}) {
+	if ids, err := l.Collect(t.Context(), again, o, true); err != nil ||
+		!slices.Equal(ids, []string{"key-1", "key-2"}) {
 		t.Errorf("%v, %v", ids, err)
 	}
 	wantKeys(t, o.issuer)
@@ -741,7 +746,8 @@ func TestNoLedger(t *testing.T) {
 	}
 	l = newLedger(t, nil, "s3")
 	mint(t, l, i, false)
-	if err := os.WriteFile(filepath.Join(l.State.Path(), accountName(testAccount.Issuer, testAccount.Subject)), []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(l.State.Path(), accountName(testAccount.Issuer, testAccount.Subject)),
+		[]byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Mint(t.Context(), testAccount, i, true); plugin.AsError(err).Code != plugin.Config {

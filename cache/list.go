@@ -66,7 +66,10 @@ func (c *Cache) List(ctx context.Context) ([]Item, error) {
 	for _, k := range byName {
 		kept = append(kept, *k)
 	}
-	slices.SortFunc(kept, func(a, b Item) int { return strings.Compare(a.Profile+"\x00"+a.Name, b.Profile+"\x00"+b.Name) })
+	slices.SortFunc(kept, func(a, b Item) int {
+		return strings.Compare(a.Profile+"\x00"+a.Name,
+			b.Profile+"\x00"+b.Name)
+	})
 	return kept, nil
 }
 

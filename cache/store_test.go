@@ -116,7 +116,8 @@ func TestStoresInACache(t *testing.T) {
 		if err != nil || len(items) != 1 || items[0].Profile != "p" || items[0].Credential == nil {
 			t.Fatalf("List = %+v, %v", items, err)
 		}
-		body, err := c.Document(ctx, testKey, time.Hour, time.Time{}, func(context.Context) ([]byte, error) { return []byte("x"), nil })
+		body, err := c.Document(ctx, testKey, time.Hour, time.Time{},
+			func(context.Context) ([]byte, error) { return []byte("x"), nil })
 		if err != nil || string(body) != "x" {
 			t.Errorf("Document = %q, %v", body, err)
 		}
@@ -164,7 +165,8 @@ func TestBlindStore(t *testing.T) {
 	_, listed := c.List(ctx)
 	_, collected := c.Collect(ctx)
 	for what, err := range map[string]error{"List": listed, "Collect": collected, "Clear": c.Clear(ctx)} {
-		if e := plugin.AsError(err); err == nil || e.Code != plugin.Config || !bytes.Contains([]byte(e.Text), []byte(text)) {
+		if e := plugin.AsError(err); err == nil || e.Code != plugin.Config ||
+			!bytes.Contains([]byte(e.Text), []byte(text)) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

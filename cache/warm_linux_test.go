@@ -27,14 +27,17 @@ func TestWarmReadings(t *testing.T) {
 			}
 		},
 		"another profile": func(t *testing.T, c *Cache, _ string, r *Reading) {
-			r.Key = Key{Name: "fedcba9876543210fedcba9876543210", seal: sealFor(c.Pepper, "fedcba9876543210fedcba9876543210")}
+			r.Key = Key{Name: "fedcba9876543210fedcba9876543210",
+				seal: sealFor(c.Pepper, "fedcba9876543210fedcba9876543210")}
 		},
 		"another document": func(_ *testing.T, _ *Cache, _ string, r *Reading) {
 			r.Document = func(*plugin.Credential) ([]byte, error) { return []byte("other"), nil }
 		},
 		"another life": func(_ *testing.T, _ *Cache, _ string, r *Reading) { r.Policy.MaxTTL = 30 * time.Minute },
 		"another credential": func(t *testing.T, c *Cache, _ string, r *Reading) {
-			if err := c.put(ctx, r.Key, "", newEntry(Policy{}, r.Key, &plugin.Credential{Token: plugin.NewSecret("token-2")}, time.Now())); err != nil {
+			if err := c.put(ctx, r.Key, "",
+				newEntry(Policy{}, r.Key, &plugin.Credential{Token: plugin.NewSecret("token-2")},
+					time.Now())); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -57,16 +60,21 @@ func TestWarmReadings(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := Reading{
-				Key:      Key{Name: "0123456789abcdef0123456789abcdef", seal: sealFor(c.Pepper, "0123456789abcdef0123456789abcdef")},
+				Key: Key{Name: "0123456789abcdef0123456789abcdef",
+					seal: sealFor(c.Pepper, "0123456789abcdef0123456789abcdef")},
 				Policy:   Policy{Profile: "p"},
 				Document: func(c *plugin.Credential) ([]byte, error) { return []byte(c.Token.Reveal()), nil },
 			}
 			now := time.Now()
-			err := c.put(ctx, r.Key, "", newEntry(r.Policy, r.Key, &plugin.Credential{Token: plugin.NewSecret("token-1"), Issued: now, Expires: now.Add(time.Hour)}, now))
+			err := c.put(ctx, r.Key, "",
+				newEntry(r.Policy, r.Key,
+					&plugin.Credential{Token: plugin.NewSecret("token-1"), Issued: now, Expires: now.Add(time.Hour)},
+					now))
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := hit.Warm{Args: []string{"get", "p"}, Files: []string{filepath.Join(dir, "config")}, Document: []byte("token-1")}
+			w := hit.Warm{Args: []string{"get", "p"}, Files: []string{filepath.Join(dir, "config")},
+				Document: []byte("token-1")}
 			c.Warm(ctx, w, now.Add(time.Minute), r, func() (Reading, error) { // of files that are a minute old
 				again := r
 				if change != nil {

@@ -16,10 +16,12 @@ type aws struct{ options Options }
 var awsKind = Kind{
 	Name: "aws", Serves: "`credential_process` of the AWS tools and SDKs", New: newAWS,
 	Setup: &Setup{
-		Help:    "Have aws, and what is made with its SDKs, ask jeton for a profile's keys.",
-		New:     func() SetupCommand { return &awsSetup{} },
-		File:    "AWS_CONFIG_FILE",
-		Regions: map[string]func(string) Finder{awsPrefix: func(header string) Finder { return findSection(strings.Trim(header, "[]")) }},
+		Help: "Have aws, and what is made with its SDKs, ask jeton for a profile's keys.",
+		New:  func() SetupCommand { return &awsSetup{} },
+		File: "AWS_CONFIG_FILE",
+		Regions: map[string]func(string) Finder{
+			awsPrefix: func(header string) Finder { return findSection(strings.Trim(header, "[]")) },
+		},
 	},
 	Doctor: &Doctor{"AWS profile", doctorAWS},
 }

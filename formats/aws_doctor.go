@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -57,7 +58,8 @@ const awsStatic = "aws_access_key_id"
 // takenBefore returns the setting of p with which AWS's tools do not come to look at
 // credential_process, or "", and what all settings begin with that belong to it.
 func (p *awsProfile) takenBefore() (setting, prefix string) {
-	for _, before := range [][2]string{{"role_arn", "role_arn"}, {"sso_account_id", "sso_"}, {"sso_role_name", "sso_"}, {"login_session", "login_session"}} {
+	for _, before := range [][2]string{{"role_arn", "role_arn"}, {"sso_account_id", "sso_"}, {"sso_role_name", "sso_"},
+		{"login_session", "login_session"}} {
 		if p.settings[before[0]] != "" {
 			return before[0], before[1]
 		}
@@ -70,7 +72,8 @@ func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "aws"
 	findings = c.missingFile(check, "AWS_CONFIG_FILE")
 	add := func(level, profile, where, what, fix string) {
-		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where,
+			What: what, Fix: fix})
 	}
 	config, credentials := awsFile(c), c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	static, names := map[string]awsProfile{}, map[string]bool{}
@@ -85,7 +88,9 @@ func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 		for _, p := range awsProfiles(text, path == credentials) {
 			if headers[p.header] {
 				where := place(path, p.line)
-				twice = append(twice, plugin.Finding{Check: check, Level: plugin.Wrong, Where: where, What: "[" + p.header + "] is there twice, and AWS's tools refuse the whole file", Fix: plugin.EditAt(where)})
+				twice = append(twice, plugin.Finding{Check: check, Level: plugin.Wrong, Where: where,
+					What: "[" + p.header + "] is there twice, and AWS's tools refuse the whole file",
+					Fix:  plugin.EditAt(where)})
 			}
 			headers[p.header], names[p.name] = true, true
 			if path == credentials && p.settings[awsStatic] != "" {
@@ -97,7 +102,8 @@ func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 				findings = append(findings, c.doctorAWSProfile(path, p, argv, expanded, words)...)
 				if s, ok := static[p.name]; ok {
 					name, _ := asked(argv)
-					add(plugin.Wrong, name, place(credentials, s.lines[awsStatic]), "keys for ["+s.name+"] lie there, and are taken before credential_process",
+					add(plugin.Wrong, name, place(credentials, s.lines[awsStatic]),
+						"keys for ["+s.name+"] lie there, and are taken before credential_process",
 						commentOut(s.header, "aws_", credentials))
 				}
 			}
@@ -108,7 +114,8 @@ func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 	}
 	findings = append(findings, twice...)
 	if list := c.set("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"); len(list) > 0 {
-		add(plugin.Doubtful, "", list[0], "keys in the environment are taken before any profile that is not named by --profile", unset(list...))
+		add(plugin.Doubtful, "", list[0],
+			"keys in the environment are taken before any profile that is not named by --profile", unset(list...))
 	}
 	for _, variable := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
 		if name := c.Getenv(variable); name != "" && !names[name] {
@@ -138,7 +145,8 @@ func (c *Caller) jetonIn(argv []string) int {
 }
 
 // doctorAWSProfile looks at one profile that runs jeton.
-func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expanded bool, words int) (findings []plugin.Finding) {
+func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expanded bool,
+	words int) (findings []plugin.Finding) {
 	const check = "aws"
 	where := place(path, p.lines["credential_process"])
 	redo := func(profile string) string {
@@ -153,7 +161,8 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 	}
 	name, _ := asked(argv)
 	add := func(level, where, what, fix string) {
-		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: name, Where: where, What: what, Fix: fix})
+		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: name, Where: where, What: what,
+			Fix: fix})
 	}
 	switch {
 	case words > 0:
@@ -164,12 +173,15 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 		findings = c.checkCommand(check, where, argv, "aws", redo)
 		if findings == nil && c.knows(argv) {
 			if profile, err := c.Find(name); err == nil && !givesAccessKey(profile.Issuer) {
-				add(plugin.Wrong, where, "aws needs an access key, and plugin "+profile.Issuer.Name+" gives a "+profile.Issuer.Gives.String(), plugin.EditAt(where))
+				i := profile.Issuer
+				what := fmt.Sprintf("aws needs an access key, and plugin %s gives a %s", i.Name, i.Gives)
+				add(plugin.Wrong, where, what, plugin.EditAt(where))
 			}
 		}
 	}
 	if setting, prefix := p.takenBefore(); setting != "" {
-		add(plugin.Wrong, place(path, p.lines[setting]), setting+" is taken before credential_process, so that jeton is not asked",
+		add(plugin.Wrong, place(path, p.lines[setting]),
+			setting+" is taken before credential_process, so that jeton is not asked",
 			commentOut(p.header, prefix, path))
 	}
 	return findings

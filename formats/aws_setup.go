@@ -58,8 +58,10 @@ func (*awsSetup) Try(c *Caller) string {
 // the user should know of it.
 func setupAWS(c *Caller) (*Edit, []string, error) {
 	if c.Profile != nil && !givesAccessKey(c.Profile.Issuer) {
-		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s", c.Profile.Issuer.Name, c.Profile.Issuer.Gives).
-			WithHint("make one of it: a profile with plugin: %s, and from: %s", alternatives(c.Issuers.Makers(plugin.AccessKey, plugin.AnyToken)), c.Profile.Name)
+		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s",
+			c.Profile.Issuer.Name, c.Profile.Issuer.Gives).
+			WithHint("make one of it: a profile with plugin: %s, and from: %s",
+				alternatives(c.Issuers.Makers(plugin.AccessKey, plugin.AnyToken)), c.Profile.Name)
 	}
 	name := "profile " + c.As
 	if c.As == "default" {
@@ -70,7 +72,8 @@ func setupAWS(c *Caller) (*Edit, []string, error) {
 		}
 	}
 	if plugin.CheckName(c.As) != nil {
-		return nil, nil, plugin.Errorf(plugin.Usage, "--as %s cannot be the name of an AWS profile", plugin.Shorten(c.As))
+		return nil, nil, plugin.Errorf(plugin.Usage, "--as %s cannot be the name of an AWS profile",
+			plugin.Shorten(c.As))
 	}
 	settings := [][2]string{{"credential_process", quoteArgv(c.Argv)}}
 	if c.Profile != nil {
@@ -211,7 +214,8 @@ func awsNotes(c *Caller) (notes []string) {
 	if c.Profile != nil && c.Profile.Issuer.Mints { // and so not at Amazon
 		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
 			if _, endpoint := s3.ObjectStore(); endpoint == "" {
-				notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told otherwise: --endpoint-url URL")
+				notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told "+
+					"otherwise: --endpoint-url URL")
 			}
 		}
 	}

@@ -54,7 +54,8 @@ func asked(argv []string) (profile, format string) {
 // checkCommand looks at a command line that has a caller run jeton for the format, and
 // has its profile from the environment, if it names none. redo returns what writes it
 // anew for a profile.
-func (c *Caller) checkCommand(check, where string, argv []string, format string, redo func(profile string) string) []plugin.Finding {
+func (c *Caller) checkCommand(check, where string, argv []string, format string,
+	redo func(profile string) string) []plugin.Finding {
 	name, chosen := asked(argv)
 	finding := func(level, what, fix string) []plugin.Finding {
 		return []plugin.Finding{{Check: check, Level: level, Profile: name, Where: where, What: what, Fix: fix}}
@@ -81,7 +82,8 @@ func (c *Caller) checkCommand(check, where string, argv []string, format string,
 	case err != nil:
 		return finding(plugin.Wrong, "program "+argv[0]+" is not found on the PATH", anew)
 	case !filepath.IsAbs(argv[0]):
-		return finding(plugin.Doubtful, "program "+argv[0]+" is found ("+program+") only with the PATH of a shell", anew)
+		return finding(plugin.Doubtful, "program "+argv[0]+" is found ("+program+") only with the PATH of a shell",
+			anew)
 	}
 	if chosen == "" && p != nil {
 		chosen = p.Common.Format
@@ -98,7 +100,8 @@ func (c *Caller) checkCommand(check, where string, argv []string, format string,
 // knows reports whether the profile of a command line can be looked up: it is not in
 // another configuration, and there is one.
 func (c *Caller) knows(argv []string) bool {
-	return c.Find != nil && !slices.ContainsFunc(argv, func(arg string) bool { return arg == "--config" || strings.HasPrefix(arg, "--config=") })
+	return c.Find != nil && !slices.ContainsFunc(argv,
+		func(arg string) bool { return arg == "--config" || strings.HasPrefix(arg, "--config=") })
 }
 
 // unset returns the command line that takes variables out of the environment.
@@ -121,7 +124,8 @@ func (c *Caller) missingFile(check, variable string) (findings []plugin.Finding)
 		return nil
 	}
 	if text, err := c.ReadFile(plugin.ExpandHome(path)); err == nil && text == nil {
-		findings = append(findings, plugin.Finding{Check: check, Level: plugin.Wrong, Where: variable, What: "there is no file " + path, Fix: unset(variable)})
+		findings = append(findings, plugin.Finding{Check: check, Level: plugin.Wrong, Where: variable,
+			What: "there is no file " + path, Fix: unset(variable)})
 	}
 	return findings
 }

@@ -9,15 +9,20 @@ import (
 
 // Whatever is in the callers' files, doctor comes to an end with it.
 func FuzzDoctor(f *testing.F) {
-	f.Add([]byte("[profile s3]\n credential_process: '/my tools/jeton' get s3\\\nrole_arn = x\n[profile s3]\n[default]\n"))
-	f.Add([]byte("contexts:\n- name: c\n  context: {user: u, cluster: d}\nusers:\n- name: u\n  user: {token: x, exec: {command: jeton, args: [get, s3], apiVersion: v}}\ncredentialPluginPolicy: Allowlist\n"))
-	f.Add([]byte("contexts: [{name: &a c, context: {user: *a}}]\nusers: [{name: c, user: {exec: {command: ./jeton, args: get}}}]\n"))
+	f.Add([]byte("[profile s3]\n credential_process: '/my tools/jeton' get s3\\\nrole_arn = x\n[profile " +
+		"s3]\n[default]\n"))
+	f.Add([]byte("contexts:\n- name: c\n  context: {user: u, cluster: d}\nusers:\n- name: u\n  user: {token: x, " +
+		"exec: {command: jeton, args: [get, s3], apiVersion: v}}\ncredentialPluginPolicy: Allowlist\n"))
+	f.Add([]byte("contexts: [{name: &a c, context: {user: *a}}]\nusers: [{name: c, user: {exec: {command: ./jeton, " +
+		"args: get}}}]\n"))
 	f.Add([]byte("clouds:\n  prod:\n    # by jeton setup openstack prod\n    auth: {token: x}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c := &Caller{Argv: []string{"/bin/jeton"}, Getenv: nothing, Home: "/home", ReadFile: func(string) ([]byte, error) { return text, nil },
+		c := &Caller{Argv: []string{"/bin/jeton"}, Getenv: nothing, Home: "/home",
+			ReadFile: func(string) ([]byte, error) { return text, nil },
 			Find: func(name string) (*plugin.Profile, error) {
 				if name == "s3" {
-					return &plugin.Profile{Name: name, Issuer: &plugin.Issuer{Name: "keystone-ec2", Gives: plugin.AccessKey}}, nil
+					return &plugin.Profile{Name: name,
+						Issuer: &plugin.Issuer{Name: "keystone-ec2", Gives: plugin.AccessKey}}, nil
 				}
 				return nil, plugin.Errorf(plugin.Config, "there is no profile").WithMeant(name, "s3")
 			},

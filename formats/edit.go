@@ -161,7 +161,8 @@ func head(list string) Region {
 			if err != nil {
 				return nil, nil, err
 			}
-			if _, value := plugin.Get(d.Root, list); ok && (len(value.Content) > 0 || value.Value != "" && value.Tag != "!!null") {
+			if _, value := plugin.Get(d.Root, list); ok &&
+				(len(value.Content) > 0 || value.Value != "" && value.Tag != "!!null") {
 				return nil, old, nil
 			}
 			if ok && bytes.Equal(bytes.TrimSpace(old), []byte(list+":")) {

@@ -81,13 +81,17 @@ type Variable struct{ Name, Value string }
 // openStackVariables are all that openstackclient, gophercloud and Terraform
 // read of a login; what is left over from another one leads them astray.
 var openStackVariables = []string{
-	"OS_ACCESS_TOKEN", "OS_ALLOW_REAUTH", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET",
+	"OS_ACCESS_TOKEN", "OS_ALLOW_REAUTH", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME",
+	"OS_APPLICATION_CREDENTIAL_SECRET",
 	"OS_AUTH_PLUGIN", "OS_AUTH_TOKEN", "OS_AUTH_TYPE", "OS_AUTH_URL", "OS_CACERT", "OS_CERT", "OS_CLIENT_CONFIG_FILE",
 	"OS_CLIENT_ID", "OS_CLIENT_SECRET", "OS_CLIENT_SECURE_FILE", "OS_CLOUD",
 	"OS_DEFAULT_DOMAIN", "OS_DISCOVERY_ENDPOINT", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_ENDPOINT", "OS_ENDPOINT_TYPE",
-	"OS_IDENTITY_API_VERSION", "OS_IDENTITY_PROVIDER", "OS_INTERFACE", "OS_KEY", "OS_PASSCODE", "OS_PASSWORD", "OS_PROJECT_DOMAIN_ID",
-	"OS_PROJECT_DOMAIN_NAME", "OS_PROJECT_ID", "OS_PROJECT_NAME", "OS_PROTOCOL", "OS_REGION_NAME", "OS_SYSTEM_SCOPE", "OS_TENANT_ID",
-	"OS_TENANT_NAME", "OS_TOKEN", "OS_TRUST_ID", "OS_URL", "OS_USERID", "OS_USERNAME", "OS_USER_DOMAIN_ID", "OS_USER_DOMAIN_NAME", "OS_USER_ID",
+	"OS_IDENTITY_API_VERSION", "OS_IDENTITY_PROVIDER", "OS_INTERFACE", "OS_KEY", "OS_PASSCODE", "OS_PASSWORD",
+	"OS_PROJECT_DOMAIN_ID",
+	"OS_PROJECT_DOMAIN_NAME", "OS_PROJECT_ID", "OS_PROJECT_NAME", "OS_PROTOCOL", "OS_REGION_NAME", "OS_SYSTEM_SCOPE",
+	"OS_TENANT_ID",
+	"OS_TENANT_NAME", "OS_TOKEN", "OS_TRUST_ID", "OS_URL", "OS_USERID", "OS_USERNAME", "OS_USER_DOMAIN_ID",
+	"OS_USER_DOMAIN_NAME", "OS_USER_ID",
 }
 
 // awsVariables are those by which AWS tools find another credential first.
@@ -101,12 +105,14 @@ var awsVariables = []string{
 // ovhVariables are those that go-ovh, and so Terraform's provider, reads of a
 // login: with those of two it refuses both.
 var ovhVariables = []string{
-	"OVH_ACCESS_TOKEN", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CLIENT_ID", "OVH_CLIENT_SECRET", "OVH_CONSUMER_KEY", "OVH_ENDPOINT",
+	"OVH_ACCESS_TOKEN", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CLIENT_ID", "OVH_CLIENT_SECRET",
+	"OVH_CONSUMER_KEY", "OVH_ENDPOINT",
 }
 
 // outscaleVariables are those that Outscale's tools read of a login.
 var outscaleVariables = []string{
-	"OSC_ACCESS_KEY", "OSC_AUTH_METHOD", "OSC_ENDPOINT_API", "OSC_LOGIN", "OSC_PASSWORD", "OSC_PROFILE", "OSC_REGION", "OSC_SECRET_KEY",
+	"OSC_ACCESS_KEY", "OSC_AUTH_METHOD", "OSC_ENDPOINT_API", "OSC_LOGIN", "OSC_PASSWORD", "OSC_PROFILE", "OSC_REGION",
+	"OSC_SECRET_KEY",
 }
 
 // Environment returns the variables that carry c to a program, and those to
@@ -125,7 +131,8 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read %s from its environment", kind(c)).
 			WithHint("use -f json")
 	default:
-		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read this kind of token from its environment").
+		return nil, nil, plugin.Errorf(plugin.Config,
+			"no program is known to read this kind of token from its environment").
 			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: %s, from: %s",
 				alternatives(o.Issuers.Makers(plugin.KeystoneToken, plugin.BearerToken)), o.Profile)
 	}
@@ -167,16 +174,19 @@ func keyVariables(c *plugin.Credential) (set []Variable, family []string) {
 func keystoneVariables(c *plugin.Credential, client string) []Variable {
 	a := c.Attrs
 	version, authType := identityAPI(c)
-	set := []Variable{{"OS_AUTH_TYPE", authType}, {"OS_AUTH_URL", a[plugin.AttrAuthURL]}, {"OS_TOKEN", c.Token.Reveal()}}
+	set := []Variable{{"OS_AUTH_TYPE", authType}, {"OS_AUTH_URL", a[plugin.AttrAuthURL]},
+		{"OS_TOKEN", c.Token.Reveal()}}
 	// Without a project, gophercloud and Terraform use the token as it is:
 	// without making another one, and the only way in which Keystone takes
 	// a delegated one.
 	if a[plugin.AttrDelegated] != "" || client == terraform {
 		set = append(set, Variable{"OS_ALLOW_REAUTH", "false"}) // or Terraform's provider wants a scope
 	} else {
-		set = append(set, Variable{"OS_PROJECT_ID", a[plugin.AttrProjectID]}, Variable{"OS_DOMAIN_ID", a[plugin.AttrDomainID]},
+		set = append(set, Variable{"OS_PROJECT_ID", a[plugin.AttrProjectID]},
+			Variable{"OS_DOMAIN_ID", a[plugin.AttrDomainID]},
 			Variable{"OS_SYSTEM_SCOPE", a[plugin.AttrSystemScope]})
 	}
-	return append(set, Variable{"OS_IDENTITY_API_VERSION", version}, Variable{"OS_REGION_NAME", a[plugin.AttrRegionName]},
+	return append(set, Variable{"OS_IDENTITY_API_VERSION", version},
+		Variable{"OS_REGION_NAME", a[plugin.AttrRegionName]},
 		Variable{"OS_INTERFACE", a[plugin.AttrInterface]}, Variable{"OS_CACERT", a[plugin.AttrCACert]})
 }

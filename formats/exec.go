@@ -78,5 +78,6 @@ func (cmd *Command) Prepare(ctx context.Context, c *plugin.Credential) (Handover
 
 // Environment returns the variables that carry c to the command, and those to take out.
 func (cmd *Command) Environment(c *plugin.Credential) (set []Variable, unset []string, err error) {
-	return Environment(c, Options{Issuers: cmd.Caller.Issuers, Profile: cmd.Caller.Name, Client: clientOf(cmd.program())})
+	return Environment(c, Options{Issuers: cmd.Caller.Issuers, Profile: cmd.Caller.Name,
+		Client: clientOf(cmd.program())})
 }

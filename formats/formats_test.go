@@ -52,7 +52,8 @@ func accessKey() *plugin.Credential {
 	return &plugin.Credential{
 		AccessKey: "0123abcd", SecretKey: plugin.NewSecret("secret'key"), SessionToken: plugin.NewSecret("session"),
 		Issued: issued, Expires: issued.Add(time.Hour).In(zone),
-		Attrs: map[string]string{"region": "gra", "endpoint": "https://s3.example", "user_name": "alice", "auth_url": "https://keystone.example/v3"},
+		Attrs: map[string]string{"region": "gra", "endpoint": "https://s3.example", "user_name": "alice",
+			"auth_url": "https://keystone.example/v3"},
 	}
 }
 
@@ -64,7 +65,8 @@ func everlastingKey() *plugin.Credential {
 var issuers = plugin.Issuers{keystone.Issuer, keystone.EC2, sts.Issuer}
 
 var credentials = map[string]*plugin.Credential{
-	"keystone": keystoneToken(), "delegated": delegatedToken(), "bearer": bearerToken(), "key": accessKey(), "everlasting": everlastingKey(),
+	"keystone": keystoneToken(), "delegated": delegatedToken(), "bearer": bearerToken(), "key": accessKey(),
+	"everlasting": everlastingKey(),
 }
 
 // Every format writes each kind of credential as its golden file has it, or
@@ -112,7 +114,8 @@ func TestEncode(t *testing.T) {
 // The file for a program that can use the token only as it is.
 func TestCloud(t *testing.T) {
 	document, set := cloudAsItIs(delegatedToken(), map[string]string{
-		"object-store": "https://swift.example/v1/AUTH_0123", "identity": "https://keystone.example/v3", "strange: x": "x",
+		"object-store": "https://swift.example/v1/AUTH_0123", "identity": "https://keystone.example/v3",
+		"strange: x": "x",
 	}, "/run/clouds.yaml")
 	golden(t, "openstack-cloud", string(document)+fmt.Sprintln(set))
 }
@@ -138,7 +141,8 @@ func golden(t *testing.T, name, got string) {
 // future for every life.
 func TestEarly(t *testing.T) {
 	for life, want := range map[time.Duration]time.Duration{
-		24 * time.Hour: time.Minute, time.Hour: time.Minute, 6 * time.Minute: time.Minute, time.Minute: 10 * time.Second, 6 * time.Second: time.Second,
+		24 * time.Hour: time.Minute, time.Hour: time.Minute, 6 * time.Minute: time.Minute,
+		time.Minute: 10 * time.Second, 6 * time.Second: time.Second,
 	} {
 		c := &plugin.Credential{Issued: issued, Expires: issued.Add(life)}
 		if got := c.Expires.Sub(early(c)); got != want {
@@ -153,12 +157,14 @@ func TestEarly(t *testing.T) {
 // awkward are values that break careless encoders.
 var awkward = []string{
 	"plain", "$(touch canary)", "`touch canary`", "';touch canary;'", `\`, `\'`, `a"b`, "!x", "%PATH%", "$HOME", "a b", " lead", "tail ", "~", "*", "#x",
-	"a: b", "- x", "&a", "*a", "!!python/object:os.system", "yes", "0x1f", "null", "", "🗝", "‘x’", "</script>", "{{x}}", "a\\nb", "é",
+	"a: b", "- x", "&a", "*a", "!!python/object:os.system", "yes", "0x1f", "null", "", "🗝", "‘x’", "</script>", "{{x}}",
+	"a\\nb", "é",
 }
 
 // Each shell takes in exactly the value, and runs nothing.
 func TestShells(t *testing.T) {
-	for shell, names := range map[string][]string{"sh": {"sh", "dash", "bash", "zsh"}, "fish": {"fish"}, "powershell": {"pwsh"}} {
+	for shell, names := range map[string][]string{"sh": {"sh", "dash", "bash", "zsh"}, "fish": {"fish"},
+		"powershell": {"pwsh"}} {
 		for _, name := range names {
 			path, err := exec.LookPath(name)
 			if err != nil {
@@ -191,7 +197,8 @@ func TestShells(t *testing.T) {
 				if err != nil || string(out) != value {
 					t.Errorf("%s takes %q as %q, %v", name, value, out, err)
 				}
-				if files, _ := os.ReadDir(dir); slices.ContainsFunc(files, func(e os.DirEntry) bool { return e.Name() == "canary" }) {
+				if files, _ := os.ReadDir(dir); slices.ContainsFunc(files,
+					func(e os.DirEntry) bool { return e.Name() == "canary" }) {
 					t.Errorf("%s ran a command in %q", name, value)
 				}
 			}
@@ -230,7 +237,8 @@ func TestClouds(t *testing.T) {
 		}
 		check("go.yaml.in", doc)
 		if python != "" && exec.Command(python, "-c", "import yaml").Run() == nil {
-			cmd := exec.Command(python, "-c", "import sys, yaml, json; json.dump(yaml.safe_load(sys.stdin.buffer.read()), sys.stdout)")
+			cmd := exec.Command(python, "-c",
+				"import sys, yaml, json; json.dump(yaml.safe_load(sys.stdin.buffer.read()), sys.stdout)")
 			cmd.Stdin = &b
 			out, err := cmd.Output()
 			doc = nil

@@ -25,7 +25,8 @@ func (f *document) Encode(w io.Writer, c *plugin.Credential) error {
 		ExpiresAt    string            `json:"expires_at,omitempty"`
 		Attributes   map[string]string `json:"attributes,omitempty"`
 	}{
-		f.options.Profile, c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(), c.ClientCertificate, c.ClientKey.Reveal(), c.Password.Reveal(),
+		f.options.Profile, c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(),
+		c.ClientCertificate, c.ClientKey.Reveal(), c.Password.Reveal(),
 		rfc3339(c.Issued), rfc3339(c.Expires), c.Attrs,
 	})
 }

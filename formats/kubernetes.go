@@ -20,7 +20,8 @@ type kubernetes struct {
 }
 
 var kubernetesKind = Kind{
-	Name: "kubernetes", Aliases: []string{"k8s"}, Serves: "exec plugin of kubectl and client-go (ExecCredential)", New: newKubernetes,
+	Name: "kubernetes", Aliases: []string{"k8s"}, Serves: "exec plugin of kubectl and client-go (ExecCredential)",
+	New: newKubernetes,
 	Setup: &Setup{
 		Help: "Have kubectl and its like ask jeton for a profile's credential.",
 		New:  func() SetupCommand { return &kubernetesSetup{} },
@@ -62,9 +63,11 @@ func newKubernetes(o Options) (Format, error) {
 		return nil, plugin.Errorf(plugin.Usage, "KUBERNETES_EXEC_INFO is not JSON").
 			WithHint("it is set by kubectl; unset it when you call jeton yourself")
 	case info.Kind != "ExecCredential":
-		return nil, plugin.Errorf(plugin.Usage, "KUBERNETES_EXEC_INFO is of kind %q, not ExecCredential", plugin.Shorten(info.Kind))
+		return nil, plugin.Errorf(plugin.Usage, "KUBERNETES_EXEC_INFO is of kind %q, not ExecCredential",
+			plugin.Shorten(info.Kind))
 	case !slices.Contains(apiVersions, info.APIVersion):
-		return nil, plugin.Errorf(plugin.Usage, "the kubeconfig asks for apiVersion %q", plugin.Shorten(info.APIVersion)).
+		return nil, plugin.Errorf(plugin.Usage, "the kubeconfig asks for apiVersion %q",
+			plugin.Shorten(info.APIVersion)).
 			WithHint("write one of these below users.user.exec: %s", strings.Join(apiVersions, ", "))
 	}
 	return &kubernetes{info.APIVersion, o}, nil
@@ -104,7 +107,8 @@ func (k *kubernetes) Encode(w io.Writer, c *plugin.Credential) error {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
 		Status     status `json:"status"`
-	}{k.apiVersion, "ExecCredential", status{rfc3339(early(c)), c.Token.Reveal(), c.ClientCertificate, c.ClientKey.Reveal()}})
+	}{k.apiVersion, "ExecCredential", status{rfc3339(early(c)), c.Token.Reveal(), c.ClientCertificate,
+		c.ClientKey.Reveal()}})
 }
 
 // ValidUntil returns until when a client that has asked is told that c is good, at which

@@ -42,7 +42,8 @@ func doctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 			seen++
 			if u.unlike {
 				findings = append(findings, plugin.Finding{
-					Check: "kubernetes", Level: plugin.Wrong, Profile: u.profile, Where: u.where, Fix: plugin.EditAt(u.where),
+					Check: "kubernetes", Level: plugin.Wrong, Profile: u.profile, Where: u.where,
+					Fix:  plugin.EditAt(u.where),
 					What: "something in it is not of the kind that kubectl takes (args is a list of strings, say)",
 				})
 				continue
@@ -78,7 +79,8 @@ func (c *Caller) checkKubeconfigs() (files []kubeconfig, findings []plugin.Findi
 			fix = "export " + plugin.ShellWords("KUBECONFIG="+strings.Join(there, string(filepath.ListSeparator)))
 		}
 		findings = append(findings, plugin.Finding{
-			Check: "kubernetes", Level: plugin.Doubtful, Where: "KUBECONFIG", What: "it names files that are not there", Fix: fix,
+			Check: "kubernetes", Level: plugin.Doubtful, Where: "KUBECONFIG", What: "it names files that are not there",
+			Fix: fix,
 		})
 	}
 	return files, findings
@@ -97,7 +99,8 @@ type jetonUser struct {
 
 // contextsUser returns the user of a context, an entry of that file, if the user runs
 // jeton, and what is wrong with the context.
-func (c *Caller) contextsUser(files []kubeconfig, file *kubeconfig, entry *yaml.Node) (u *jetonUser, findings []plugin.Finding) {
+func (c *Caller) contextsUser(files []kubeconfig, file *kubeconfig, entry *yaml.Node) (u *jetonUser,
+	findings []plugin.Finding) {
 	_, name := plugin.Get(entry, "name")
 	user := contextUser(entry)
 	if name == nil || user == nil {
@@ -158,14 +161,16 @@ func (c *Caller) doctorUser(u *jetonUser) (findings []plugin.Finding) {
 	now := set("--exec-api-version="+apiVersions[0], "--exec-interactive-mode="+mode)
 	switch {
 	case !slices.Contains(apiVersions, e.APIVersion):
-		add(plugin.Wrong, "jeton does not speak apiVersion "+plugin.Shorten(e.APIVersion)+", nor does any kubectl of today", now)
+		add(plugin.Wrong, "jeton does not speak apiVersion "+plugin.Shorten(e.APIVersion)+", nor does any kubectl of "+
+			"today", now)
 	case e.APIVersion == apiVersions[0] && e.InteractiveMode == "":
 		add(plugin.Wrong, "interactiveMode is missing, without which kubectl refuses the user", now)
 	case e.InteractiveMode == "Always":
 		add(plugin.Doubtful, "interactiveMode is Always: where there is no terminal, jeton is not asked",
 			set("--exec-interactive-mode=IfAvailable"))
 	}
-	for _, other := range []string{"token", "tokenFile", "client-certificate", "client-certificate-data", "username", "auth-provider"} {
+	for _, other := range []string{"token", "tokenFile", "client-certificate", "client-certificate-data", "username",
+		"auth-provider"} {
 		if value := u.User.Others[other]; value != nil && value != "" {
 			add(plugin.Wrong, other+" is there too, and used instead of asking jeton",
 				plugin.ShellWords("kubectl", "config", "unset", "users."+u.name+"."+other))
@@ -188,7 +193,8 @@ func (c *Caller) as(u *jetonUser) *Caller {
 			}
 		}
 		family, _, _ := strings.Cut(v.Name, "_")
-		if v.Name != "JETON_PROFILE" && slices.Contains([]string{"JETON", "XDG", "HOME", "OS", "OVH", "OSC", "AWS"}, family) {
+		if v.Name != "JETON_PROFILE" && slices.Contains([]string{"JETON", "XDG", "HOME", "OS", "OVH", "OSC", "AWS"},
+			family) {
 			whose.Find = nil // another configuration, or an identity of its own
 		}
 	}
@@ -228,8 +234,9 @@ func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.
 	where := place(path, policy.Line)
 	switch policy.Value {
 	case "DenyAll":
-		findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile, Where: where,
-			What: "credentialPluginPolicy is DenyAll: kubectl runs no program to log in", Fix: plugin.EditAt(where)})
+		findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile,
+			Where: where,
+			What:  "credentialPluginPolicy is DenyAll: kubectl runs no program to log in", Fix: plugin.EditAt(where)})
 	case "Allowlist":
 		_, list := plugin.Get(root, allowlist)
 		if !slices.ContainsFunc(plugin.Entries(list), func(entry *yaml.Node) bool {
@@ -239,8 +246,9 @@ func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.
 			}
 			return command != nil && same(command.Value, program)
 		}) {
-			findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile, Where: where,
-				What: program + " is not on the list of what kubectl may run to log in", Fix: redo})
+			findings = append(findings, plugin.Finding{Check: "kubernetes", Level: plugin.Wrong, Profile: profile,
+				Where: where,
+				What:  program + " is not on the list of what kubectl may run to log in", Fix: redo})
 		}
 	}
 	return findings

@@ -74,8 +74,12 @@ func kubeconfigFor(c *Caller, command []string, path string) ([]byte, Variable, 
 	for _, f := range files {
 		paths += string(filepath.ListSeparator) + f.path
 	}
-	if slices.ContainsFunc(command, func(arg string) bool { return arg == "--kubeconfig" || strings.HasPrefix(arg, "--kubeconfig=") }) {
-		return nil, Variable{}, plugin.Errorf(plugin.Config, "with --kubeconfig the command does not look at the kubeconfig that jeton makes for it").
+	if slices.ContainsFunc(command, func(arg string) bool {
+		return arg == "--kubeconfig" ||
+			strings.HasPrefix(arg, "--kubeconfig=")
+	}) {
+		return nil, Variable{}, plugin.Errorf(plugin.Config,
+			"with --kubeconfig the command does not look at the kubeconfig that jeton makes for it").
 			WithHint("name the file before the command: KUBECONFIG=FILE jeton exec …")
 	}
 	name := contextOf(command)
@@ -85,16 +89,19 @@ func kubeconfigFor(c *Caller, command []string, path string) ([]byte, Variable, 
 		}
 	}
 	if name == "" {
-		return nil, Variable{}, plugin.Errorf(plugin.Config, "no context is the current one in %s", kubeconfigPaths(files)).
+		return nil, Variable{}, plugin.Errorf(plugin.Config, "no context is the current one in %s",
+			kubeconfigPaths(files)).
 			WithHint("choose the cluster: kubectl config use-context NAME, or --context NAME")
 	}
 	var context map[string]any
 	if _, entry := named(files, "contexts", name); entry != nil {
-		if _, value := plugin.Get(entry, "context"); value == nil || value.Decode(&context) != nil || context["cluster"] == nil {
+		if _, value := plugin.Get(entry, "context"); value == nil || value.Decode(&context) != nil ||
+			context["cluster"] == nil {
 			return nil, Variable{}, plugin.Errorf(plugin.Config, "context %s names no cluster", plugin.Shorten(name))
 		}
 	} else {
-		return nil, Variable{}, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(name), kubeconfigPaths(files)).
+		return nil, Variable{}, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(name),
+			kubeconfigPaths(files)).
 			WithHint("kubectl config get-contexts lists them")
 	}
 	user := userOf(c.Name)

@@ -80,7 +80,8 @@ func checkKubernetes(i *plugin.Issuer) error {
 	if i.Gives != plugin.AccessKey {
 		return nil
 	}
-	return plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an access key", i.Name)
+	return plugin.Errorf(plugin.Config, "Kubernetes needs a token or a client certificate, and plugin %s gives an "+
+		"access key", i.Name)
 }
 
 // What the names of regions in a kubeconfig and a kuberc begin with.
@@ -147,7 +148,8 @@ func setupKubernetes(c *Caller) ([]*Edit, []string, error) {
 	if c.Context != "" {
 		file, entry := named(files, "contexts", c.Context)
 		if file == nil {
-			return nil, nil, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(c.Context), kubeconfigPaths(files)).
+			return nil, nil, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(c.Context),
+				kubeconfigPaths(files)).
 				WithHint("kubectl config get-contexts lists them")
 		}
 		holder = file
@@ -165,7 +167,9 @@ func setupKubernetes(c *Caller) ([]*Edit, []string, error) {
 	file, there := named(files, "users", user)
 	if file != nil {
 		if holder = file; !ours(there, c.Argv) {
-			return nil, nil, plugin.Errorf(plugin.Config, "%s: user %s is already there (line %d), and logs in otherwise", file.path, plugin.Shorten(user), there.Line).
+			return nil, nil, plugin.Errorf(plugin.Config,
+				"%s: user %s is already there (line %d), and logs in otherwise", file.path, plugin.Shorten(user),
+				there.Line).
 				WithHint("take another name: --user, or a context: --context")
 		}
 	}
@@ -231,7 +235,8 @@ func findContextUser(context string) Finder {
 		_, entry := named([]kubeconfig{{text: text, Lines: d}}, "contexts", context)
 		scalar := contextUser(entry)
 		if scalar == nil || scalar.Kind != yaml.ScalarNode {
-			return 0, 0, false, plugin.Errorf(plugin.Config, "there is no context %s with a user any more", plugin.Shorten(context))
+			return 0, 0, false, plugin.Errorf(plugin.Config, "there is no context %s with a user any more",
+				plugin.Shorten(context))
 		}
 		start := d.Line(scalar.Line) + scalar.Column - 1
 		end := start + len(scalar.Value)
@@ -272,11 +277,13 @@ func userRegion(user string, c *Caller) Region {
 				}
 			}
 			var b strings.Builder
-			fmt.Fprintf(&b, "- name: %s\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: %s\n      args:\n", scalarOf(user), scalarOf(c.Argv[0]))
+			fmt.Fprintf(&b, "- name: %s\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n     "+
+				" command: %s\n      args:\n", scalarOf(user), scalarOf(c.Argv[0]))
 			for _, arg := range c.Argv[1:] {
 				fmt.Fprintf(&b, "      - %s\n", scalarOf(arg))
 			}
-			b.WriteString("      interactiveMode: IfAvailable\n      installHint: install jeton, or run jeton setup kubernetes again if it has moved\n")
+			b.WriteString("      interactiveMode: IfAvailable\n      installHint: install jeton, or run jeton setup " +
+				"kubernetes again if it has moved\n")
 			start, _, _, err := d.Item("users", "name", user)
 			return behind(text[:start], false), plugin.Indented(b.String(), d.Indent("users"), text), err
 		},
@@ -321,9 +328,9 @@ func kubernetesNotes(c *Caller) (notes []string) {
 	}
 	issuer := c.Profile.Issuer
 	if issuer.Gives == plugin.KeystoneToken {
-		notes = append(notes, "the API server has to ask Keystone about its token: a webhook such as k8s-keystone-auth "+
-			"(OVHcloud's and Outscale's managed clusters take a client certificate instead: plugins "+
-			strings.Join(c.Issuers.Giving(plugin.ClientCertificate), " and ")+")")
+		certificates := strings.Join(c.Issuers.Giving(plugin.ClientCertificate), " and ")
+		notes = append(notes, "the API server has to ask Keystone about its token: a webhook such as k8s-keystone-auth"+
+			" (OVHcloud's and Outscale's managed clusters take a client certificate instead: plugins "+certificates+")")
 	}
 	if issuer.APIServer != "" {
 		notes = append(notes, strings.ReplaceAll(issuer.APIServer, "PROFILE", c.Profile.Name))
@@ -361,7 +368,8 @@ func allow(c *Caller) (*Edit, error) {
 				return nil, old, err
 			}
 			start, _, _, err := d.Item(allowlist, "command", program)
-			return behind(text[:start], false), plugin.Indented("- command: "+scalarOf(program)+"\n", d.Indent(allowlist), text), err
+			return behind(text[:start], false),
+				plugin.Indented("- command: "+scalarOf(program)+"\n", d.Indent(allowlist), text), err
 		},
 	}}}, nil
 }
@@ -375,7 +383,8 @@ func sameBesideAllowed(before, after []byte) error {
 	}
 	var b, a config
 	if yaml.Unmarshal(before, &b) != nil || yaml.Unmarshal(after, &a) != nil || !reflect.DeepEqual(a.Rest, b.Rest) ||
-		len(a.Allowed) != len(b.Allowed)+1 || len(b.Allowed) > 0 && !reflect.DeepEqual(a.Allowed[:len(b.Allowed)], b.Allowed) {
+		len(a.Allowed) != len(b.Allowed)+1 || len(b.Allowed) > 0 &&
+		!reflect.DeepEqual(a.Allowed[:len(b.Allowed)], b.Allowed) {
 		return errLayout()
 	}
 	return nil

@@ -18,7 +18,8 @@ import (
 type openStack struct{ options Options }
 
 var openStackKind = Kind{
-	Name: "openstack", Serves: "a whole clouds.yaml with one cloud", New: newOpenStack, Flags: []string{"--for", "--as"},
+	Name: "openstack", Serves: "a whole clouds.yaml with one cloud", New: newOpenStack,
+	Flags: []string{"--for", "--as"},
 	Setup: &Setup{
 		Help: "Write a profile's token where openstack looks for it.",
 		New:  func() SetupCommand { return &openStackSetup{} },
@@ -81,9 +82,11 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 		return f.asItIs(w, name, c)
 	}
 	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" {
-		return plugin.Errorf(plugin.Config, "openstackclient exchanges the token of a clouds.yaml for another, and Keystone "+
-			"refuses that of one that stems from %s", delegations[kind]).
-			WithHint("jeton exec %s -- openstack … works, as do --for terraform and --for gophercloud", f.options.Profile)
+		return plugin.Errorf(plugin.Config,
+			"openstackclient exchanges the token of a clouds.yaml for another, and Keystone "+
+				"refuses that of one that stems from %s", delegations[kind]).
+			WithHint("jeton exec %s -- openstack … works, as do --for terraform and --for gophercloud",
+				f.options.Profile)
 	}
 	_, err := w.Write(scoped(name, c))
 	return err
@@ -111,9 +114,11 @@ func (f *openStack) asItIs(w io.Writer, name string, c *plugin.Credential) error
 		return plugin.Errorf(plugin.Config, "gophercloud cannot use a token of Keystone's API v2.0 as it is").
 			WithHint("if the cloud has v3 too, its auth_url ends in /v3")
 	}
-	document := cloud(name, c, authType, [][2]string{{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"token", c.Token.Reveal()}}, nil)
+	document := cloud(name, c, authType,
+		[][2]string{{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"token", c.Token.Reveal()}}, nil)
 	if f.options.Client == terraform {
-		document = append([]byte("# Terraform's provider takes this with OS_ALLOW_REAUTH=false, or allow_reauth = false in its block.\n"), document...)
+		document = append([]byte("# Terraform's provider takes this with OS_ALLOW_REAUTH=false, or allow_reauth = "+
+			"false in its block.\n"), document...)
 	}
 	_, err := w.Write(document)
 	return err
@@ -164,7 +169,8 @@ func needKeystone(o Options, format string, c *plugin.Credential) error {
 		return err
 	}
 	if c.Attrs[plugin.AttrAuthURL] == "" {
-		return plugin.Errorf(plugin.Config, "format %s writes a Keystone token, and this profile gives another kind", format).
+		return plugin.Errorf(plugin.Config, "format %s writes a Keystone token, and this profile gives another kind",
+			format).
 			WithHint("%s", o.Issuers.MakeOf(plugin.KeystoneToken, c.Kind(), o.Profile))
 	}
 	return nil

@@ -17,7 +17,8 @@ import (
 func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "openstack"
 	add := func(level, profile, where, what, fix string) {
-		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
+		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where,
+			What: what, Fix: fix})
 	}
 	findings = append(c.missingFile(check, "OS_CLIENT_CONFIG_FILE"), c.missingFile(check, "OS_CLIENT_SECURE_FILE")...)
 	findings = append(findings, c.openStackVariables()...)
@@ -35,14 +36,17 @@ func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 	ours := c.marked(text)
 	// What lies in the working directory goes before all others.
 	if here := c.cloudsHere(); len(ours) > 0 && here != "" && here != path && c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
-		add(plugin.Doubtful, ours[0].profile, here, "openstack reads this one in this directory, and not "+path, "export "+plugin.ShellWords("OS_CLIENT_CONFIG_FILE="+path))
+		add(plugin.Doubtful, ours[0].profile, here, "openstack reads this one in this directory, and not "+path,
+			"export "+plugin.ShellWords("OS_CLIENT_CONFIG_FILE="+path))
 	}
 	secure, err := c.openStackFile("secure", "OS_CLIENT_SECURE_FILE")
 	if err != nil {
 		return append(findings, unreadable(check, secure, err)), len(ours)
 	}
-	if info, err := os.Stat(secure); err == nil && len(ours) > 0 && info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/' {
-		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there", plugin.ShellWords("chmod", "600", secure))
+	if info, err := os.Stat(secure); err == nil && len(ours) > 0 && info.Mode().
+		Perm()&0o077 != 0 && filepath.Separator == '/' {
+		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there",
+			plugin.ShellWords("chmod", "600", secure))
 	}
 	tokens := c.tokens(secure)
 	for _, cloud := range ours {
@@ -62,7 +66,8 @@ func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 		case tokens[cloud.name] == "":
 			add(plugin.Wrong, cloud.profile, where, "its token is not in "+secure, plugin.ShellWords(redo...))
 		case tokens[cloud.name] != kept:
-			add(plugin.Doubtful, cloud.profile, where, "its token is not the one that jeton has now, which lives longer", plugin.ShellWords(redo...))
+			add(plugin.Doubtful, cloud.profile, where,
+				"its token is not the one that jeton has now, which lives longer", plugin.ShellWords(redo...))
 		}
 	}
 	return findings, len(ours)
@@ -71,19 +76,25 @@ func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 // openStackVariables looks at what openstack takes from the environment.
 func (c *Caller) openStackVariables() (findings []plugin.Finding) {
 	add := func(level, where, what, fix string) {
-		findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Where: where, What: what, Fix: fix})
+		findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Where: where, What: what,
+			Fix: fix})
 	}
 	login := c.set("OS_TOKEN", "OS_USERNAME", "OS_USER_ID", "OS_PASSWORD", "OS_AUTH_TYPE", "OS_AUTH_URL",
 		"OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET")
-	if c.Getenv("OS_CLOUD") != "" && len(login) > 0 && !slices.Equal(login, []string{"OS_PASSWORD"}) { // which the cloud may leave out
-		add(plugin.Doubtful, login[0], "a login in the environment is mixed with the cloud that OS_CLOUD names", unset(login...))
+	// which the cloud may leave out
+	if c.Getenv("OS_CLOUD") != "" && len(login) > 0 && !slices.Equal(login, []string{"OS_PASSWORD"}) {
+		add(plugin.Doubtful, login[0], "a login in the environment is mixed with the cloud that OS_CLOUD names",
+			unset(login...))
 	}
-	if c.Getenv("OS_TOKEN") != "" && (c.Getenv("OS_USERNAME") != "" || c.Getenv("OS_USER_DOMAIN_NAME") != "" || c.Getenv("OS_USER_DOMAIN_ID") != "") {
+	if c.Getenv("OS_TOKEN") != "" && (c.Getenv("OS_USERNAME") != "" || c.Getenv("OS_USER_DOMAIN_NAME") != "" ||
+		c.Getenv("OS_USER_DOMAIN_ID") != "") {
 		add(plugin.Wrong, "OS_TOKEN", "beside a user's name, openstack fails with it",
 			unset(c.set("OS_USERNAME", "OS_PASSWORD", "OS_USER_ID", "OS_USER_DOMAIN_NAME", "OS_USER_DOMAIN_ID")...))
 	}
 	if value := c.Getenv("OS_INSECURE"); value != "" && value != "0" && !strings.EqualFold(value, "false") {
-		add(plugin.Wrong, "OS_INSECURE", "certificates are not to be verified: anybody on the way could take the password, and jeton refuses it", unset("OS_INSECURE"))
+		add(plugin.Wrong, "OS_INSECURE",
+			"certificates are not to be verified: anybody on the way could take the password, and jeton refuses it",
+			unset("OS_INSECURE"))
 	}
 	return findings
 }

@@ -83,9 +83,13 @@ func prepareLogin(ctx context.Context, cmd *Command, c *plugin.Credential, unset
 // Python's without options that say otherwise.
 func takesLogin(c *plugin.Credential, command []string, path string) bool {
 	version, _ := identityAPI(c)
-	return strings.TrimSuffix(filepath.Base(command[0]), ".exe") == "openstack" && version == "3" && c.Attrs[plugin.AttrAuthURL] != "" &&
+	return strings.TrimSuffix(filepath.Base(command[0]), ".exe") == "openstack" && version == "3" &&
+		c.Attrs[plugin.AttrAuthURL] != "" &&
 		c.Attrs[plugin.AttrSystemScope] == "" && // which its notion of a login leaves out
-		!slices.ContainsFunc(command, func(arg string) bool { return strings.HasPrefix(arg, "--os-") && !strings.Contains(arg, "api-version") }) &&
+		!slices.ContainsFunc(command, func(arg string) bool {
+			return strings.HasPrefix(arg, "--os-") &&
+				!strings.Contains(arg, "api-version")
+		}) &&
 		isPython(path)
 }
 
@@ -119,7 +123,8 @@ func isPython(path string) bool {
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html#cache-settings
 // https://keyring.readthedocs.io/en/latest/#configuring
-func loginFiles(c *plugin.Credential, description []byte, dir, pythonPath string) (files map[string][]byte, set []Variable, err error) {
+func loginFiles(c *plugin.Credential, description []byte, dir, pythonPath string) (files map[string][]byte,
+	set []Variable, err error) {
 	state, err := json.Marshal(map[string]any{"auth_token": c.Token.Reveal(), "body": json.RawMessage(description)})
 	if err != nil {
 		return nil, nil, plugin.Errorf(plugin.Unusable, "what Keystone says of its token makes no sense")
@@ -130,7 +135,8 @@ func loginFiles(c *plugin.Credential, description []byte, dir, pythonPath string
 		pythonPath = string(filepath.ListSeparator) + pythonPath
 	}
 	return map[string][]byte{
-			"clouds.yaml": append(document, "cache:\n  auth: true\n"...), "login.json": state, "jeton_keyring.py": []byte(keyring),
+			"clouds.yaml": append(document, "cache:\n  auth: true\n"...), "login.json": state,
+			"jeton_keyring.py": []byte(keyring),
 		}, []Variable{
 			{"OS_CLIENT_CONFIG_FILE", filepath.Join(dir, "clouds.yaml")}, {"OS_CLOUD", "jeton"},
 			{"PYTHON_KEYRING_BACKEND", "jeton_keyring.Keyring"}, {"PYTHONPATH", dir + pythonPath},
@@ -176,7 +182,8 @@ func cloudAsItIs(c *plugin.Credential, endpoints map[string]string, path string)
 	var overrides [][2]string
 	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
 		if service != "" && plugin.Word(service, "-") {
-			overrides = append(overrides, [2]string{strings.ReplaceAll(service, "-", "_") + "_endpoint_override", endpoints[service]})
+			overrides = append(overrides,
+				[2]string{strings.ReplaceAll(service, "-", "_") + "_endpoint_override", endpoints[service]})
 		}
 	}
 	document := cloud("jeton", c, "admin_token", [][2]string{

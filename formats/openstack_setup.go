@@ -42,7 +42,8 @@ func (s *openStackSetup) Fill(c *Caller) error {
 // Plan returns the edits of clouds.yaml and secure.yaml, for which it fetches a token.
 func (*openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
 	if gives := c.Profile.Issuer.Gives; gives == plugin.AccessKey { // which a fetch might make
-		return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s", c.Profile.Issuer.Name, gives)
+		return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s",
+			c.Profile.Issuer.Name, gives)
 	}
 	cred, err := c.Fetch(ctx, openStackTTL)
 	if err != nil {
@@ -135,7 +136,8 @@ func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 				return nil, nil, err
 			}
 			if ok && !strings.HasPrefix(secondLine(old), c.marker()) {
-				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, and not jeton's", plugin.Shorten(c.As)).
+				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, and not jeton's",
+					plugin.Shorten(c.As)).
 					WithHint("take another name: --as NAME")
 			}
 			indent := d.Indent("clouds")
@@ -174,7 +176,8 @@ func (c *Caller) sameBesideCloud(before, after []byte) error {
 	}
 	delete(b.Clouds, c.As)
 	delete(a.Clouds, c.As)
-	if len(b.Clouds)+len(a.Clouds) > 0 && !reflect.DeepEqual(b.Clouds, a.Clouds) || len(b.Rest)+len(a.Rest) > 0 && !reflect.DeepEqual(b.Rest, a.Rest) {
+	if len(b.Clouds)+len(a.Clouds) > 0 && !reflect.DeepEqual(b.Clouds, a.Clouds) || len(b.Rest)+len(a.Rest) > 0 &&
+		!reflect.DeepEqual(b.Rest, a.Rest) {
 		return errLayout()
 	}
 	return nil
@@ -184,7 +187,8 @@ func (c *Caller) sameBesideCloud(before, after []byte) error {
 // token lives.
 func (c *Caller) openStackNotes(clouds string, cred *plugin.Credential) (notes []string) {
 	if !cred.Expires.IsZero() {
-		notes = append(notes, "the token is valid until "+rfc3339(cred.Expires)+": run this again then, or use jeton exec "+c.Profile.Name+" -- openstack …")
+		notes = append(notes, "the token is valid until "+rfc3339(cred.Expires)+": run this again then, or use "+
+			"jeton exec "+c.Profile.Name+" -- openstack …")
 	}
 	if c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
 		if here := c.cloudsHere(); here != "" && here != clouds {
@@ -196,7 +200,8 @@ func (c *Caller) openStackNotes(clouds string, cred *plugin.Credential) (notes [
 			}
 		}
 	}
-	for _, variable := range []string{"OS_CLOUD", "OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_TOKEN", "OS_AUTH_TYPE", "OS_PROJECT_ID", "OS_PROJECT_NAME"} {
+	for _, variable := range []string{"OS_CLOUD", "OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_TOKEN",
+		"OS_AUTH_TYPE", "OS_PROJECT_ID", "OS_PROJECT_NAME"} {
 		if value := c.Getenv(variable); value != "" && value != c.As {
 			notes = append(notes, variable+" is set, and would be mixed with the cloud: unset it")
 		}

@@ -53,7 +53,8 @@ func undo(path string, text []byte, changes []Change) ([]byte, error) {
 		case !ok && c.New, ok && !c.New && bytes.Equal(text[start:end], c.Was):
 			// It was never written, or taken out by hand.
 		default:
-			return nil, plugin.Errorf(plugin.Config, "%s: %s is no longer as jeton has written it, and is left alone", path, c.Region).
+			return nil, plugin.Errorf(plugin.Config, "%s: %s is no longer as jeton has written it, and is left alone",
+				path, c.Region).
 				WithHint("take out by hand what you do not want")
 		}
 	}
@@ -73,7 +74,8 @@ func find(name string) Finder {
 		}
 	}
 	return func([]byte) (int, int, bool, error) {
-		return 0, 0, false, plugin.Errorf(plugin.Config, "%s is of a setup that this jeton does not know", plugin.Shorten(name))
+		return 0, 0, false, plugin.Errorf(plugin.Config, "%s is of a setup that this jeton does not know",
+			plugin.Shorten(name))
 	}
 }
 
@@ -124,7 +126,8 @@ func (s *Setups) record(format string, c *Caller) string {
 
 // Apply carries out the edits, and returns what it has done, a line for each file. With
 // dry it changes nothing, and returns what it would change.
-func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*Edit, dry bool) (report []byte, err error) {
+func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*Edit, dry bool) (report []byte,
+	err error) {
 	record := s.record(format, c)
 	former, err := s.read(ctx, record)
 	if err != nil {
@@ -179,7 +182,8 @@ func plan(c *Caller, e *Edit) (file setUpFile, before, after []byte, err error) 
 	}
 	info, missing := os.Stat(e.Path)
 	if missing == nil && e.Private && info.Mode().Perm()&0o077 != 0 {
-		return file, nil, nil, plugin.Errorf(plugin.Config, "%s: others can read it (mode %04o), and a token is to go there",
+		return file, nil, nil, plugin.Errorf(plugin.Config,
+			"%s: others can read it (mode %04o), and a token is to go there",
 			e.Path, info.Mode().Perm()).WithHint("chmod 600 %s", e.Path)
 	}
 	file = setUpFile{Path: e.Path, Existed: missing == nil, Private: e.Private, Changes: changes}
@@ -211,7 +215,8 @@ func (s *Setups) read(ctx context.Context, record string) (*setUp, error) {
 		err = json.Unmarshal(b, was)
 	}
 	if err != nil {
-		return nil, plugin.Errorf(plugin.Config, "%s/%s, by which a setup can be undone, cannot be read: %v", s.Records.Path(), record, err)
+		return nil, plugin.Errorf(plugin.Config, "%s/%s, by which a setup can be undone, cannot be read: %v",
+			s.Records.Path(), record, err)
 	}
 	return was, nil
 }
@@ -311,7 +316,8 @@ func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool)
 		return nil, err
 	}
 	if was == nil {
-		return nil, plugin.Errorf(plugin.Config, "jeton has not set up %s for %s under this name", format, plugin.Shorten(c.Name)).
+		return nil, plugin.Errorf(plugin.Config, "jeton has not set up %s for %s under this name", format,
+			plugin.Shorten(c.Name)).
 			WithHint("say it as you did then: --as, --context and --user, and the same files")
 	}
 	heirs, err := s.handOver(ctx, record, was)

@@ -110,7 +110,8 @@ func YAMLError(err error) error {
 	fmt.Sscanf(text, "line %d:", &e.Line) // the library has no other way to say it
 	switch {
 	case strings.Contains(text, "cannot start any token"):
-		return e.WithHint("YAML takes no tabs before a name; and a value that begins with @, %% or a backtick needs quotes")
+		return e.WithHint("YAML takes no tabs before a name; and a value that begins with @, %% or a backtick " +
+			"needs quotes")
 	case strings.Contains(text, "anchor"), strings.Contains(text, "mapping values"):
 		return e.WithHint("put a value in quotes if it begins with * or &, or has \": \" in it")
 	}
@@ -146,7 +147,8 @@ func (f *File) Profile(name string) (*Profile, error) { return f.profile(name, n
 
 func (f *File) profile(name string, above []string) (*Profile, error) {
 	if slices.Contains(above, name) {
-		return nil, inFile(f.Path, Errorf(Config, "%s: from goes in a circle: %s → %s", f.Path, strings.Join(above, " → "), name))
+		return nil, inFile(f.Path, Errorf(Config, "%s: from goes in a circle: %s → %s", f.Path,
+			strings.Join(above, " → "), name))
 	}
 	var p *Profile
 	var err error
@@ -241,7 +243,8 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	}
 	if plugin == nil {
 		return nil, at(node, "no plugin is named").
-			WithHint("add a line such as \"plugin: %s\"; there are: %s", f.issuers[0].Name, strings.Join(f.issuers.Names(), ", "))
+			WithHint("add a line such as \"plugin: %s\"; there are: %s", f.issuers[0].Name,
+				strings.Join(f.issuers.Names(), ", "))
 	}
 	for i := range f.issuers {
 		if f.issuers[i].Name == plugin.Value {
@@ -262,7 +265,8 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	}
 	if literal && f.exposed != nil {
 		e := AsError(f.exposed)
-		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH}, {command: [ARGV…]} or {keyring: NAME}", e.Hint)
+		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH}, {command: [ARGV…]} or "+
+			"{keyring: NAME}", e.Hint)
 	}
 	return p, nil
 }

@@ -30,7 +30,8 @@ var testIssuers = []Issuer{{
 }}
 
 func parse(t testing.TB, text string) *File {
-	f := &File{Path: "/config.yaml", issuers: testIssuers, getenv: func(string) string { return "" }, nodes: map[string]*yaml.Node{}}
+	f := &File{Path: "/config.yaml", issuers: testIssuers, getenv: func(string) string { return "" },
+		nodes: map[string]*yaml.Node{}}
 	if err := f.parse([]byte(text)); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,8 @@ func TestInputs(t *testing.T) {
 		"{plugin: test, auth: {text: a, secret: b}, span: 1h}",
 		"{plugin: 'test', words: \"a\", secret: b, span: 1h0m}",
 		"\n    # a comment\n    plugin: test\n    text: a\n    secret: b\n    span: 1h\n",
-		"{plugin: test, text: a, secret: b, span: 1h, loose: x, renew_after: 2h, max_ttl: 3h, format: json, timeout: 3s}",
+		"{plugin: test, text: a, secret: b, span: 1h, loose: x, renew_after: 2h, max_ttl: 3h, format: json, " +
+			"timeout: 3s}",
 	}
 	for _, text := range same[1:] {
 		if got, want := inputs(text), inputs(same[0]); got != want {
@@ -94,7 +96,8 @@ func TestInputs(t *testing.T) {
 // Numbers and words that YAML would read as something else are taken as they
 // stand.
 func TestTextIsTakenAsWritten(t *testing.T) {
-	for _, text := range []string{"0123", "12e4", "0x1f", "1_000", "yes", "no", "1.0", "2026-11-22", "12345678901234567890123", "true"} {
+	for _, text := range []string{"0123", "12e4", "0x1f", "1_000", "yes", "no", "1.0", "2026-11-22",
+		"12345678901234567890123", "true"} {
 		p, err := parse(t, "profiles:\n  p: {plugin: test, text: "+text+"}").Profile("p")
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
@@ -151,7 +154,8 @@ func FuzzConfig(f *testing.F) {
 	f.Add("? {a: b}\n: c")
 	f.Add("profiles: {a: {plugin: test, span: 1h, file: /x, secret: {command: [a, b]}}}")
 	f.Fuzz(func(t *testing.T, text string) {
-		file := &File{Path: "/config.yaml", issuers: testIssuers, getenv: func(string) string { return "" }, nodes: map[string]*yaml.Node{}}
+		file := &File{Path: "/config.yaml", issuers: testIssuers, getenv: func(string) string { return "" },
+			nodes: map[string]*yaml.Node{}}
 		if err := file.parse([]byte(text)); err != nil {
 			checkFuzzed(t, err)
 			return
@@ -190,7 +194,8 @@ func checkFuzzed(t *testing.T, err error) {
 func TestNearest(t *testing.T) {
 	names := []string{"username", "password", "project_id"}
 	for in, want := range map[string]string{
-		"usernam": "username", "user_name": "username", "pasword": "password", "projectid": "project_id", "xyz": "", "": "",
+		"usernam": "username", "user_name": "username", "pasword": "password", "projectid": "project_id", "xyz": "",
+		"": "",
 	} {
 		if got := Nearest(in, names); got != want {
 			t.Errorf("Nearest(%q) = %q, not %q", in, got, want)

@@ -166,7 +166,8 @@ func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
 			return config, nil
 		}
 		if !replace {
-			return nil, Errorf(Config, "profile %s is already there (line %d), and it is another one", d.Name, name.Line).
+			return nil, Errorf(Config, "profile %s is already there (line %d), and it is another one", d.Name,
+				name.Line).
 				WithHint("take another name, or replace it: --force")
 		}
 	case key == nil || l.Last(key):
@@ -233,7 +234,8 @@ func verify(l *Lines, result []byte, name string, wanted *yaml.Node) error {
 	after, err := profileLines(result)
 	if err == nil {
 		_, profiles := Get(after.Root, "profiles")
-		if _, p := Get(profiles, name); p != nil && sameNode(p, wanted) && sameNode(l.without(name), after.without(name)) {
+		if _, p := Get(profiles, name); p != nil && sameNode(p, wanted) &&
+			sameNode(l.without(name), after.without(name)) {
 			return nil
 		}
 	}

@@ -15,7 +15,8 @@ func draft(r *rand.Rand) Draft {
 	for _, name := range []string{"auth_url", "username", "project_id"}[:1+r.IntN(3)] {
 		d.Options = append(d.Options, DraftOption{Name: name, Text: values[r.IntN(len(values))]})
 	}
-	refs := []SecretRef{{env: "X"}, {file: "/a b/c"}, {keyring: "k"}, {command: []string{"pass", "show", values[r.IntN(len(values))]}}}
+	refs := []SecretRef{{env: "X"}, {file: "/a b/c"}, {keyring: "k"},
+		{command: []string{"pass", "show", values[r.IntN(len(values))]}}}
 	d.Options = append(d.Options, DraftOption{Name: "password", Secret: &DraftSecret{Ref: refs[r.IntN(len(refs))]}},
 		DraftOption{Name: "auth_methods", List: []string{values[r.IntN(len(values))], "b"}})
 	return d

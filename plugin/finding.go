@@ -61,7 +61,8 @@ func Substitute(path string, line, column int, old, new string) string {
 		return EditAt(place)
 	}
 	before += rest[:strings.Index(rest, old)]
-	if strings.ContainsFunc(before, func(r rune) bool { return r > unicode.MaxASCII }) { // which sed counts as the locale says
+	// which sed counts as the locale says
+	if strings.ContainsFunc(before, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return EditAt(place)
 	}
 	by := strings.NewReplacer(`\`, `\\`, "/", `\/`, "&", `\&`).Replace(new)

@@ -120,7 +120,8 @@ func (t *transport) try(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if len(b) > maxBody {
-		return nil, Errorf(Unusable, "%s answered with more than %d KiB", r.URL.Host, maxBody>>10).RememberFor(throttled)
+		return nil, Errorf(Unusable, "%s answered with more than %d KiB", r.URL.Host, maxBody>>10).
+			RememberFor(throttled)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(b))
 	return resp, nil
@@ -135,8 +136,10 @@ func passing(resp *http.Response, err error) bool {
 		var timeout interface{ Timeout() bool }
 		var own *Error
 		switch {
-		case errors.As(err, &own), errors.As(err, &dns), errors.As(err, &certificate), errors.As(err, &record), alert(err) != "",
-			errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.Canceled), errors.Is(err, syscall.ECONNREFUSED):
+		case errors.As(err, &own), errors.As(err, &dns), errors.As(err, &certificate), errors.As(err, &record),
+			alert(err) != "",
+			errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.Canceled),
+			errors.Is(err, syscall.ECONNREFUSED):
 			return false
 		}
 		return true
@@ -228,7 +231,8 @@ func setCertificate(c *Common, base *http.Transport) error {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile, c.KeyFile)
+		return Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile,
+			c.KeyFile)
 	}
 	base.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	return nil
@@ -242,7 +246,8 @@ func ParseURL(text string, plainHTTP bool) (*url.URL, error) {
 	case err != nil:
 		return nil, Errorf(Config, "is not a URL").WithHint("a URL looks like https://keystone.example/v3")
 	case u.User != nil:
-		return nil, Errorf(Config, "a URL with a user or password in it is not taken").WithHint("use the options for them")
+		return nil, Errorf(Config, "a URL with a user or password in it is not taken").
+			WithHint("use the options for them")
 	case u.Fragment != "" || u.RawQuery != "":
 		return nil, Errorf(Config, "a URL with ? or # in it is not taken")
 	}
@@ -306,7 +311,8 @@ func ConnectionError(err error, host string) error {
 		return e.WithHint("name yours: cert_file and key_file")
 	}
 	if errors.As(err, &unknown) {
-		return e.WithHint("if the cloud has a certificate authority of its own, name its file: ca_file: /path/to/ca.pem")
+		return e.WithHint("if the cloud has a certificate authority of its own, name its file: " +
+			"ca_file: /path/to/ca.pem")
 	}
 	return e
 }
@@ -343,7 +349,8 @@ func connectionTrouble(err error) string {
 	switch {
 	case proxyFailed(err):
 		return "the proxy cannot be reached"
-	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"): // net/http has no type for it
+	// net/http has no type for it
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "does not speak TLS on this port"
 	case alert(err) == protocolVersion:
 		return "speaks no version of TLS that is safe (1.2 or newer)"
@@ -377,13 +384,15 @@ func connectionTrouble(err error) string {
 // throttled, or the server's own trouble. It is nil for all others.
 func StatusError(host string, status int, header http.Header, now time.Time) error {
 	switch {
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && header.Get("Retry-After") != "":
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable &&
+		header.Get("Retry-After") != "":
 		wait := retryAfter(header.Get("Retry-After"), now)
 		return Errorf(Later, "%s asks to wait %s (HTTP %d)", host, wait, status).RememberFor(wait)
 	case status >= 500 && status != http.StatusNotImplemented: // which a server of something else says
 		return Errorf(Network, "%s has failed (HTTP %d)", host, status).RememberFor(unreachable)
 	case status >= 300 && status < 400 && status != http.StatusMultipleChoices:
-		return Errorf(Unusable, "%s redirects elsewhere (HTTP %d), and jeton sends credentials nowhere else", host, status).
+		return Errorf(Unusable, "%s redirects elsewhere (HTTP %d), and jeton sends credentials nowhere else", host,
+			status).
 			WithHint("check the URL, or that no login page or proxy is in the way").RememberFor(throttled)
 	}
 	return nil

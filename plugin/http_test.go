@@ -51,8 +51,10 @@ func TestParseURL(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "host", "host/v3", "//host/v3", "ftp://host", "file:///etc/passwd", "https:///v3", "https://", "https://u:p@host/",
-		"https://host/#x", "https://host/?x", "http://host/v3", "http://127.0.0.1.example/v3", "http://localhost.example/", "https://host/%zz", "https://ho st/",
+		"", "host", "host/v3", "//host/v3", "ftp://host", "file:///etc/passwd", "https:///v3", "https://",
+		"https://u:p@host/",
+		"https://host/#x", "https://host/?x", "http://host/v3", "http://127.0.0.1.example/v3",
+		"http://localhost.example/", "https://host/%zz", "https://ho st/",
 		"https://host\n/", "unix:///run/x", "https://host:99999/", "https://host:0/",
 	} {
 		if u, err := ParseURL(text, false); err == nil {

@@ -35,7 +35,8 @@ type ImportEnv struct {
 // FileFirst splits arguments of which the first may be a file: it has a directory, or
 // ends in one of the suffixes. The others are names.
 func FileFirst(args []string, suffixes ...string) (path string, names []string) {
-	if len(args) > 0 && (strings.ContainsRune(args[0], filepath.Separator) || slices.Contains(suffixes, filepath.Ext(args[0]))) {
+	if len(args) > 0 && (strings.ContainsRune(args[0], filepath.Separator) ||
+		slices.Contains(suffixes, filepath.Ext(args[0]))) {
 		return args[0], args[1:]
 	}
 	return "", args
@@ -43,7 +44,8 @@ func FileFirst(args []string, suffixes ...string) (path string, names []string) 
 
 // DraftsOf returns the drafts of those called names in the file at path, or of all. If
 // there is one only, it can be called as.
-func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, error)) (drafts []Draft, failures error) {
+func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, error)) (drafts []Draft,
+	failures error) {
 	if len(names) == 0 {
 		names = all
 	}
@@ -51,7 +53,8 @@ func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, e
 		return nil, Errorf(Config, "%s: there is nothing in it to take over", path)
 	}
 	if as != "" && len(names) > 1 {
-		return nil, Errorf(Usage, "--as names one profile, and there are %d: %s", len(names), Shorten(strings.Join(names, ", "))).
+		return nil, Errorf(Usage, "--as names one profile, and there are %d: %s", len(names),
+			Shorten(strings.Join(names, ", "))).
 			WithHint("say which")
 	}
 	for _, name := range names {

@@ -97,11 +97,13 @@ func (k *Keeper) Place(d *Draft, option string, s *DraftSecret) (SecretRef, erro
 		return CommandSecret(s.Command), nil
 	case k.given:
 	case s.Command != nil:
-		return SecretRef{}, Errorf(Config, "%s is what a program prints (%s), and jeton has not run it", option, Shorten(strings.Join(s.Command, " "))).
+		return SecretRef{}, Errorf(Config, "%s is what a program prints (%s), and jeton has not run it", option,
+			Shorten(strings.Join(s.Command, " "))).
 			WithHint("--secret command leaves it to that program; --secret file and --secret keyring ask for it now")
 	case s.Asked:
 		e := Errorf(Config, "%s is not written there: it is asked for each time", option).
-			WithHint("say where to keep it: --secret keyring or file (asked for now), --secret env (%s), --secret 'command:pass show …'", s.Variable)
+			WithHint("say where to keep it: --secret keyring or file (asked for now), --secret env (%s), --secret "+
+				"'command:pass show …'", s.Variable)
 		if len(d.Notes) > 0 { // one of which may be why
 			e.Text += " (" + Shorten(strings.Join(d.Notes, "; ")) + ")"
 		}

@@ -120,7 +120,8 @@ func (k Keyring) present() error {
 		}
 	}
 	return Errorf(Config, "keyring: there is none here: no session bus (DBUS_SESSION_BUS_ADDRESS is not set)").
-		WithHint("a session without a desktop has no keyring: keep the secret in {file: PATH}, or use {command: [ARGV…]}")
+		WithHint("a session without a desktop has no keyring: keep the secret in {file: PATH}, or use " +
+			"{command: [ARGV…]}")
 }
 
 // keyringError is err, which the keyring returned, in jeton's words.
@@ -131,15 +132,18 @@ func keyringError(err error) error {
 		return nil
 	case errors.As(err, &own):
 		return err
-	case errors.Is(err, errHung), strings.Contains(err.Error(), "prompt"), strings.Contains(strings.ToLower(err.Error()), "lock"):
+	case errors.Is(err, errHung), strings.Contains(err.Error(), "prompt"),
+		strings.Contains(strings.ToLower(err.Error()), "lock"):
 		e := Errorf(Config, "keyring: it is locked")
 		if errors.Is(err, errHung) {
 			e = Errorf(Config, "keyring: it has not answered in %s", keyringLimit)
 		}
-		return e.WithHint("it may wait for its password at the screen: unlock it, and try again").RememberFor(10 * time.Second)
+		return e.WithHint("it may wait for its password at the screen: unlock it, and try again").
+			RememberFor(10 * time.Second)
 	case strings.Contains(err.Error(), "org.freedesktop.secrets"):
 		return Errorf(Config, "keyring: no keyring runs on this session bus").
-			WithHint("start one, such as gnome-keyring or KWallet, or keep the secret in {file: PATH}").RememberFor(10 * time.Second)
+			WithHint("start one, such as gnome-keyring or KWallet, or keep the secret in {file: PATH}").
+			RememberFor(10 * time.Second)
 	}
 	return Errorf(Config, "keyring: it cannot be used: %s", Shorten(err.Error())).RememberFor(10 * time.Second)
 }

@@ -19,7 +19,8 @@ const kubeLife = 12 * time.Hour
 func Kubeconfig(text []byte) (*Credential, error) {
 	c, err := clientCertificate(text)
 	if err != nil {
-		return nil, Errorf(Unusable, "the cluster's kubeconfig has no client certificate that can be used").RememberFor(10 * time.Second)
+		return nil, Errorf(Unusable, "the cluster's kubeconfig has no client certificate that can be used").
+			RememberFor(10 * time.Second)
 	}
 	c.Issued = time.Now()
 	c.Renew = c.Issued.Add(kubeLife)
@@ -70,7 +71,8 @@ func clientCertificate(text []byte) (*Credential, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Credential{ClientCertificate: string(cert), ClientKey: NewSecret(string(key)), Expires: leaf.NotAfter}, nil
+		return &Credential{ClientCertificate: string(cert), ClientKey: NewSecret(string(key)), Expires: leaf.NotAfter},
+			nil
 	}
 	return nil, errors.New("no certificate")
 }

@@ -143,7 +143,8 @@ func (a *tokenAnswer) response(host string, issued time.Time) (*TokenResponse, e
 	t.IssuedType, _ = a.IssuedType.(string)
 	var err error
 	if t.ExpiresIn, err = expiresIn(a.ExpiresIn); err != nil {
-		return nil, Errorf(Unusable, "%s gives its token a life that makes no sense (expires_in)", host).RememberFor(throttled)
+		return nil, Errorf(Unusable, "%s gives its token a life that makes no sense (expires_in)", host).
+			RememberFor(throttled)
 	}
 	return t, nil
 }
@@ -185,21 +186,26 @@ var oauthErrors = map[string]struct {
 	code       Code
 	text, hint string
 }{
-	"invalid_client":            {Denied, "does not know the client, or its secret is wrong", "check client_id and client_secret, and that the client belongs to this server and region"},
-	"invalid_grant":             {Denied, "refused what the client logs in with", "it has expired, was revoked, or is wrong: get a new one"},
-	"unauthorized_client":       {Denied, "does not allow this client to log in so", "ask for the grant at the server, or choose another flow"},
-	"access_denied":             {Denied, "denied access", "the server's policy refuses this client"},
-	"login_required":            {Denied, "wants a login", ""},
-	"interaction_required":      {Denied, "wants a login", ""},
-	"consent_required":          {Denied, "wants the user's consent", ""},
-	"invalid_token":             {Denied, "refused the token", "it has expired or was revoked: get a new one"},
-	"invalid_scope":             {Config, "does not know the scope, or does not give it to this client", "check scope (openid_scope)"},
+	"invalid_client": {Denied, "does not know the client, or its secret is wrong",
+		"check client_id and client_secret, and that the client belongs to this server and region"},
+	"invalid_grant": {Denied, "refused what the client logs in with",
+		"it has expired, was revoked, or is wrong: get a new one"},
+	"unauthorized_client": {Denied, "does not allow this client to log in so",
+		"ask for the grant at the server, or choose another flow"},
+	"access_denied":        {Denied, "denied access", "the server's policy refuses this client"},
+	"login_required":       {Denied, "wants a login", ""},
+	"interaction_required": {Denied, "wants a login", ""},
+	"consent_required":     {Denied, "wants the user's consent", ""},
+	"invalid_token":        {Denied, "refused the token", "it has expired or was revoked: get a new one"},
+	"invalid_scope": {Config, "does not know the scope, or does not give it to this client",
+		"check scope (openid_scope)"},
 	"invalid_target":            {Config, "does not know the audience", "check audience"},
 	"unsupported_grant_type":    {Config, "does not support this way to log in", "choose another flow (auth_type)"},
 	"unsupported_response_type": {Config, "does not support this way to log in", "choose another flow (auth_type)"},
-	"invalid_request":           {Config, "cannot use the request", "check scope, audience and auth_method; --verbose shows what the server says"},
-	"server_error":              {Network, "has failed", ""},
-	"temporarily_unavailable":   {Later, "is not available for now", ""},
+	"invalid_request": {Config, "cannot use the request",
+		"check scope, audience and auth_method; --verbose shows what the server says"},
+	"server_error":            {Network, "has failed", ""},
+	"temporarily_unavailable": {Later, "is not available for now", ""},
 }
 
 func oauthError(host, code string) *Error {
@@ -224,7 +230,8 @@ func statusOf(u *url.URL, status int) error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Errorf(Denied, "%s refused the login (HTTP %d)", u.Host, status).
 			WithHint("check client_id and client_secret").RememberFor(deniedFor)
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented, http.StatusMultipleChoices:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented,
+		http.StatusMultipleChoices:
 		e := Errorf(Config, "there is no token endpoint at %s (HTTP %d)", withoutQuery(u), status).
 			WithHint("check the address").RememberFor(10 * time.Second)
 		return Because(e, errNoEndpoint)
@@ -377,7 +384,8 @@ func fetchDiscovery(ctx context.Context, env *Env, address string) ([]byte, erro
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, Errorf(Config, "there is no discovery document at %s (HTTP %d)", withoutQuery(req.URL), resp.StatusCode).
+		return nil, Errorf(Config, "there is no discovery document at %s (HTTP %d)", withoutQuery(req.URL),
+			resp.StatusCode).
 			WithHint("a browser shows {\"issuer\": …} at the right address").RememberFor(10 * time.Second)
 	}
 	return body, nil
@@ -394,12 +402,14 @@ func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discover
 			WithHint("check the address: %s", address).RememberFor(throttled)
 	}
 	if issuer != "" && d.Issuer != issuer {
-		return nil, Errorf(Unusable, "the discovery document of %s is another issuer's: %s", issuer, strconv.Quote(Shorten(d.Issuer))).
+		return nil, Errorf(Unusable, "the discovery document of %s is another issuer's: %s", issuer,
+			strconv.Quote(Shorten(d.Issuer))).
 			WithHint("if that is the one you mean, write it as issuer, letter by letter").RememberFor(throttled)
 	}
 	u, err := url.Parse(d.TokenEndpoint)
 	if err == nil && strings.HasPrefix(address, "https:") && u.Scheme != "https" {
-		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint without TLS", host).RememberFor(throttled)
+		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint without TLS", host).
+			RememberFor(throttled)
 	}
 	if err == nil && (u.User != nil || u.Fragment != "") {
 		err = Errorf(Unusable, "")
@@ -408,7 +418,8 @@ func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discover
 		err = checkTransport(u, plainHTTP)
 	}
 	if err != nil {
-		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint that cannot be used", host).RememberFor(throttled)
+		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint that cannot be used", host).
+			RememberFor(throttled)
 	}
 	return &d, nil
 }

@@ -16,9 +16,11 @@ type answering func(*http.Request) (*http.Response, error)
 func (a answering) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
 func answer(status int, kind, body string) *Env {
-	return &Env{Profile: "p", Log: func(string, ...any) {}, HTTP: &http.Client{Transport: answering(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
-	})}}
+	return &Env{Profile: "p", Log: func(string, ...any) {},
+		HTTP: &http.Client{Transport: answering(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}},
+				Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		})}}
 }
 
 // However a server writes expires_in, it is that time or an error.
@@ -47,11 +49,15 @@ func TestTokenExpiry(t *testing.T) {
 		token Secret
 		want  time.Time
 	}{
-		"ID token":            {TokenResponse{IDToken: id, AccessToken: access, Issued: now, ExpiresIn: 30 * time.Minute}, id, now.Add(time.Minute)},
-		"access token":        {TokenResponse{IDToken: id, AccessToken: access, Issued: now, ExpiresIn: 30 * time.Minute}, access, now.Add(30 * time.Minute)},
+		"ID token": {TokenResponse{IDToken: id, AccessToken: access, Issued: now,
+			ExpiresIn: 30 * time.Minute}, id, now.Add(time.Minute)},
+		"access token": {TokenResponse{IDToken: id, AccessToken: access, Issued: now,
+			ExpiresIn: 30 * time.Minute}, access, now.Add(30 * time.Minute)},
 		"nothing but the JWT": {TokenResponse{AccessToken: access, Issued: now}, access, now.Add(time.Hour)},
-		"nothing at all":      {TokenResponse{AccessToken: NewSecret("opaque"), Issued: now}, NewSecret("opaque"), now.Add(5 * time.Minute)},
-		"an opaque ID token":  {TokenResponse{IDToken: NewSecret("x"), Issued: now, ExpiresIn: time.Minute}, NewSecret("x"), now.Add(time.Minute)},
+		"nothing at all": {TokenResponse{AccessToken: NewSecret("opaque"), Issued: now}, NewSecret("opaque"),
+			now.Add(5 * time.Minute)},
+		"an opaque ID token": {TokenResponse{IDToken: NewSecret("x"), Issued: now, ExpiresIn: time.Minute},
+			NewSecret("x"), now.Add(time.Minute)},
 	} {
 		if got := test.r.Expiry(test.token); !got.Equal(test.want) {
 			t.Errorf("%s: %s, not %s", name, got, test.want)

@@ -209,14 +209,16 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 	}
 	// The word is not repeated: it may be the secret.
 	return at(key, "unknown kind of secret").
-		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]}, {keyring: NAME} or the secret itself, in quotes if it has YAML's characters in it")
+		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]}, {keyring: NAME} or the secret itself, in " +
+			"quotes if it has YAML's characters in it")
 }
 
 // decodeProfile sets p's options from the mapping n, whose keys are all
 // options but those in skip. It takes `auth:` blocks as clouds.yaml has them.
 func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err error) {
 	targets := optionFields(p)
-	names := slices.Concat(slices.Collect(maps.Keys(targets)), slices.Collect(maps.Keys(p.Issuer.Aliases)), skip, []string{"auth"})
+	names := slices.Concat(slices.Collect(maps.Keys(targets)), slices.Collect(maps.Keys(p.Issuer.Aliases)), skip,
+		[]string{"auth"})
 	set := map[string]*yaml.Node{}
 	p.places = map[string]*yaml.Node{}
 	var walk func(n *yaml.Node, top bool) error

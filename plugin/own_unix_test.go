@@ -41,7 +41,8 @@ func TestReadOwnFile(t *testing.T) {
 		os.Chmod(path, test.mode)
 		for _, p := range []string{path, link} {
 			b, err := readOwnFile(p, 10, test.rule)
-			if test.err == "" && (err != nil || string(b) != "x") || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+			if test.err == "" && (err != nil || string(b) != "x") || test.err != "" &&
+				(err == nil || !strings.Contains(err.Error(), test.err)) {
 				t.Errorf("%s of mode %04o: %q, %v", filepath.Base(p), test.mode, b, err)
 			}
 		}
@@ -55,7 +56,8 @@ func TestReadOwnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []string{fifo, dir, "/dev/null"} {
-		if _, err := readOwnFile(p, 10, readable); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+		if _, err := readOwnFile(p, 10, readable); err == nil ||
+			!strings.Contains(err.Error(), "is not a regular file") {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
@@ -64,7 +66,8 @@ func TestReadOwnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	os.Chmod(open, 0o777)
-	if _, err := readOwnFile(filepath.Join(open, "file"), 10, readable); err == nil || !strings.Contains(err.Error(), "anybody can replace files in") {
+	if _, err := readOwnFile(filepath.Join(open, "file"), 10, readable); err == nil ||
+		!strings.Contains(err.Error(), "anybody can replace files in") {
 		t.Error(err)
 	}
 	if os.Geteuid() != 0 {
@@ -75,7 +78,8 @@ func TestReadOwnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []string{path, link} {
-		if _, err := readOwnFile(p, 10, readable); err == nil || !strings.Contains(err.Error(), "belongs to another user (uid 12345)") {
+		if _, err := readOwnFile(p, 10, readable); err == nil ||
+			!strings.Contains(err.Error(), "belongs to another user (uid 12345)") {
 			t.Errorf("%s: %v", p, err)
 		}
 	}

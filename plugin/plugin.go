@@ -115,7 +115,8 @@ func (c *Credential) Check(now time.Time) error {
 		}
 	}
 	if !c.Expires.IsZero() && !c.Expires.After(now) {
-		return Errorf(Unusable, "the issuer's credential expired at %s, which is past", c.Expires.UTC().Format(time.RFC3339)).
+		return Errorf(Unusable, "the issuer's credential expired at %s, which is past",
+			c.Expires.UTC().Format(time.RFC3339)).
 			WithHint("compare this machine's clock (%s) with the issuer's", now.UTC().Format(time.RFC3339))
 	}
 	return nil
@@ -210,7 +211,8 @@ type Env struct {
 	// discovery document: the one kept under that name for the transport of
 	// this profile, or what fetch returns. It is no secret.
 	// With anew, what is kept has turned out to be out of date.
-	Keep func(ctx context.Context, name string, life time.Duration, anew bool, fetch func(context.Context) ([]byte, error)) ([]byte, error)
+	Keep func(ctx context.Context, name string, life time.Duration, anew bool,
+		fetch func(context.Context) ([]byte, error)) ([]byte, error)
 
 	// Refresh says that the user wants a new credential, whatever there is.
 	Refresh bool

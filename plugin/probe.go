@@ -24,7 +24,8 @@ type Probe struct {
 // asks.
 func (p *Profile) Addresses() (urls []string) {
 	for _, f := range fields(p.Options) {
-		if s, ok := f.value.Interface().(string); ok && (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")) {
+		s, ok := f.value.Interface().(string)
+		if ok && (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")) {
 			urls = append(urls, s)
 		}
 	}

@@ -22,7 +22,8 @@ func TestSecretIsNotPrinted(t *testing.T) {
 		Map        map[string]Secret
 	}
 	w := wrapped{secret, secret, &secret, []Secret{secret}, map[string]Secret{"a": secret}}
-	credential := &Credential{Token: secret, AccessKey: "id", SecretKey: secret, SessionToken: secret, Expires: time.Now()}
+	credential := &Credential{Token: secret, AccessKey: "id", SecretKey: secret, SessionToken: secret,
+		Expires: time.Now()}
 	ref := SecretRef{literal: secret}
 	var log bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%T"} {
@@ -74,7 +75,8 @@ func TestCleanSecret(t *testing.T) {
 func TestCheck(t *testing.T) {
 	now := time.Now()
 	good := func() *Credential {
-		return &Credential{Token: NewSecret("gAAAA"), Issued: now, Expires: now.Add(time.Hour), Attrs: map[string]string{"user_name": "Zoë"}}
+		return &Credential{Token: NewSecret("gAAAA"), Issued: now, Expires: now.Add(time.Hour),
+			Attrs: map[string]string{"user_name": "Zoë"}}
 	}
 	if err := good().Check(now); err != nil {
 		t.Error(err)

@@ -46,7 +46,8 @@ func (s Signature) Sign(r *http.Request, body []byte, accessKey string, secretKe
 	if path == "" {
 		path = "/"
 	}
-	request := strings.Join([]string{r.Method, path, canonicalQuery(r.URL.Query()), headers.String(), strings.Join(signed, ";"), hexSum(body)}, "\n")
+	request := strings.Join([]string{r.Method, path, canonicalQuery(r.URL.Query()), headers.String(),
+		strings.Join(signed, ";"), hexSum(body)}, "\n")
 	last := strings.ToLower(s.Prefix) + "_request"
 	scope := strings.Join([]string{date[:8], s.Region, s.Service, last}, "/")
 	algorithm := s.Prefix + "-HMAC-SHA256"

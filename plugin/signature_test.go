@@ -18,7 +18,8 @@ func TestSignature(t *testing.T) {
 		"6384730bfea74930bf8a140abf23e48dea27f80bb40fcad5bc5f737d3f75d439": {"OSC4", "Osc", "eu-west-2", "api"},
 		"9c41186fef6002a59cd8f22b8fd6dd0f7c6b2b07cb8e863eccff674c2959a3a9": {"AWS4", "Amz", "eu-west-2", "api"},
 	} {
-		r, err := http.NewRequest("POST", "http://api.eu-west-2.outscale.com/api/v1/ReadAccessKeys", strings.NewReader(body))
+		r, err := http.NewRequest("POST", "http://api.eu-west-2.outscale.com/api/v1/ReadAccessKeys",
+			strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,8 +47,10 @@ func TestSignatureCurl(t *testing.T) {
 		for _, region := range []string{"eu-west-2", "us-east-2", "cloudgouv-eu-west-1"} {
 			for _, body := range []string{"{}", `{"ExpirationDate":"2026-11-22T07:35:24.123Z","Tag":"jeton:abc"}`, `{"UserName":"Ève & Zoé"}`} {
 				host := "api." + region + ".outscale.com"
-				out, err := exec.Command("curl", "-sS", "--connect-to", host+":80:"+address, "--aws-sigv4", vendor.option, "-u", "AK:SECRET/+",
-					"-H", "Content-Type: application/json", "-d", body, "http://"+host+"/api/v1/CreateAccessKey").CombinedOutput()
+				out, err := exec.Command("curl", "-sS", "--connect-to", host+":80:"+address, "--aws-sigv4",
+					vendor.option, "-u", "AK:SECRET/+",
+					"-H", "Content-Type: application/json", "-d", body, "http://"+host+"/api/v1/CreateAccessKey").
+					CombinedOutput()
 				if err != nil {
 					t.Fatalf("%v: %s", err, out)
 				}
@@ -61,7 +64,8 @@ func TestSignatureCurl(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.Header.Set("Content-Type", "application/json")
-				Signature{vendor.prefix, vendor.name, region, "api"}.Sign(r, []byte(body), "AK", NewSecret("SECRET/+"), now)
+				Signature{vendor.prefix, vendor.name, region, "api"}.Sign(r, []byte(body), "AK", NewSecret("SECRET/+"),
+					now)
 				if ours, theirs := r.Header.Get("Authorization"), theirs.Get("Authorization"); ours != theirs {
 					t.Errorf("%s %s %s:\nours   %s\ntheirs %s", vendor.option, region, body, ours, theirs)
 				}

@@ -67,7 +67,8 @@ func (n *Note) place() int {
 // refused with the same document.
 func (n *Note) Refused(now int64) bool {
 	l, a := n.last, n.asked
-	return n.path != "" && l.Client == a.Client && l.Started == a.Started && l.Question == a.Question && l.Answer == a.Answer && now < l.ValidUntil
+	return n.path != "" && l.Client == a.Client && l.Started == a.Started && l.Question == a.Question &&
+		l.Answer == a.Answer && now < l.ValidUntil
 }
 
 // Checked returns when the issuer was last asked, in nanoseconds since 1970, or 0.
@@ -93,7 +94,8 @@ func (n *Note) Write() bool {
 	var b [askedSize]byte
 	a := n.asked
 	text := b[:0]
-	for _, field := range [askedFields]uint64{uint64(a.Client), uint64(a.Started), a.Question, a.Answer, uint64(a.ValidUntil), uint64(a.Checked)} {
+	for _, field := range [askedFields]uint64{uint64(a.Client), uint64(a.Started), a.Question, a.Answer,
+		uint64(a.ValidUntil), uint64(a.Checked)} {
 		text = appendHex(text, field)
 	}
 	return overwrite(n.path, n.place()*askedSize, append(appendHex(text, hash(text)), '\n'))

@@ -75,7 +75,8 @@ func TestNote(t *testing.T) {
 		other.Write()
 		args = []string{"get", profile}
 		if again := note("one"); again.Refused(1) != (one.place() != other.place()) {
-			t.Errorf("%s at %d, and the other at %d: refused: %v", profile, one.place(), other.place(), again.Refused(1))
+			t.Errorf("%s at %d, and the other at %d: refused: %v", profile, one.place(), other.place(),
+				again.Refused(1))
 		}
 	}
 	var none Note

@@ -178,7 +178,8 @@ func about(b []byte) (key string, validUntil int64) {
 // grow, which costs more than all that is done here.
 func document(b []byte, args []string, now int64, mac func(value string) string) []byte {
 	start := len(magic) + 16 + 1
-	if len(b) < start || string(b[:len(magic)]) != magic || string(b[len(magic):start-1]) != string(appendHex(scratch[:0], hash(b[start:]))) {
+	if len(b) < start || string(b[:len(magic)]) != magic ||
+		string(b[len(magic):start-1]) != string(appendHex(scratch[:0], hash(b[start:]))) {
 		return nil
 	}
 	b = b[start:]

@@ -116,7 +116,8 @@ func fileID(path string) (id []byte, changed int64, readable bool) {
 	}
 	changed = info.ctime.nano()
 	readable = int(info.uid) == geteuid() || info.mode&0o004 != 0
-	return fields(int64(info.dev), int64(info.sub), int64(info.ino), int64(info.size), info.mtime.nano(), changed), changed, readable
+	return fields(int64(info.dev), int64(info.sub), int64(info.ino), int64(info.size), info.mtime.nano(), changed),
+		changed, readable
 }
 
 // dirID returns what changes when another directory is in a directory's place, or

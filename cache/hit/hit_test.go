@@ -25,7 +25,8 @@ func TestDocument(t *testing.T) {
 	}
 	setenv(t, "JETON_TEST_WARM=a value")
 	args := []string{"get", "a profile", ""}
-	w := Warm{Key: "0123", Args: args, Env: []string{"JETON_TEST_WARM", "JETON_TEST_UNSET"}, Files: []string{file}, Dirs: []string{dir},
+	w := Warm{Key: "0123", Args: args, Env: []string{"JETON_TEST_WARM", "JETON_TEST_UNSET"}, Files: []string{file},
+		Dirs:      []string{dir},
 		NotBefore: -5, Until: 1 << 40, Document: []byte("the\n\ndocument\n")}
 	later := info.ModTime().UnixNano() + int64(time.Second)
 	b := w.Encode(later)
@@ -42,7 +43,8 @@ func TestDocument(t *testing.T) {
 			t.Errorf("at %d: %q", now, got)
 		}
 	}
-	for _, other := range [][]string{{"get"}, {"get", "a profile"}, {"get", "a profile", "", ""}, {"get", "another", ""}} {
+	for _, other := range [][]string{{"get"}, {"get", "a profile"}, {"get", "a profile", "", ""},
+		{"get", "another", ""}} {
 		if got := document(b, other, 0, nil); got != nil {
 			t.Errorf("%q: %q", other, got)
 		}

@@ -155,7 +155,8 @@ func getenv(name string) string {
 		for end < len(variables) && variables[end] != 0 {
 			end++
 		}
-		if entry := variables[start:end]; len(entry) > len(name) && entry[len(name)] == '=' && string(entry[:len(name)]) == name {
+		if entry := variables[start:end]; len(entry) > len(name) && entry[len(name)] == '=' &&
+			string(entry[:len(name)]) == name {
 			return string(entry[len(name)+1:])
 		}
 		start = end + 1

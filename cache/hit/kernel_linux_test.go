@@ -30,8 +30,10 @@ func TestKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := file.Sys().(*syscall.Stat_t)
-	if stat(path) != 0 || info.ino != want.Ino || int64(info.size) != want.Size || uint32(info.mode) != want.Mode || info.uid != want.Uid ||
-		info.gid != want.Gid || uint64(info.nlink) != uint64(want.Nlink) || info.mtime.nano() != want.Mtim.Nano() || info.ctime.nano() != want.Ctim.Nano() {
+	if stat(path) != 0 || info.ino != want.Ino || int64(info.size) != want.Size || uint32(info.mode) != want.Mode ||
+		info.uid != want.Uid ||
+		info.gid != want.Gid || uint64(info.nlink) != uint64(want.Nlink) || info.mtime.nano() != want.Mtim.Nano() ||
+		info.ctime.nano() != want.Ctim.Nano() {
 		t.Errorf("%+v, and package os has %+v", info, want)
 	}
 	if !absent(filepath.Join(dir, "none")) || absent(path) || absent(strings.Repeat("/x", 3000)) {
@@ -56,7 +58,8 @@ func TestKernel(t *testing.T) {
 	if read(link) != nil || small(link) != nil {
 		t.Error("a link is followed")
 	}
-	if overwrite(link, 0, []byte("other")) || !overwrite(filepath.Join(dir, "new"), 0, []byte("now")) || !overwrite(filepath.Join(dir, "new"), 1, []byte("e")) {
+	if overwrite(link, 0, []byte("other")) || !overwrite(filepath.Join(dir, "new"), 0, []byte("now")) ||
+		!overwrite(filepath.Join(dir, "new"), 1, []byte("e")) {
 		t.Error("what is written is not what could be")
 	}
 	for name, want := range map[string]string{"a file": "content", "new": "new"} {

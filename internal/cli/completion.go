@@ -50,7 +50,8 @@ compdef _jeton jeton
 func (c *completionCmd) Run(t *terminal) error {
 	script, ok := completions[c.Shell]
 	if !ok {
-		return plugin.Errorf(plugin.Usage, "there is no completion for %s", plugin.Shorten(c.Shell)).WithHint("there is for bash, zsh and fish")
+		return plugin.Errorf(plugin.Usage, "there is no completion for %s", plugin.Shorten(c.Shell)).
+			WithHint("there is for bash, zsh and fish")
 	}
 	return t.print([]byte(script))
 }

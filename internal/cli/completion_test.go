@@ -11,7 +11,8 @@ import (
 // What the shells make of the completions: each loads its own, and is asked.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
-	u := newUser(t, &world{}, "  prod: {plugin: command, argv: [x]}\n  product: {plugin: command, argv: [x]}\n  s3: {plugin: command, argv: [x]}\n")
+	u := newUser(t, &world{}, "  prod: {plugin: command, argv: [x]}\n  product: {plugin: command, argv: [x]}\n  s3: "+
+		"{plugin: command, argv: [x]}\n")
 	shells := map[string]string{
 		"bash": `eval "$(jeton completion bash)"; COMP_WORDS=(jeton "$@"); COMP_CWORD=$#; complete -p jeton >/dev/null && _jeton; printf '%s\n' "${COMPREPLY[@]}"`,
 		"zsh": `compdef() { : }; _describe() { print -rl -- ${${(P)2}%%:*} }; _files() { : }

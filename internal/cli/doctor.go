@@ -140,7 +140,8 @@ func (c *checkup) failed(check, profile string, err error) {
 	case fix != "":
 	case e.Column > 0 && e.Meant != "":
 		fix = plugin.Substitute(c.configPath(), e.Line, e.Column, e.Written, e.Meant)
-	case c.world.Getenv("JETON_CONFIG") != "" && *c.ps.path == "" && c.file == nil && !fileExists(c.world.Getenv("JETON_CONFIG")):
+	case c.world.Getenv("JETON_CONFIG") != "" && *c.ps.path == "" && c.file == nil &&
+		!fileExists(c.world.Getenv("JETON_CONFIG")):
 		where, fix = "JETON_CONFIG", "unset JETON_CONFIG"
 	case where != "":
 		fix = plugin.EditAt(where)
@@ -169,10 +170,12 @@ func (c *checkup) environment() {
 		found, err := exec.LookPath("jeton")
 		one, _ := os.Stat(program)
 		if other, e := os.Stat(found); err != nil || e != nil {
-			c.add("program", plugin.Doubtful, "", "PATH", "jeton is not on it, and what is told to run it by that name does not find it",
+			c.add("program", plugin.Doubtful, "", "PATH",
+				"jeton is not on it, and what is told to run it by that name does not find it",
 				"export PATH="+plugin.ShellWords(filepath.Dir(program))+`:"$PATH"`)
 		} else if !os.SameFile(one, other) {
-			c.add("program", plugin.Doubtful, "", "PATH", found+" is found there, which is another jeton than this one, "+program,
+			c.add("program", plugin.Doubtful, "", "PATH",
+				found+" is found there, which is another jeton than this one, "+program,
 				"export PATH="+plugin.ShellWords(filepath.Dir(program))+`:"$PATH"`)
 		}
 	}
@@ -189,7 +192,8 @@ func (c *checkup) environment() {
 		}
 		slices.Sort(names)
 		if names = slices.Compact(names); !complete && len(names) > 0 {
-			c.add("environment", plugin.Doubtful, "", names[0], "the identity in the environment is not complete, and not used", "unset "+strings.Join(names, " "))
+			c.add("environment", plugin.Doubtful, "", names[0],
+				"the identity in the environment is not complete, and not used", "unset "+strings.Join(names, " "))
 		}
 	}
 	p, others, err := c.world.Issuers.FromEnvironment("env", c.world.Getenv)
@@ -204,11 +208,14 @@ func (c *checkup) environment() {
 	case err != nil:
 		c.add("environment", plugin.Wrong, "", "", inOneLine(err), "")
 	case len(others) > 0 && c.world.Getenv("JETON_PROFILE") == "":
-		c.add("environment", plugin.Doubtful, "", others[0], "the environment holds several identities, of which jeton takes "+p.Issuer.EnvName,
+		c.add("environment", plugin.Doubtful, "", others[0],
+			"the environment holds several identities, of which jeton takes "+p.Issuer.EnvName,
 			"export JETON_PROFILE="+p.Issuer.EnvName)
 	}
 	if path := c.world.Getenv("SSL_CERT_FILE"); path != "" && !fileExists(path) {
-		c.add("tls", plugin.Doubtful, "", "SSL_CERT_FILE", "there is no file "+path+", and what certificates are trusted is left to SSL_CERT_DIR", "unset SSL_CERT_FILE")
+		c.add("tls", plugin.Doubtful, "", "SSL_CERT_FILE",
+			"there is no file "+path+", and what certificates are trusted is left to SSL_CERT_DIR",
+			"unset SSL_CERT_FILE")
 	}
 }
 
@@ -242,10 +249,13 @@ func (c *checkup) directories(ctx context.Context) {
 			}
 		}
 		if due > 0 {
-			c.add("ledger", plugin.Doubtful, "", account.Issuer, plugin.Count(due, "access key")+" that nobody wants may be there still", "jeton gc")
+			c.add("ledger", plugin.Doubtful, "", account.Issuer,
+				plugin.Count(due, "access key")+" that nobody wants may be there still", "jeton gc")
 		}
 		for _, id := range account.Strays {
-			c.add("ledger", plugin.Doubtful, "", account.Issuer, "access key "+id+" appeared while jeton was interrupted, with others: delete it by hand if it is not yours", "")
+			c.add("ledger", plugin.Doubtful, "", account.Issuer,
+				"access key "+id+" appeared while jeton was interrupted, with others: delete it by hand if it is "+
+					"not yours", "")
 		}
 	}
 }
@@ -291,7 +301,8 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 		names = []string{only}
 	}
 	if len(names) == 0 {
-		c.add("config", plugin.Doubtful, "", c.configPath(), "there is no profile yet, and no identity in the environment", "jeton import --help")
+		c.add("config", plugin.Doubtful, "", c.configPath(),
+			"there is no profile yet, and no identity in the environment", "jeton import --help")
 	}
 	kept, err := c.session.List(ctx)
 	if err != nil {
@@ -338,12 +349,14 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	}
 	for _, path := range p.Files() {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			add(path, "there is no such file", "(umask 077; mkdir -p "+plugin.ShellWords(filepath.Dir(path))+"; cat >"+plugin.ShellWords(path)+")")
+			add(path, "there is no such file",
+				"(umask 077; mkdir -p "+plugin.ShellWords(filepath.Dir(path))+"; cat >"+plugin.ShellWords(path)+")")
 		}
 	}
 	for _, program := range p.Programs() {
 		if _, err := exec.LookPath(program); err != nil {
-			add(c.file.Path, "program "+plugin.Shorten(program)+", which prints a secret or the credential, is not found", plugin.EditAt(c.file.Path))
+			add(c.file.Path, "program "+plugin.Shorten(program)+", which prints a secret or the credential, is "+
+				"not found", plugin.EditAt(c.file.Path))
 		}
 	}
 	for _, name := range p.KeyringNames() {
@@ -392,7 +405,8 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 			if cred == nil || cache.Expired(cred.Expires, time.Now()) {
 				level = plugin.Wrong
 			}
-			c.add("login", level, p.Name, "", "the last login failed, at "+f.At.UTC().Format(time.RFC3339)+": "+f.Text, plugin.ShellWords("jeton", "get", p.Name, "--refresh", "-f", "json")+" >/dev/null")
+			c.add("login", level, p.Name, "", "the last login failed, at "+f.At.UTC().Format(time.RFC3339)+": "+f.Text,
+				plugin.ShellWords("jeton", "get", p.Name, "--refresh", "-f", "json")+" >/dev/null")
 			login = false
 		}
 	}
@@ -477,7 +491,8 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 	if p.Err != nil {
 		e := plugin.AsError(p.Err)
 		fix := e.Fix
-		if list := plugin.ThoseSet(c.world.Getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); e.Proxy && len(list) > 0 {
+		if list := plugin.ThoseSet(c.world.Getenv, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"); e.Proxy &&
+			len(list) > 0 {
 			fix = "unset " + strings.Join(list, " ")
 		}
 		what := e.Text
@@ -488,7 +503,8 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 		return
 	}
 	if p.Status >= 500 {
-		c.add("server", plugin.Doubtful, profile, p.Host, fmt.Sprintf("it answers that it has failed (HTTP %d)", p.Status), "")
+		c.add("server", plugin.Doubtful, profile, p.Host,
+			fmt.Sprintf("it answers that it has failed (HTTP %d)", p.Status), "")
 	}
 	if apart := p.Ahead.Abs(); apart > clockDoubtful {
 		level, direction := plugin.Doubtful, "ahead of"
@@ -498,7 +514,9 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 		if p.Ahead < 0 {
 			direction = "behind"
 		}
-		c.add("clock", level, profile, p.Host, fmt.Sprintf("this machine's clock is %s %s the server's", apart, direction), "sudo timedatectl set-ntp true")
+		c.add("clock", level, profile, p.Host,
+			fmt.Sprintf("this machine's clock is %s %s the server's", apart, direction),
+			"sudo timedatectl set-ntp true")
 	}
 	if !p.Ends.IsZero() && time.Until(p.Ends) < soon {
 		c.add("tls", plugin.Doubtful, profile, p.Host, "its certificate ends at "+p.Ends.UTC().Format(time.RFC3339), "")

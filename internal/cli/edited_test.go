@@ -11,7 +11,8 @@ import (
 func TestEditedProfile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	base := []string{"plugin: keystone", "auth_url: $KEYSTONE", "username: alice", "user_domain_id: default", "password: CANARY-alice-pw", "project_id: $WEB"}
+	base := []string{"plugin: keystone", "auth_url: $KEYSTONE", "username: alice", "user_domain_id: default",
+		"password: CANARY-alice-pw", "project_id: $WEB"}
 	u := newUser(t, w, "")
 	token := func(lines []string) string {
 		t.Helper()

@@ -12,7 +12,8 @@ import (
 type gcCmd struct{}
 
 func (gcCmd) Help() string {
-	return "Removes expired credentials and what killed processes have left. Access keys that jeton has made and replaced, or whose profile is gone, are deleted at their issuer, as far as a profile still logs in there."
+	return "Removes expired credentials and what killed processes have left. Access keys that jeton has made and " +
+		"replaced, or whose profile is gone, are deleted at their issuer, as far as a profile still logs in there."
 }
 
 func (gcCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
@@ -26,6 +27,7 @@ func (gcCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) 
 		return err
 	}
 	deleted, failures := s.CollectKeys(ctx, f)
-	summary := fmt.Sprintf("%s and %s removed\n", plugin.Count(removed, "expired credential"), plugin.Count(deleted, "access key"))
+	summary := fmt.Sprintf("%s and %s removed\n", plugin.Count(removed, "expired credential"),
+		plugin.Count(deleted, "access key"))
 	return errors.Join(failures, t.print([]byte(summary)))
 }

@@ -92,11 +92,13 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 // nothing else, from wherever it is run.
 func (g *getCmd) repeatable(i *invocation, t *terminal) bool {
 	config := i.globals.Config
-	return !g.NoCache && !t.warned && !i.globals.Verbose && i.args[0] == "get" && (config == "" || filepath.IsAbs(config))
+	return !g.NoCache && !t.warned && !i.globals.Verbose && i.args[0] == "get" &&
+		(config == "" || filepath.IsAbs(config))
 }
 
 // reading returns what comes of a profile for the command line.
-func (g *getCmd) reading(i *invocation) func(*plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error), error) {
+func (g *getCmd) reading(i *invocation) func(*plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error),
+	error) {
 	return func(p *plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error), error) {
 		f, err := g.format(i, p)
 		if err != nil {
@@ -136,7 +138,8 @@ func (g *getCmd) format(i *invocation, p *plugin.Profile) (formats.Format, error
 	}
 	for _, flag := range []struct{ name, value string }{{"--shell", g.Shell}, {"--for", g.For}, {"--as", g.As}} {
 		if of := formats.Flag(flag.name); flag.value != "" && format != of {
-			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, of, plugin.Shorten(format))
+			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, of,
+				plugin.Shorten(format))
 		}
 	}
 	f, err := formats.New(format, formats.Options{

@@ -61,7 +61,8 @@ func TestLifetimes(t *testing.T) {
 		{"aws-sdk-go-v2", "aws", []string{client("aws-sdk-virtual"), "-test.run", "^TestVirtual$"}},
 		{"client-go", "kubernetes", []string{client("client-go-virtual"), "-test.run", "^TestVirtual$"}},
 	}
-	lives := []time.Duration{30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 24 * time.Hour}
+	lives := []time.Duration{30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour,
+		24 * time.Hour}
 	rows := make([][]string, len(lives))
 	var all sync.WaitGroup
 	slots := make(chan bool, 2)
@@ -78,7 +79,8 @@ func TestLifetimes(t *testing.T) {
 	all.Wait()
 	var table strings.Builder
 	for i := range lives {
-		fmt.Fprintf(&table, "| %s | %s |\n", []string{"30 s", "60 s", "5 min", "15 min", "1 h", "24 h"}[i], strings.Join(rows[i], " | "))
+		fmt.Fprintf(&table, "| %s | %s |\n", []string{"30 s", "60 s", "5 min", "15 min", "1 h", "24 h"}[i],
+			strings.Join(rows[i], " | "))
 	}
 	const head = "<!-- lifetimes: checked by lifetimes_test.go -->\n"
 	_, rest, _ := strings.Cut(readme(t), head)
@@ -109,7 +111,8 @@ func lifetime(t *testing.T, self, name, format string, argv []string, life time.
 	u.configure(t, &world{}, fmt.Sprintf("  p: {plugin: command, argv: [%s/issuer]}\n", dir))
 	interval := min(max(life/60, time.Second), time.Minute)
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "HELPER=" + dir + "/helper", "GORACE=atexit_sleep_ms=0",
+	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "HELPER=" + dir + "/helper",
+		"GORACE=atexit_sleep_ms=0",
 		fmt.Sprint("SECONDS_LIFE=", int((3 * life).Seconds())), fmt.Sprint("SECONDS_STEP=", int(interval.Seconds()))}
 	out, err := cmd.CombinedOutput()
 	var did struct{ Calls, Dead int }
@@ -124,7 +127,8 @@ func lifetime(t *testing.T, self, name, format string, argv []string, life time.
 	}
 	runs, requests := count("runs"), count("requests")
 	if did.Dead > 0 || did.Calls < 90 {
-		t.Errorf("%s with lives of %s: %d of %d calls with a credential that has expired", name, life, did.Dead, did.Calls)
+		t.Errorf("%s with lives of %s: %d of %d calls with a credential that has expired", name, life, did.Dead,
+			did.Calls)
 	}
 	// Each life is used for two thirds at least.
 	if requests < 3 || requests > 6 {

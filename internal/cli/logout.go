@@ -13,7 +13,8 @@ type logoutCmd struct {
 }
 
 func (l *logoutCmd) Help() string {
-	return "Revokes the credential at its issuer and forgets it, and likewise those of the profiles that are made from this one. Access keys that jeton has made for them are deleted."
+	return "Revokes the credential at its issuer and forgets it, and likewise those of the profiles that are made " +
+		"from this one. Access keys that jeton has made for them are deleted."
 }
 
 func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {

@@ -24,7 +24,8 @@ func (manCmd) Run(i *invocation, t *terminal) error {
 		return err
 	}
 	var b bytes.Buffer
-	b.WriteString(".TH JETON 1\n.SH NAME\njeton \\- cloud credentials for aws, kubectl, openstack and others\n.SH SYNOPSIS\n.B jeton\n.I command\n[flags]\n.SH DESCRIPTION\n")
+	b.WriteString(".TH JETON 1\n.SH NAME\njeton \\- cloud credentials for aws, kubectl, openstack and others\n.SH " +
+		"SYNOPSIS\n.B jeton\n.I command\n[flags]\n.SH DESCRIPTION\n")
 	roffText(&b, description)
 	b.WriteString(".SH OPTIONS\n")
 	roffFlags(&b, model.Flags)
@@ -32,7 +33,9 @@ func (manCmd) Run(i *invocation, t *terminal) error {
 	for _, n := range model.Children {
 		roffCommand(&b, n)
 	}
-	b.WriteString(".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/jeton/config.yaml\nprofiles; or $JETON_CONFIG, or \\-\\-config\n.TP\n.I $XDG_CACHE_HOME/jeton\nwhat is kept; or $JETON_CACHE_DIR\n.TP\n.I $XDG_STATE_HOME/jeton\nthe ledger of access keys, imported secrets, what setup has replaced\n")
+	b.WriteString(".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/jeton/config.yaml\nprofiles; or $JETON_CONFIG, or " +
+		"\\-\\-config\n.TP\n.I $XDG_CACHE_HOME/jeton\nwhat is kept; or $JETON_CACHE_DIR\n.TP\n.I " +
+		"$XDG_STATE_HOME/jeton\nthe ledger of access keys, imported secrets, what setup has replaced\n")
 	b.WriteString(".SH EXIT STATUS\n")
 	for _, c := range exitCodes {
 		fmt.Fprintf(&b, ".TP\n.B %d\n", c.code)

@@ -44,7 +44,8 @@ func TestOutscaleStorm(t *testing.T) {
 	}
 	w := newOutscaleWorld(t)
 	u := newUser(t, w.world, outscaleProfile)
-	for _, args := range [][]string{{"get", "osc", "-f", "aws"}, {"get", "osc", "-f", "aws"}, {"get", "osc", "-f", "env"}} {
+	for _, args := range [][]string{{"get", "osc", "-f", "aws"}, {"get", "osc", "-f", "aws"},
+		{"get", "osc", "-f", "env"}} {
 		allEqual(t, u.storm(t, n, nil, args...))
 	}
 	if got := w.account.Created(); got != 1 {
@@ -159,7 +160,8 @@ func outscaleKilled(t *testing.T, rounds int, tagless bool) {
 				t.Errorf("key %s of others is gone", id)
 			}
 		}
-		if want := append(slices.Clone(former), inUse[user]); len(keys) != len(want) || !slices.Contains(keys, inUse[user]) {
+		if want := append(slices.Clone(former), inUse[user]); len(keys) != len(want) ||
+			!slices.Contains(keys, inUse[user]) {
 			status, _ := u.command("status").Output()
 			t.Errorf("user %q has %v, not %v:\n%s", user, keys, want, status)
 		}
@@ -269,7 +271,8 @@ func TestOutscaleCertificate(t *testing.T) {
 	server := httptest.NewUnstartedServer(account)
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: pool}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.VerifyClientCertIfGiven,
+		ClientCAs: pool}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	u := newUser(t, &world{}, "")
@@ -284,7 +287,8 @@ func TestOutscaleCertificate(t *testing.T) {
 	const without = `  osc: {plugin: outscale, endpoint: "$URL", access_key: AKACCOUNT00000000000, secret_key: CANARY-osc-secret, ca_file: $CA}`
 	u.configure(t, &world{vars: vars}, without)
 	out, err := u.command("get", "osc").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "API access rules ask for a client certificate: cert_file and key_file") {
+	if err == nil || !strings.Contains(string(out),
+		"API access rules ask for a client certificate: cert_file and key_file") {
 		t.Errorf("without a certificate: %v: %s", err, out)
 	}
 	u.configure(t, &world{vars: vars}, strings.Replace(without, "}", ", cert_file: $CERT, key_file: $KEY}", 1))
@@ -319,12 +323,14 @@ func TestOutscaleRenewals(t *testing.T) {
 	address := "http://" + w.vars["KEYSTONE_HOST"]
 	config := filepath.Join(u.home, "aws-config")
 	process := u.jeton + " get osc -f aws"
-	if err := os.WriteFile(config, []byte("[default]\nregion = eu-west-2\ncredential_process = "+process+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("[default]\nregion = eu-west-2\ncredential_process = "+process+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := func(name string, args ...string) string {
 		cmd := exec.Command(name, args...)
-		cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "AWS_CONFIG_FILE=" + config, "AWS_EC2_METADATA_DISABLED=true"}
+		cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "AWS_CONFIG_FILE=" + config,
+			"AWS_EC2_METADATA_DISABLED=true"}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v: %s", name, err, out)

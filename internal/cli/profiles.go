@@ -49,7 +49,8 @@ func (ps *profiles) where() (path string, named bool, err error) {
 	}
 	if path = ps.getenv("JETON_CONFIG"); path != "" {
 		if !filepath.IsAbs(path) {
-			return "", true, plugin.Errorf(plugin.Config, "JETON_CONFIG: %s is not an absolute path", plugin.Shorten(path)).
+			return "", true, plugin.Errorf(plugin.Config, "JETON_CONFIG: %s is not an absolute path",
+				plugin.Shorten(path)).
 				WithHint("a relative one would let every directory you enter choose your profiles")
 		}
 		return path, true, nil
@@ -103,7 +104,8 @@ func (ps *profiles) choose(f *plugin.File) (string, error) {
 		return "", &plugin.ProfileError{Profile: "env", Err: err}
 	}
 	if len(others) > 0 {
-		ps.warn("the environment holds several identities; %s is taken (others: %s)", p.Issuer.EnvName, strings.Join(others, ", "))
+		ps.warn("the environment holds several identities; %s is taken (others: %s)", p.Issuer.EnvName,
+			strings.Join(others, ", "))
 	}
 	if p != nil {
 		return "env", nil
@@ -126,8 +128,10 @@ func (ps *profiles) choose(f *plugin.File) (string, error) {
 		if !f.Exists {
 			has = "does not exist"
 		}
-		return "", plugin.Errorf(plugin.Config, "there is no profile: %s %s, and the environment holds no identity", f.Path, has).
-			WithHint("source an openrc file, take over what other tools have (jeton import --help), or write a profile; " +
+		return "", plugin.Errorf(plugin.Config, "there is no profile: %s %s, and the environment holds no identity",
+			f.Path, has).
+			WithHint("source an openrc file, take over what other tools have (jeton import --help), or write a " +
+				"profile; " +
 				"the README begins with one")
 	}
 	return "", plugin.Errorf(plugin.Config, "which profile? there are: %s", strings.Join(f.Names(), ", ")).

@@ -84,12 +84,14 @@ func TestCertifiedProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(u.home, "key"+string(rune('0'+i)))
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		keys = append(keys, path)
 	}
-	issuer := startServer(t, "certified-provider", []string{"CLIENT_KEYS=" + strings.Join(keys, ":"), "NODE_NO_WARNINGS=1"})
+	issuer := startServer(t, "certified-provider",
+		[]string{"CLIENT_KEYS=" + strings.Join(keys, ":"), "NODE_NO_WARNINGS=1"})
 	const secret = "CANARY-certified+secret/with:signs"
 	for _, test := range []struct{ options, err string }{
 		{"client_id: basic, client_secret: '" + secret + "', scope: api:read", ""},
@@ -99,8 +101,10 @@ func TestCertifiedProvider(t *testing.T) {
 		{"client_id: jwt2, private_key: " + keys[2], ""},
 		{"client_id: jwt3, private_key: " + keys[3], ""},
 		{"client_id: jwt, private_key: " + keys[1], "(invalid_client)"},
-		{"client_id: basic, client_secret: CANARY-wrong", "does not know the client, or its secret is wrong (invalid_client)"},
-		{"client_id: basic, client_secret: '" + secret + "', flow: token_exchange, subject_token: x", "does not offer the grant urn:ietf:params:oauth:grant-type:token-exchange"},
+		{"client_id: basic, client_secret: CANARY-wrong",
+			"does not know the client, or its secret is wrong (invalid_client)"},
+		{"client_id: basic, client_secret: '" + secret + "', flow: token_exchange, subject_token: x",
+			"does not offer the grant urn:ietf:params:oauth:grant-type:token-exchange"},
 		{"client_id: basic, client_secret: '" + secret + "', token: id_token", "the issuer's answer holds no id_token"},
 	} {
 		u.configure(t, &world{}, "  p: {plugin: oidc, issuer: '"+issuer+"', "+test.options+"}\n")
@@ -116,7 +120,8 @@ func TestCertifiedProvider(t *testing.T) {
 			Expires    time.Time `json:"expires_at"`
 			Attributes map[string]string
 		}
-		if err != nil || json.Unmarshal(out, &doc) != nil || strings.Count(doc.Token, ".") != 2 || doc.Attributes["issuer"] != issuer ||
+		if err != nil || json.Unmarshal(out, &doc) != nil || strings.Count(doc.Token, ".") != 2 ||
+			doc.Attributes["issuer"] != issuer ||
 			time.Until(doc.Expires) < 9*time.Minute || time.Until(doc.Expires) > 10*time.Minute {
 			t.Errorf("%s: %v, %s", test.options, err, out)
 		}
@@ -151,9 +156,11 @@ func TestKubernetesOIDC(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	profile := "  cluster: {plugin: oidc, issuer: '" + server.Issuer + "', ca_file: " + server.CA + ", client_id: cluster, client_secret: CANARY-cluster-secret, token: id_token"
+	profile := "  cluster: {plugin: oidc, issuer: '" + server.Issuer + "', ca_file: " + server.CA +
+		", client_id: cluster, client_secret: CANARY-cluster-secret, token: id_token"
 	u.configure(t, &world{}, profile+"}\n")
-	if out, err := whoami(kubeconfig); err != nil || !strings.Contains(out, "oidc:service-account") || !strings.Contains(out, "oidc:ops") {
+	if out, err := whoami(kubeconfig); err != nil || !strings.Contains(out, "oidc:service-account") ||
+		!strings.Contains(out, "oidc:ops") {
 		t.Errorf("%v: %s", err, out)
 	}
 	// An expired one, as an issuer with a wrong clock gives it, goes no
@@ -202,7 +209,8 @@ func TestTwoOrigins(t *testing.T) {
 	issuer := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(map[string]string{"issuer": "https://" + r.Host, "token_endpoint": endpoint.Load().(string)})
+		json.NewEncoder(w).Encode(map[string]string{"issuer": "https://" + r.Host,
+			"token_endpoint": endpoint.Load().(string)})
 	}))
 	t.Cleanup(issuer.Close)
 	u := newUser(t, &world{}, "")
@@ -214,7 +222,8 @@ func TestTwoOrigins(t *testing.T) {
 	if err := os.WriteFile(ca, both, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	u.configure(t, &world{}, "  p: {plugin: oidc, issuer: '"+issuer.URL+"', ca_file: "+ca+", client_id: c, client_secret: CANARY-s}\n")
+	u.configure(t, &world{}, "  p: {plugin: oidc, issuer: '"+issuer.URL+"', ca_file: "+ca+", client_id: c, "+
+		"client_secret: CANARY-s}\n")
 	for range 2 {
 		if out, err := u.command("get", "p", "--refresh").CombinedOutput(); err != nil {
 			t.Errorf("%s", out)
@@ -227,12 +236,15 @@ func TestTwoOrigins(t *testing.T) {
 	// where it points to.
 	moved.Store(true)
 	endpoint.Store(tokens.URL + "/new/oauth2/token")
-	u.configure(t, &world{}, "  p: {plugin: oidc, issuer: '"+issuer.URL+"', ca_file: "+ca+", client_id: c, client_secret: CANARY-s, audience: other}\n")
+	u.configure(t, &world{}, "  p: {plugin: oidc, issuer: '"+issuer.URL+"', ca_file: "+ca+", client_id: c, "+
+		"client_secret: CANARY-s, audience: other}\n")
 	if out, err := u.command("get", "p").CombinedOutput(); err != nil || requests.Load() != 3 {
 		t.Errorf("%s after %d requests", out, requests.Load())
 	}
 	moved.Store(false)
-	if out, err := u.command("get", "p", "--no-cache").CombinedOutput(); err == nil || !strings.Contains(string(out), "there is no token endpoint at "+tokens.URL+"/new/oauth2/token (HTTP 404)") {
+	if out, err := u.command("get", "p", "--no-cache").
+		CombinedOutput(); err == nil || !strings.Contains(string(out),
+		"there is no token endpoint at "+tokens.URL+"/new/oauth2/token (HTTP 404)") {
 		t.Errorf("%s", out)
 	}
 	for _, test := range []struct{ endpoint, err string }{
@@ -266,9 +278,12 @@ func TestMinIO(t *testing.T) {
 	address := listener.Addr().String()
 	listener.Close()
 	u := newUser(t, &world{}, "")
-	cmd := exec.Command(minio, "server", "--address", address, "--console-address", "127.0.0.1:0", filepath.Join(u.home, "minio"))
-	cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "MINIO_ROOT_USER=root", "MINIO_ROOT_PASSWORD=CANARY-minio-pw", "MINIO_BROWSER=off", "MINIO_UPDATE=off",
-		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + cloud["op"] + "/.well-known/openid-configuration", "MINIO_IDENTITY_OPENID_CLIENT_ID=" + cloud["op_client_id"],
+	cmd := exec.Command(minio, "server", "--address", address, "--console-address", "127.0.0.1:0",
+		filepath.Join(u.home, "minio"))
+	cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH"), "MINIO_ROOT_USER=root",
+		"MINIO_ROOT_PASSWORD=CANARY-minio-pw", "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		"MINIO_IDENTITY_OPENID_CONFIG_URL=" + cloud["op"] + "/.well-known/openid-configuration",
+		"MINIO_IDENTITY_OPENID_CLIENT_ID=" + cloud["op_client_id"],
 		"MINIO_IDENTITY_OPENID_ROLE_POLICY=readwrite"}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -292,8 +307,10 @@ func TestMinIO(t *testing.T) {
 		t.Fatalf("MinIO names no role: %s", said)
 	}
 	go io.Copy(io.Discard, stdout)
-	profiles := "  provider: {plugin: oidc, issuer: '" + cloud["op"] + "', client_id: '" + cloud["op_client_id"] + "', client_secret: '" + cloud["op_client_secret"] + "', token: id_token, scope: openid}\n" +
-		"  s3: {plugin: sts, from: provider, endpoint: 'http://" + address + "', region: us-east-1, duration: 15m, renew_after: 1s, role_arn: '"
+	profiles := "  provider: {plugin: oidc, issuer: '" + cloud["op"] + "', client_id: '" + cloud["op_client_id"] +
+		"', client_secret: '" + cloud["op_client_secret"] + "', token: id_token, scope: openid}\n" +
+		"  s3: {plugin: sts, from: provider, endpoint: 'http://" + address +
+		"', region: us-east-1, duration: 15m, renew_after: 1s, role_arn: '"
 	u.configure(t, &world{}, profiles+role+"'}\n")
 	s3 := func(args ...string) string {
 		t.Helper()
@@ -337,7 +354,8 @@ func TestMinIO(t *testing.T) {
 	}
 	// What MinIO refuses is told by its code.
 	u.configure(t, &world{}, profiles+"arn:minio:iam:::role/nobody'}\n")
-	if out, err := u.command("get", "s3").CombinedOutput(); err == nil || strings.Contains(string(out), "CANARY") || !strings.Contains(string(out), "(") {
+	if out, err := u.command("get", "s3").
+		CombinedOutput(); err == nil || strings.Contains(string(out), "CANARY") || !strings.Contains(string(out), "(") {
 		t.Errorf("%s", out)
 	} else {
 		t.Logf("%s", out)

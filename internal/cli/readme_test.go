@@ -89,9 +89,11 @@ func TestReadmeCommands(t *testing.T) {
 		}
 		return string(out)
 	}
-	writeOpenrc(t, filepath.Join(u.home, "web-openrc.sh"), []string{"OS_AUTH_URL=" + w.vars["KEYSTONE"], "OS_USERNAME=alice",
-		"OS_USER_DOMAIN_NAME=" + w.vars["DOMAIN_NAME"], "OS_PROJECT_ID=" + w.vars["WEB"]})
-	cloud := "clouds: {mine: {auth: {auth_url: \"" + w.vars["KEYSTONE"] + "\", username: bob, password: CANARY-bob-pw, user_domain_name: " +
+	writeOpenrc(t, filepath.Join(u.home, "web-openrc.sh"),
+		[]string{"OS_AUTH_URL=" + w.vars["KEYSTONE"], "OS_USERNAME=alice",
+			"OS_USER_DOMAIN_NAME=" + w.vars["DOMAIN_NAME"], "OS_PROJECT_ID=" + w.vars["WEB"]})
+	cloud := "clouds: {mine: {auth: {auth_url: \"" + w.vars["KEYSTONE"] +
+		"\", username: bob, password: CANARY-bob-pw, user_domain_name: " +
 		w.vars["DOMAIN_NAME"] + ", project_id: " + w.vars["WEB"] + "}}}\n"
 	if err := os.WriteFile(filepath.Join(u.home, "clouds.yaml"), []byte(cloud), 0o600); err != nil {
 		t.Fatal(err)
@@ -121,7 +123,8 @@ func TestReadmeCommands(t *testing.T) {
 	// where the program is.
 	written := strings.ReplaceAll(run("cat ~/.kube/config ~/.aws/config"), u.jeton, "/usr/local/bin/jeton")
 	written = strings.ReplaceAll(written, "- name: nobody\n", "- name: jeton-prod\n")
-	for _, snippet := range regexp.MustCompile("(?s)```(?:yaml\nusers:|ini)\n(.*?)```").FindAllStringSubmatch(text, -1) {
+	for _, snippet := range regexp.MustCompile("(?s)```(?:yaml\nusers:|ini)\n(.*?)```").
+		FindAllStringSubmatch(text, -1) {
 		if !strings.Contains(written, snippet[1]) {
 			t.Errorf("the commands have not written\n%s\nbut\n%s", snippet[1], written)
 		}

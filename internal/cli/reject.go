@@ -11,7 +11,8 @@ type rejectCmd struct {
 }
 
 func (r *rejectCmd) Help() string {
-	return "Call it when a service has refused the credential although it has not expired. The credential is not revoked at its issuer, as logout does."
+	return "Call it when a service has refused the credential although it has not expired. The credential is not " +
+		"revoked at its issuer, as logout does."
 }
 
 func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {

@@ -89,7 +89,8 @@ func newWorld(t testing.TB) *world {
 	k.Expire("gina")
 	k.User("henry", "CANARY-henry-pw", "", web)
 	k.Disable("henry") // Keystone says the same of a locked one
-	k.Provider = &embedded.Provider{ClientID: "EU.0123456789abcdef", ClientSecret: "CANARY-client-secret", Username: "alice", Password: "CANARY-alice-pw"}
+	k.Provider = &embedded.Provider{ClientID: "EU.0123456789abcdef", ClientSecret: "CANARY-client-secret",
+		Username: "alice", Password: "CANARY-alice-pw"}
 	demo := k.Project("system-demo")
 	k.User("system-demo-1", "CANARY-demo-pw", "", demo)
 	id, secret := k.ApplicationCredential("alice", web)
@@ -98,7 +99,8 @@ func newWorld(t testing.TB) *world {
 	mux.Handle("/.well-known/", k.Provider)
 	mux.Handle("/oauth2/", k.Provider)
 	ovh := func(allowed bool) http.Handler {
-		return &embedded.OVHcloud{ClientID: k.Provider.ClientID, ClientSecret: k.Provider.ClientSecret, Allowed: allowed}
+		return &embedded.OVHcloud{ClientID: k.Provider.ClientID, ClientSecret: k.Provider.ClientSecret,
+			Allowed: allowed}
 	}
 	rich := ovh(true)
 	mux.Handle("/auth/", rich)
@@ -124,8 +126,9 @@ func newWorld(t testing.TB) *world {
 	mux.HandleFunc("/empty", empty)
 	mux.HandleFunc("/empty/", empty)
 	w := front(t, mux, map[string]string{
-		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret, "CLIENT_KEY": clientKey(t, k.Provider),
-		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
+		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret,
+		"CLIENT_KEY": clientKey(t, k.Provider),
+		"DOMAIN":     "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
 		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank,
 		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
 	})
@@ -188,8 +191,9 @@ func realWorld(t testing.TB) *world {
 		"CLIENT_ID": cloud["op_client_id"], "CLIENT_SECRET": cloud["op_client_secret"],
 		"DOMAIN": cloud["domain"], "DOMAIN_NAME": "acme", "WEB": cloud["project_web"], "OPS": cloud["project_ops"],
 		"DEMO": cloud["project_demo"], "TOTP_ERIN": cloud["totp_erin"], "TOTP_FRANK": cloud["totp_frank"],
-		"ALICE": cloud["user_alice"], "EXPIRED": cloud["expired_token"], "APPCRED": cloud["appcred_id"], "APPCRED_SECRET": cloud["appcred_secret"],
-		"TRUST": cloud["trust"], "BOB": cloud["user_bob"],
+		"ALICE": cloud["user_alice"], "EXPIRED": cloud["expired_token"], "APPCRED": cloud["appcred_id"],
+		"APPCRED_SECRET": cloud["appcred_secret"],
+		"TRUST":          cloud["trust"], "BOB": cloud["user_bob"],
 		"SWIFT": cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],
 	})
 }
@@ -272,7 +276,8 @@ func TestScriptsKeyring(t *testing.T) {
 }
 
 // clients are the programs that read what jeton prints.
-var clients = []string{"openstack", "kubectl", "aws", "aws-sdk", "client-go", "gophercloud", "terraform-auth", "ovh-sdk"}
+var clients = []string{"openstack", "kubectl", "aws", "aws-sdk", "client-go", "gophercloud", "terraform-auth",
+	"ovh-sdk"}
 
 // client returns the path of a client program, or "".
 func client(name string) string {
@@ -506,5 +511,6 @@ func newOutscale() *embedded.Outscale {
 
 // newCloudMC returns a portal that knows the user of cloud.ca's kind.
 func newCloudMC() *embedded.CloudMC {
-	return &embedded.CloudMC{APIKey: "CANARY-mc-key", Username: "system-demo-1", Password: "CANARY-demo-pw", Project: "system-demo"}
+	return &embedded.CloudMC{APIKey: "CANARY-mc-key", Username: "system-demo-1", Password: "CANARY-demo-pw",
+		Project: "system-demo"}
 }

@@ -20,14 +20,16 @@ func newSetupCmd(plugin.Issuers) any {
 	c := &setupCmd{}
 	for _, k := range formats.Kinds {
 		if k.Setup != nil {
-			c.Plugins = append(c.Plugins, subcommand(k.Name, k.Setup.Help, setupCallerCmd{Caller: k.Setup.New(), format: k.Name}))
+			c.Plugins = append(c.Plugins,
+				subcommand(k.Name, k.Setup.Help, setupCallerCmd{Caller: k.Setup.New(), format: k.Name}))
 		}
 	}
 	return c
 }
 
 func (*setupCmd) Help() string {
-	return "Changes the caller's own configuration file, and nothing in it but what it takes: the rest stays byte for byte as it is. --remove puts back what was there before, or refuses if that place has been changed since."
+	return "Changes the caller's own configuration file, and nothing in it but what it takes: the rest stays byte " +
+		"for byte as it is. --remove puts back what was there before, or refuses if that place has been changed since."
 }
 
 // setupCallerCmd sets one caller up.
@@ -52,7 +54,8 @@ func (s *setupCallerCmd) Run(ctx context.Context, i *invocation, t *terminal, ps
 	}
 	session := cache.Open(ctx, w, true)
 	if session.State == nil {
-		return plugin.Errorf(plugin.Config, "without a state directory what was replaced could not be put back: %v", session.Why)
+		return plugin.Errorf(plugin.Config, "without a state directory what was replaced could not be put back: %v",
+			session.Why)
 	}
 	unlock, err := session.State.Lock(ctx, cache.ConfigLock)
 	if err != nil {
@@ -94,7 +97,8 @@ func (s *setupCallerCmd) complete(c *formats.Caller, ps *profiles, session *cach
 		return err
 	}
 	if session.Roaming(p) {
-		return plugin.Errorf(plugin.Config, "%s stands for whatever is in the environment, which its callers do not share", c.Name).
+		return plugin.Errorf(plugin.Config,
+			"%s stands for whatever is in the environment, which its callers do not share", c.Name).
 			WithHint("make a profile of it: jeton import env NAME")
 	}
 	c.Profile = p

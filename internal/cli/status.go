@@ -209,10 +209,12 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 			fmt.Fprintf(&b, " at %s: %s\n", account.Issuer, state)
 		}
 		for _, id := range account.Strays {
-			fmt.Fprintf(&b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it is not yours\n", id, account.Issuer)
+			fmt.Fprintf(&b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it "+
+				"is not yours\n", id, account.Issuer)
 		}
 		for _, i := range account.Intents {
-			fmt.Fprintf(&b, "at %s: jeton was interrupted while it made a key for %s; the next one settles it\n", account.Issuer, i.Key.Profile)
+			fmt.Fprintf(&b, "at %s: jeton was interrupted while it made a key for %s; the next one settles it\n",
+				account.Issuer, i.Key.Profile)
 		}
 	}
 	for _, e := range r.Errors {

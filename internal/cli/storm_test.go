@@ -164,7 +164,8 @@ func allEqual(t *testing.T, results []result) {
 	t.Helper()
 	for _, r := range results {
 		if r.code != 0 || r.stderr != "" || r.stdout == "" || r.stdout != results[0].stdout {
-			t.Fatalf("exit code %d, stdout %q (the first: %q), stderr %q", r.code, r.stdout, results[0].stdout, r.stderr)
+			t.Fatalf("exit code %d, stdout %q (the first: %q), stderr %q", r.code, r.stdout, results[0].stdout,
+				r.stderr)
 		}
 	}
 }
@@ -425,7 +426,8 @@ func TestParallelImports(t *testing.T) {
 	for n := range 8 {
 		wg.Go(func() {
 			cmd := u.command("import", "env", fmt.Sprintf("p%d", n))
-			cmd.Env = append(cmd.Env, "OS_AUTH_URL="+w.vars["KEYSTONE"], "OS_USERNAME=alice", "OS_PASSWORD=CANARY-alice-pw", "OS_PROJECT_ID="+w.vars["WEB"])
+			cmd.Env = append(cmd.Env, "OS_AUTH_URL="+w.vars["KEYSTONE"], "OS_USERNAME=alice",
+				"OS_PASSWORD=CANARY-alice-pw", "OS_PROJECT_ID="+w.vars["WEB"])
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)
 			}
@@ -451,7 +453,8 @@ func federatedStorm(t *testing.T, w *world, n int) {
 `)
 	results := u.storm(t, n, nil, "get", "fed", "-f", "kubernetes")
 	allEqual(t, results)
-	for _, request := range []string{"GET /.well-known/", "POST /oauth2/token", "POST /v3/OS-FEDERATION/", "POST /v3/auth/tokens"} {
+	for _, request := range []string{"GET /.well-known/", "POST /oauth2/token", "POST /v3/OS-FEDERATION/",
+		"POST /v3/auth/tokens"} {
 		if got := w.front.Requests(request); got != 1 {
 			t.Errorf("%d requests %s", got, request)
 		}
@@ -498,7 +501,9 @@ func TestCommandStorm(t *testing.T) {
 	u := newUser(t, &world{}, "")
 	ran := filepath.Join(u.home, "ran")
 	script := filepath.Join(u.home, "helper")
-	text := "#!/bin/sh\necho ran >>" + ran + "\necho '{\"Version\": 1, \"AccessKeyId\": \"AK\", \"SecretAccessKey\": \"SK\", \"Expiration\": \"2099-01-01T00:00:00Z\"}'\n"
+	text := "#!/bin/sh\necho ran >>" + ran +
+		"\necho '{\"Version\": 1, \"AccessKeyId\": \"AK\", \"SecretAccessKey\": \"SK\", \"Expiration\": " +
+		"\"2099-01-01T00:00:00Z\"}'\n"
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,8 @@ import (
 // leaves the terminal as it was.
 func TestHiddenInput(t *testing.T) {
 	w := newWorld(t)
-	u := newUser(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, password: CANARY-erin-pw, project_id: $WEB}\n")
+	u := newUser(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, "+
+		"password: CANARY-erin-pw, project_id: $WEB}\n")
 	echo := func(tty *os.File) bool {
 		state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 		if err != nil {
@@ -58,7 +59,8 @@ func TestHiddenInput(t *testing.T) {
 		}
 		tty.Close()
 		shown, _ := io.ReadAll(main)
-		if strings.Contains(string(shown), "CANARY") || !strings.Contains(string(shown), "Passcode of erin at 127.0.0.1:") {
+		if strings.Contains(string(shown), "CANARY") ||
+			!strings.Contains(string(shown), "Passcode of erin at 127.0.0.1:") {
 			t.Errorf("the terminal shows %q", shown)
 		}
 	}
@@ -67,14 +69,16 @@ func TestHiddenInput(t *testing.T) {
 // While a credential is at hand, nothing is asked to renew it ahead.
 func TestNoQuestionAhead(t *testing.T) {
 	w := newWorld(t)
-	u := newUser(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, password: CANARY-erin-pw, project_id: $WEB, renew_after: 1ns, passcode: {env: CODE}}\n")
+	u := newUser(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, "+
+		"password: CANARY-erin-pw, project_id: $WEB, renew_after: 1ns, passcode: {env: CODE}}\n")
 	cmd := u.command("get", "p", "-f", "token")
 	cmd.Env = append(cmd.Env, "CODE="+embedded.TOTP(totpErin, time.Now()))
 	first, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.configure(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, password: CANARY-erin-pw, project_id: $WEB, renew_after: 1ns}\n")
+	u.configure(t, w, "  p: {plugin: keystone, auth_url: $KEYSTONE, username: erin, user_domain_id: default, "+
+		"password: CANARY-erin-pw, project_id: $WEB, renew_after: 1ns}\n")
 	_, tty := pty(t)
 	defer tty.Close()
 	cmd = u.command("get", "p", "-f", "token")

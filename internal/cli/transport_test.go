@@ -93,7 +93,8 @@ func TestTransport(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
 	good := server(ca, x509.Certificate{IPAddresses: local}, &tls.Config{})
-	mutual := server(ca, x509.Certificate{IPAddresses: local}, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool})
+	mutual := server(ca, x509.Certificate{IPAddresses: local},
+		&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool})
 	clientPEM, clientKey, _ := ca.sign(t, x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 
 	// A proxy that passes connections on, and remembers what it could see.
@@ -141,16 +142,23 @@ func TestTransport(t *testing.T) {
 	identity := ", cert: " + file("client.pem", clientPEM) + ", key: " + file("client.key", clientKey)
 	for _, test := range []struct{ name, url, options, err string }{
 		{"right", good, trust, ""},
-		{"unknown authority", good, "", "its certificate is signed by an unknown authority\nhint: if the cloud has a certificate authority of its own, name its file: ca_file: "},
-		{"another authority", server(other, x509.Certificate{IPAddresses: local}, &tls.Config{}), trust, "its certificate is signed by an unknown authority"},
-		{"another host", server(ca, x509.Certificate{DNSNames: []string{"keystone.example"}}, &tls.Config{}), trust, "its certificate is for another host"},
-		{"expired", server(ca, x509.Certificate{IPAddresses: local, NotAfter: time.Now().Add(-time.Hour)}, &tls.Config{}), trust, "its certificate has expired or is not valid yet"},
-		{"old TLS", server(ca, x509.Certificate{IPAddresses: local}, &tls.Config{MaxVersion: tls.VersionTLS11}), trust, "speaks no version of TLS that is safe"},
+		{"unknown authority", good, "", "its certificate is signed by an unknown authority\nhint: if the cloud has a " +
+			"certificate authority of its own, name its file: ca_file: "},
+		{"another authority", server(other, x509.Certificate{IPAddresses: local}, &tls.Config{}), trust,
+			"its certificate is signed by an unknown authority"},
+		{"another host", server(ca, x509.Certificate{DNSNames: []string{"keystone.example"}}, &tls.Config{}), trust,
+			"its certificate is for another host"},
+		{"expired", server(ca, x509.Certificate{IPAddresses: local, NotAfter: time.Now().Add(-time.Hour)},
+			&tls.Config{}), trust, "its certificate has expired or is not valid yet"},
+		{"old TLS", server(ca, x509.Certificate{IPAddresses: local}, &tls.Config{MaxVersion: tls.VersionTLS11}), trust,
+			"speaks no version of TLS that is safe"},
 		{"client certificate", mutual, trust + identity, ""},
-		{"no client certificate", mutual, trust, "wants a client certificate\nhint: name yours: cert_file and key_file"},
+		{"no client certificate", mutual, trust,
+			"wants a client certificate\nhint: name yours: cert_file and key_file"},
 		{"proxy", good, trust + ", proxy: " + proxy.URL, ""},
 	} {
-		u.configure(t, w, "  p: {plugin: keystone, auth_url: "+test.url+", username: alice, password: CANARY-alice-pw, project_id: $WEB"+test.options+"}\n")
+		u.configure(t, w, "  p: {plugin: keystone, auth_url: "+test.url+", username: alice, password: "+
+			"CANARY-alice-pw, project_id: $WEB"+test.options+"}\n")
 		out, err := u.command("get", "p", "--no-cache").CombinedOutput()
 		if test.err == "" && err != nil || test.err != "" && !strings.Contains(string(out), test.err) {
 			t.Errorf("%s: %s", test.name, out)
@@ -164,8 +172,10 @@ func TestTransport(t *testing.T) {
 
 	// The environment says it in openstackclient's words.
 	cmd := u.command("get", "env", "--no-cache")
-	cmd.Env = append(cmd.Env, "OS_AUTH_URL="+mutual, "OS_USERNAME=alice", "OS_PASSWORD=CANARY-alice-pw", "OS_PROJECT_ID="+w.vars["WEB"],
-		"OS_CACERT="+filepath.Join(u.home, "ca.pem"), "OS_CERT="+filepath.Join(u.home, "client.pem"), "OS_KEY="+filepath.Join(u.home, "client.key"))
+	cmd.Env = append(cmd.Env, "OS_AUTH_URL="+mutual, "OS_USERNAME=alice", "OS_PASSWORD=CANARY-alice-pw",
+		"OS_PROJECT_ID="+w.vars["WEB"],
+		"OS_CACERT="+filepath.Join(u.home, "ca.pem"), "OS_CERT="+filepath.Join(u.home, "client.pem"),
+		"OS_KEY="+filepath.Join(u.home, "client.key"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s", out)
 	}
@@ -250,7 +260,8 @@ func TestClientCertificate(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 		io.WriteString(w, `{"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "status": {"userInfo": {"username": "by certificate"}}}`)
 	}))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert,
+		ClientCAs: pool}
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -264,8 +275,10 @@ func TestClientCertificate(t *testing.T) {
 		return path
 	}
 	document := func(life time.Duration) {
-		cert, key, _ := ca.sign(t, x509.Certificate{NotAfter: time.Now().Add(life), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-		b, err := json.Marshal(map[string]any{"kind": "ExecCredential", "status": map[string]string{"clientCertificateData": string(cert), "clientKeyData": string(key)}})
+		cert, key, _ := ca.sign(t, x509.Certificate{NotAfter: time.Now().Add(life),
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		b, err := json.Marshal(map[string]any{"kind": "ExecCredential",
+			"status": map[string]string{"clientCertificateData": string(cert), "clientKeyData": string(key)}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,8 @@ func (u *user) run(t testing.TB, env []string, args ...string) (result, []string
 	for _, match := range initialised.FindAllStringSubmatch(stderr.String(), -1) {
 		packages = append(packages, match[1])
 	}
-	return result{stdout.String(), initialised.ReplaceAllString(stderr.String(), ""), cmd.ProcessState.ExitCode()}, packages
+	return result{stdout.String(), initialised.ReplaceAllString(stderr.String(), ""), cmd.ProcessState.ExitCode()},
+		packages
 }
 
 // most is the number of packages that a warm answer initialises at most.
@@ -66,7 +67,8 @@ func TestWarmStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	u := newUser(t, w, prodAndS3)
-	for _, args := range [][]string{{"get", "prod", "-f", "kubernetes"}, {"get", "s3", "-f", "aws"}, {"get", "prod"}, {"get"}} {
+	for _, args := range [][]string{{"get", "prod", "-f", "kubernetes"}, {"get", "s3", "-f", "aws"}, {"get", "prod"},
+		{"get"}} {
 		env := []string{"JETON_PROFILE=prod"}
 		want := u.warmUp(t, env, args...)
 		u.warmUp(t, []string{"JETON_PROFILE=s3"}, args...)
@@ -77,7 +79,8 @@ func TestWarmStart(t *testing.T) {
 			t.Errorf("%s: %+v, not %+v", args, got, want)
 		}
 		for _, p := range packages {
-			if strings.Contains(p, ".") || p == "os" || p == "syscall" || p == "fmt" || strings.HasPrefix(p, "net") || strings.HasPrefix(p, "crypto/tls") {
+			if strings.Contains(p, ".") || p == "os" || p == "syscall" || p == "fmt" || strings.HasPrefix(p, "net") ||
+				strings.HasPrefix(p, "crypto/tls") {
 				t.Errorf("%s initialises %s", args, p)
 			}
 		}
@@ -228,12 +231,14 @@ func TestWarmLikeOrdinary(t *testing.T) {
 			args := []string{"get", "prod"}
 			u.warmUp(t, nil, args...)
 			env := change(t, w, u)
-			if left, _ := filepath.Glob(in(u, ".cache", "jeton", "hit", "*")); strings.Contains(name, "rejected") && len(left) > 0 {
+			if left, _ := filepath.Glob(in(u, ".cache", "jeton", "hit", "*")); strings.Contains(name, "rejected") &&
+				len(left) > 0 {
 				t.Errorf("left behind is %v", left)
 			}
 			got, packages := u.run(t, env, args...)
 			want, _ := u.run(t, env, append([]string{"--verbose=false"}, args...)...) // which is never warm
-			if got.stdout != want.stdout || got.code != want.code || remembered.ReplaceAllString(got.stderr, "") != remembered.ReplaceAllString(want.stderr, "") {
+			if got.stdout != want.stdout || got.code != want.code ||
+				remembered.ReplaceAllString(got.stderr, "") != remembered.ReplaceAllString(want.stderr, "") {
 				t.Errorf("%+v, and the ordinary path %+v", got, want)
 			}
 			if warm := len(packages) <= most; warm != (name == "nothing") {
@@ -253,7 +258,7 @@ func TestSize(t *testing.T) {
 	}
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "jeton")
-	if out, err := exec.Command("make", "build", "OUT="+path).CombinedOutput(); err != nil {
+	if out, err := exec.Command("make", "-C", "../..", "build", "OUT="+path).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() > 11_000_000 {
@@ -327,7 +332,8 @@ func TestWarmOutput(t *testing.T) {
 	cmd = u.command("get", "big")
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = full, &stderr
-	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 74 || stderr.String() != "jeton: big: standard output cannot be written\n" {
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 74 ||
+		stderr.String() != "jeton: big: standard output cannot be written\n" {
 		t.Errorf("%v: %s", err, stderr.String())
 	}
 }
@@ -383,7 +389,8 @@ func TestWarmSecrets(t *testing.T) {
 		}
 		args = append(args, "-f", "token")
 		env := func(password string) []string {
-			return []string{"OS_AUTH_URL=" + w.vars["KEYSTONE"], "OS_USERNAME=alice", "OS_PASSWORD=" + password, "OS_PROJECT_ID=" + w.vars["WEB"]}
+			return []string{"OS_AUTH_URL=" + w.vars["KEYSTONE"], "OS_USERNAME=alice", "OS_PASSWORD=" + password,
+				"OS_PROJECT_ID=" + w.vars["WEB"]}
 		}
 		var left []string
 		for range 100 {
@@ -469,7 +476,8 @@ func TestWarmAsked(t *testing.T) {
 		t.Error("another client does not get a warm answer")
 	}
 	for line := range strings.Lines(u.files(t)) {
-		if name, _, _ := strings.Cut(line, " "); !strings.Contains(before, line) && !strings.HasSuffix(name, hit.AskedSuffix) {
+		if name, _, _ := strings.Cut(line, " "); !strings.Contains(before, line) &&
+			!strings.HasSuffix(name, hit.AskedSuffix) {
 			t.Errorf("a warm answer has changed %s", line)
 		}
 	}

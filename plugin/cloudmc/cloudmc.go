@@ -23,8 +23,9 @@ import (
 var Issuer = plugin.Issuer{
 	Name:  "cloudmc",
 	Gives: plugin.AccessKey | plugin.Login,
-	From:  "cloud.ca or another CloudMC portal: the service API keys of an environment, for S3 or as the login of a keystone profile",
-	New:   func() plugin.Options { return &Options{} },
+	From: "cloud.ca or another CloudMC portal: the service API keys of an environment, for S3 or as the login of a " +
+		"keystone profile",
+	New: func() plugin.Options { return &Options{} },
 }
 
 // Options are the options of a cloudmc profile.
@@ -50,7 +51,8 @@ const (
 // attributes are the other names that fields can have with us.
 var attributes = []string{
 	plugin.AttrRegion, plugin.AttrEndpoint, plugin.AttrUserID, plugin.AttrUserDomainID, plugin.AttrUserDomainName,
-	plugin.AttrProjectID, plugin.AttrProjectName, plugin.AttrProjectDomainID, plugin.AttrProjectDomainName, plugin.AttrRegionName,
+	plugin.AttrProjectID, plugin.AttrProjectName, plugin.AttrProjectDomainID, plugin.AttrProjectDomainName,
+	plugin.AttrRegionName,
 }
 
 // names returns all names that fields can have with us.
@@ -78,14 +80,16 @@ func (o *Options) Complete(common *plugin.Common) error {
 	for _, theirs := range slices.Sorted(maps.Keys(o.Fields)) {
 		ours := o.Fields[theirs]
 		if !slices.Contains(names(), ours) {
-			e := plugin.Errorf(plugin.Config, "fields: %s: there is no %q", plugin.Shorten(theirs), plugin.Shorten(ours))
+			e := plugin.Errorf(plugin.Config, "fields: %s: there is no %q", plugin.Shorten(theirs),
+				plugin.Shorten(ours))
 			if nearest := plugin.Nearest(ours, names()); nearest != "" {
 				return e.WithMeant(ours, nearest)
 			}
 			return e.WithHint("there are: %s", strings.Join(names(), ", "))
 		}
 		if other, ok := given[ours]; ok {
-			return plugin.Errorf(plugin.Config, "fields: %s and %s are both %s", plugin.Shorten(other), plugin.Shorten(theirs), ours)
+			return plugin.Errorf(plugin.Config, "fields: %s and %s are both %s", plugin.Shorten(other),
+				plugin.Shorten(theirs), ours)
 		}
 		given[ours] = theirs
 	}
@@ -118,7 +122,8 @@ func (o *Options) secret(f field) bool {
 		return true
 	}
 	name := strings.ToLower(f.Key)
-	return slices.ContainsFunc([]string{"pass", "secret", "key", "token"}, func(word string) bool { return strings.Contains(name, word) })
+	return slices.ContainsFunc([]string{"pass", "secret", "key", "token"},
+		func(word string) bool { return strings.Contains(name, word) })
 }
 
 // shown is the value as people may see it.
@@ -192,17 +197,20 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 
 func unmapped(why string, keys []string) error {
 	return plugin.Errorf(plugin.Config, "%s; there are: %s", why, strings.Join(keys, ", ")).
-		WithHint("say what they are, such as fields: {%s: %s}; our names are %s", "api_key", accessKey, strings.Join(names(), ", ")).RememberFor(10 * time.Second)
+		WithHint("say what they are, such as fields: {%s: %s}; our names are %s", "api_key", accessKey,
+			strings.Join(names(), ", ")).RememberFor(10 * time.Second)
 }
 
 func (s *source) fields(ctx context.Context) ([]field, error) {
 	var info struct {
 		Fields []field `json:"fields"`
 	}
-	path := "/services/connections/" + url.PathEscape(s.options.ConnectionID) + "/apiInfo?environmentId=" + url.QueryEscape(s.options.EnvironmentID)
+	path := "/services/connections/" + url.PathEscape(s.options.ConnectionID) + "/apiInfo?environmentId=" +
+		url.QueryEscape(s.options.EnvironmentID)
 	err := s.get(ctx, path, &info)
 	if errors.Is(err, errAbsent) {
-		e := plugin.AsError(err).WithHint("check connection_id and environment_id; jeton inspect %s lists what there is", s.env.Profile)
+		e := plugin.AsError(err).
+			WithHint("check connection_id and environment_id; jeton inspect %s lists what there is", s.env.Profile)
 		return nil, plugin.Because(e, errAbsent)
 	}
 	return info.Fields, err
@@ -231,7 +239,8 @@ func (s *source) choices(ctx context.Context) (connections, environments []item,
 		return nil, nil, err
 	}
 	if id := s.options.ConnectionID; id != "" {
-		environments = slices.DeleteFunc(environments, func(i item) bool { return i.Connection.ID != "" && i.Connection.ID != id })
+		environments = slices.DeleteFunc(environments,
+			func(i item) bool { return i.Connection.ID != "" && i.Connection.ID != id })
 	}
 	return connections, environments, nil
 }
@@ -253,7 +262,8 @@ func (s *source) unchosen(ctx context.Context) error {
 		}
 		return strings.Join(words, ", ")
 	}
-	return plugin.Errorf(plugin.Config, "connection_id and environment_id say which service of which environment is meant; connections: %s; environments: %s",
+	return plugin.Errorf(plugin.Config, "connection_id and environment_id say which service of which environment is "+
+		"meant; connections: %s; environments: %s",
 		list(connections), list(environments)).WithHint("write both into the profile").RememberFor(10 * time.Second)
 }
 
@@ -352,7 +362,8 @@ func (s *source) refusal(host string, status int, message string) error {
 		return e.WithHint("the API key has its owner's rights; is the owner a member of the environment?")
 	case http.StatusNotFound:
 		if message != "" {
-			e = plugin.Errorf(plugin.Config, "%s has no such thing%s (HTTP %d)", host, message, status).RememberFor(10 * time.Second)
+			e = plugin.Errorf(plugin.Config, "%s has no such thing%s (HTTP %d)", host, message, status).
+				RememberFor(10 * time.Second)
 			return plugin.Because(e, errAbsent)
 		}
 	}

@@ -31,7 +31,8 @@ type Options struct {
 func (o *Options) Complete(common *plugin.Common) error {
 	if len(o.Argv) == 0 || o.Argv[0] == "" {
 		return plugin.Errorf(plugin.Config, "argv is missing").
-			WithHint("it is a list: the program and its arguments, such as argv: [aws-vault, export, --format=json, prod]")
+			WithHint("it is a list: the program and its arguments, such as argv: [aws-vault, export, " +
+				"--format=json, prod]")
 	}
 	for _, variable := range o.Env {
 		if name, _, ok := strings.Cut(variable, "="); !ok || name == "" {
@@ -39,7 +40,8 @@ func (o *Options) Complete(common *plugin.Common) error {
 		}
 	}
 	if common.From != "" {
-		return plugin.Errorf(plugin.Config, "from does not go with plugin command, whose program finds its credential by itself")
+		return plugin.Errorf(plugin.Config,
+			"from does not go with plugin command, whose program finds its credential by itself")
 	}
 	return nil
 }
@@ -111,13 +113,16 @@ func parse(b []byte, now time.Time) (*plugin.Credential, error) {
 	var expires string
 	switch {
 	case d.Kind == "ExecCredential":
-		c.Token, c.ClientCertificate, c.ClientKey = plugin.NewSecret(d.Status.Token), d.Status.Certificate, plugin.NewSecret(d.Status.Key)
+		c.Token, c.ClientCertificate, c.ClientKey = plugin.NewSecret(d.Status.Token), d.Status.Certificate,
+			plugin.NewSecret(d.Status.Key)
 		expires = d.Status.Expiration
 	case d.Version == 1 && d.AccessKeyID != "":
-		c.AccessKey, c.SecretKey, c.SessionToken = d.AccessKeyID, plugin.NewSecret(d.SecretAccessKey), plugin.NewSecret(d.SessionToken)
+		c.AccessKey, c.SecretKey, c.SessionToken = d.AccessKeyID, plugin.NewSecret(d.SecretAccessKey),
+			plugin.NewSecret(d.SessionToken)
 		expires = d.Expiration
 	case d.Token != "" || d.AccessKey != "" || d.Certificate != "":
-		c.Token, c.AccessKey, c.SecretKey, c.SessionToken = plugin.NewSecret(d.Token), d.AccessKey, plugin.NewSecret(d.SecretKey), plugin.NewSecret(d.Session)
+		c.Token, c.AccessKey, c.SecretKey, c.SessionToken = plugin.NewSecret(d.Token), d.AccessKey,
+			plugin.NewSecret(d.SecretKey), plugin.NewSecret(d.Session)
 		c.ClientCertificate, c.ClientKey, c.Attrs = d.Certificate, plugin.NewSecret(d.Key), d.Attributes
 		expires = d.ExpiresAt
 		if t, err := time.Parse(time.RFC3339, d.IssuedAt); err == nil {

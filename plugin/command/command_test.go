@@ -25,7 +25,8 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if c.Token.Reveal() != test.token || c.AccessKey != test.key || c.SessionToken.Reveal() != test.session || !c.Expires.Equal(test.expires) || c.Renew.IsZero() == test.renew {
+		if c.Token.Reveal() != test.token || c.AccessKey != test.key || c.SessionToken.Reveal() != test.session ||
+			!c.Expires.Equal(test.expires) || c.Renew.IsZero() == test.renew {
 			t.Errorf("%s: %v, renewed %s", name, c, c.Renew)
 		}
 	}

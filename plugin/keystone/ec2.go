@@ -86,7 +86,8 @@ func (s *ec2) withToken(ctx context.Context, do func(plugin.Order, plugin.Keys) 
 			project = a[plugin.AttrProjectID]
 		}
 		if project == "" {
-			return plugin.Errorf(plugin.Config, "an S3 key belongs to a project, and the token of the profile below has none").
+			return plugin.Errorf(plugin.Config,
+				"an S3 key belongs to a project, and the token of the profile below has none").
 				WithHint("add project_id to either profile")
 		}
 		keys := &ec2Keys{options: s.options, token: token, project: project,
@@ -170,7 +171,8 @@ func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, er
 		return nil, k.explain(err)
 	}
 	if c.Access == "" || c.Secret == "" || c.TenantID != k.project {
-		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer holds no key for the project").RememberFor(unusableFor)
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer holds no key for the project").
+			RememberFor(unusableFor)
 	}
 	attrs := map[string]string{}
 	for _, name := range []string{
@@ -194,7 +196,8 @@ func (k *ec2Keys) explain(err error) error {
 	if gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) {
 		k.unauthorized = true
 	}
-	if kind := k.token.Attrs[plugin.AttrDelegated]; kind != "" && gophercloud.ResponseCodeIs(err, http.StatusForbidden) {
+	if kind := k.token.Attrs[plugin.AttrDelegated]; kind != "" &&
+		gophercloud.ResponseCodeIs(err, http.StatusForbidden) {
 		return delegated(kind, "make EC2 keys with it").RememberFor(deniedFor)
 	}
 	return explain(err, k.client.Endpoint, advice{

@@ -62,8 +62,10 @@ func (l *login) read() (complete bool, err error) {
 	token, password := l.find("token", "auth_token"), l.find("password")
 	if strings.TrimPrefix(kind, "v3") == "token" && password.Text != "" {
 		// Which of the two is meant decides who one is.
-		return false, plugin.Errorf(plugin.Config, "%s and %s are both set, which are two logins", token.From(), password.From()).
-			WithHint("remove the password to use the token, or the token and auth_type (OS_AUTH_TYPE) to use the password")
+		return false, plugin.Errorf(plugin.Config, "%s and %s are both set, which are two logins", token.From(),
+			password.From()).
+			WithHint("remove the password to use the token, or the token and auth_type (OS_AUTH_TYPE) to use " +
+				"the password")
 	}
 	l.way()
 	switch strings.TrimPrefix(kind, "v3") {
@@ -144,7 +146,8 @@ func (l *login) federated(kind string) (complete bool) {
 	if kind == "v3oidcaccesstoken" {
 		return l.get("access_token") != "" && complete
 	}
-	for _, option := range []string{"discovery_endpoint", "access_token_endpoint", "access_token_type", "openid_scope"} {
+	for _, option := range []string{"discovery_endpoint", "access_token_endpoint", "access_token_type",
+		"openid_scope"} {
 		l.get(option)
 	}
 	complete = l.get("client_id") != "" && complete
@@ -177,7 +180,8 @@ func (l *login) user() bool {
 	l.get("user_domain_name")
 	if l.getenv("OS_DEFAULT_DOMAIN") != "" {
 		// That of clouds.yaml is one that openstackclient never looks at.
-		l.values["default_domain"] = plugin.Value{Variable: "OS_DEFAULT_DOMAIN", Key: "OS_DEFAULT_DOMAIN", Text: l.getenv("OS_DEFAULT_DOMAIN")}
+		l.values["default_domain"] = plugin.Value{Variable: "OS_DEFAULT_DOMAIN", Key: "OS_DEFAULT_DOMAIN",
+			Text: l.getenv("OS_DEFAULT_DOMAIN")}
 	}
 	id, name := l.get("user_id", "userid"), l.get("username", "user_name")
 	return id != "" || name != ""

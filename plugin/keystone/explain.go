@@ -38,7 +38,8 @@ func (o *Options) advice() advice {
 	}
 	if o.federated() {
 		return advice{"the scope", "exchange it for another",
-			"check " + strings.Join(append(o.scopes(), "its domain"), ", ") + ": the account may have no role there (at OVHcloud, an IAM policy gives it one)"}
+			"check " + strings.Join(append(o.scopes(), "its domain"), ", ") +
+				": the account may have no role there (at OVHcloud, an IAM policy gives it one)"}
 	}
 	var check []string
 	for _, method := range o.factors() {
@@ -56,7 +57,8 @@ func (o *Options) advice() advice {
 		check = append(check, "username", "the user's domain")
 	}
 	check = append(check, o.scopes()...)
-	hint := "check " + strings.Join(check, ", ") + ": Keystone says the same of a wrong one, an unknown one, and a disabled or locked user"
+	hint := "check " + strings.Join(check, ", ") +
+		": Keystone says the same of a wrong one, an unknown one, and a disabled or locked user"
 	if o.assumed {
 		hint = "no domain is given, so that the one with the id \"" + o.fallbackDomain() + "\" is taken; " + hint
 	}
@@ -87,7 +89,8 @@ func explain(err error, endpoint string, a advice, secrets ...plugin.Secret) err
 	case http.StatusUnauthorized:
 		if strings.Contains(message, "password is expired") {
 			return plugin.Errorf(plugin.Denied, "Keystone at %s says that the password has expired", host).
-				WithHint("change it in the cloud's dashboard, or by POST %s/users/USER_ID/password, which takes no token", endpoint).RememberFor(deniedFor)
+				WithHint("change it in the cloud's dashboard, or by POST %s/users/USER_ID/password, which "+
+					"takes no token", endpoint).RememberFor(deniedFor)
 		}
 		return refused(host, a, status.Actual)
 	case http.StatusForbidden:
@@ -98,7 +101,8 @@ func explain(err error, endpoint string, a advice, secrets ...plugin.Secret) err
 		}
 		return plugin.Errorf(plugin.Denied, "Keystone at %s does not allow it (HTTP 403)%s", host, quoted(message)).
 			WithHint("the user may have no role in that project").RememberFor(deniedFor)
-	case http.StatusNotFound, http.StatusMultipleChoices, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
+	case http.StatusNotFound, http.StatusMultipleChoices, http.StatusMethodNotAllowed, http.StatusGone,
+		http.StatusNotImplemented:
 		if isKeystone && status.Actual == http.StatusNotFound {
 			return refused(host, a, status.Actual) // so it says of a token that it cannot read
 		}
@@ -107,12 +111,14 @@ func explain(err error, endpoint string, a advice, secrets ...plugin.Secret) err
 		if !isKeystone {
 			return absent(endpoint, status.Actual)
 		}
-		return plugin.Errorf(plugin.Config, "Keystone at %s cannot use the profile's options (HTTP 400)%s", host, quoted(message)).RememberFor(unusableFor)
+		return plugin.Errorf(plugin.Config, "Keystone at %s cannot use the profile's options (HTTP 400)%s", host,
+			quoted(message)).RememberFor(unusableFor)
 	}
 	if !isKeystone && status.Actual < 300 {
 		return unlike(host, endpoint)
 	}
-	return plugin.Errorf(plugin.Unusable, "Keystone at %s answered HTTP %d%s", host, status.Actual, quoted(message)).RememberFor(unusableFor)
+	return plugin.Errorf(plugin.Unusable, "Keystone at %s answered HTTP %d%s", host, status.Actual, quoted(message)).
+		RememberFor(unusableFor)
 }
 
 func hostOf(endpoint string) string {
@@ -172,7 +178,8 @@ func keystoneMessage(body []byte, secrets []plugin.Secret) (message string, isKe
 	}
 	message = doc.Error.Message
 	for _, secret := range secrets {
-		if v := secret.Reveal(); v != "" && (strings.Contains(message, v) || strings.Contains(message, url.QueryEscape(v))) {
+		if v := secret.Reveal(); v != "" &&
+			(strings.Contains(message, v) || strings.Contains(message, url.QueryEscape(v))) {
 			return "", true
 		}
 	}

@@ -69,7 +69,8 @@ func (s *source) prove(ctx context.Context, method string) (f factor, err error)
 		user["passcode"] = f.secret.Reveal()
 		f.identity, f.once = map[string]any{"user": user}, true
 	case "application_credential":
-		if f.secret, err = o.ApplicationCredentialSecret.ResolveAs(ctx, "application_credential_secret", s.env); err != nil {
+		if f.secret, err = o.ApplicationCredentialSecret.ResolveAs(ctx, "application_credential_secret",
+			s.env); err != nil {
 			return f, err
 		}
 		f.identity = map[string]any{"secret": f.secret.Reveal()}
@@ -96,7 +97,8 @@ func (s *source) passcode(ctx context.Context) (plugin.Secret, error) {
 	passcode, err := s.env.Ask(ctx, "Passcode of "+who+" at "+hostOf(s.options.AuthURL)+": ")
 	if errors.Is(err, plugin.ErrNobody) {
 		e := plugin.Errorf(plugin.Denied, "a passcode of %s is needed, and there is no terminal to ask for it", who).
-			WithHint("run jeton get %s in a terminal first, or name a program that prints the passcode: passcode: {command: [ARGV…]}", s.env.Profile)
+			WithHint("run jeton get %s in a terminal first, or name a program that prints the passcode: passcode: "+
+				"{command: [ARGV…]}", s.env.Profile)
 		return passcode, plugin.Because(e, plugin.ErrNobody)
 	}
 	return passcode, err
@@ -142,7 +144,8 @@ func (r *receipt) missing(o *Options) (methods []string, all string) {
 		if len(rest) == 0 {
 			continue
 		}
-		if !slices.ContainsFunc(rest, func(m string) bool { return !o.canProve(m) }) && (methods == nil || len(rest) < len(methods)) {
+		if !slices.ContainsFunc(rest, func(m string) bool { return !o.canProve(m) }) &&
+			(methods == nil || len(rest) < len(methods)) {
 			methods = rest
 		}
 		ways = append(ways, plugin.Shorten(strings.Join(rest, " and ")))
@@ -238,6 +241,7 @@ func (s *source) wantsMore(all string) error {
 		all = "a further factor"
 	}
 	return plugin.Errorf(plugin.Denied, "Keystone at %s wants more of this user: %s", hostOf(s.options.AuthURL), all).
-		WithHint("jeton can show password and totp (auth_type: v3multifactor); an application credential needs no second factor").
+		WithHint("jeton can show password and totp (auth_type: v3multifactor); an application credential needs no " +
+			"second factor").
 		RememberFor(deniedFor)
 }

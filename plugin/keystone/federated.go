@@ -25,14 +25,17 @@ import (
 // presets are the values of clouds that have federated logins: those that are
 // not written in the profile.
 var presets = map[string]map[string]string{
-	"ovhcloud-emea":  ovhcloud("ovhcloud-emea", "https://iam.ovh.net/role-adapter/urn:v1:eu:resource:publicCloudProject:pci/.well-known/openid-configuration"),
-	"ovhcloud-world": ovhcloud("ovhcloud-world", "https://iam.ovh.ca/role-adapter/urn:v1:ca:resource:publicCloudProject:pci/.well-known/openid-configuration"),
+	"ovhcloud-emea": ovhcloud("ovhcloud-emea",
+		"https://iam.ovh.net/role-adapter/urn:v1:eu:resource:publicCloudProject:pci/.well-known/openid-configuration"),
+	"ovhcloud-world": ovhcloud("ovhcloud-world",
+		"https://iam.ovh.ca/role-adapter/urn:v1:ca:resource:publicCloudProject:pci/.well-known/openid-configuration"),
 }
 
 func ovhcloud(provider, discovery string) map[string]string {
 	return map[string]string{
-		"auth_type": "v3oidcclientcredentials", "auth_url": "https://auth.cloud.ovh.net/v3", "identity_provider": provider,
-		"protocol": "openid", "discovery_endpoint": discovery, "access_token_type": "id_token",
+		"auth_type": "v3oidcclientcredentials", "auth_url": "https://auth.cloud.ovh.net/v3",
+		"identity_provider": provider,
+		"protocol":          "openid", "discovery_endpoint": discovery, "access_token_type": "id_token",
 	}
 }
 
@@ -50,7 +53,8 @@ func (o *Options) applyPreset() error {
 		o.AuthType = "v3oidcaccesstoken"
 	}
 	for name, p := range map[string]*string{
-		"auth_type": &o.AuthType, "auth_url": &o.AuthURL, "identity_provider": &o.IdentityProvider, "protocol": &o.Protocol,
+		"auth_type": &o.AuthType, "auth_url": &o.AuthURL, "identity_provider": &o.IdentityProvider,
+		"protocol": &o.Protocol,
 	} {
 		if *p == "" {
 			*p = values[name]
@@ -86,7 +90,8 @@ func checkFederated(needs ...string) func(o *Options) error {
 			}
 			if o.AccessToken.IsZero() && !o.from {
 				return plugin.Errorf(plugin.Config, "access_token is missing, which auth_type %s needs", o.AuthType).
-					WithHint("write access_token: {env: NAME}, or from: PROFILE for the token of an oidc or ovhcloud profile")
+					WithHint("write access_token: {env: NAME}, or from: PROFILE for the token of an oidc or " +
+						"ovhcloud profile")
 			}
 			return nil
 		}
@@ -176,7 +181,7 @@ func (s *source) accessToken(ctx context.Context, renew bool) (*plugin.Credentia
 	}
 	if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
 		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no token of an OpenID Connect provider").
-			WithHint("name a profile of plugin oidc or ovhcloud")
+			WithHint("name a profile that gives tokens of the provider")
 	}
 	return c, nil
 }
@@ -188,7 +193,8 @@ func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 	if err != nil {
 		return plugin.Secret{}, err
 	}
-	r := &plugin.TokenRequest{ClientID: o.ClientID, ClientSecret: secret, AuthMethod: plugin.BasicRaw, Form: url.Values{"scope": {o.OpenIDScope}}}
+	r := &plugin.TokenRequest{ClientID: o.ClientID, ClientSecret: secret, AuthMethod: plugin.BasicRaw,
+		Form: url.Values{"scope": {o.OpenIDScope}}}
 	switch o.AuthType {
 	case "v3oidcclientcredentials":
 		r.Form.Set("grant_type", "client_credentials")
@@ -220,7 +226,8 @@ func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 	if o.DiscoveryEndpoint == "" {
 		answer, err = send("")
 	} else {
-		answer, err = plugin.WithDiscovery(ctx, s.env, o.DiscoveryEndpoint, "", o.plainHTTP, r.Form.Get("grant_type"), send)
+		answer, err = plugin.WithDiscovery(ctx, s.env, o.DiscoveryEndpoint, "", o.plainHTTP, r.Form.Get("grant_type"),
+			send)
 	}
 	if err != nil {
 		return plugin.Secret{}, fmt.Errorf("the identity provider: %w", err)
@@ -230,7 +237,8 @@ func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 		token = answer.IDToken
 	}
 	if token.IsZero() {
-		return token, plugin.Errorf(plugin.Unusable, "the identity provider %s gives no %s", hostOf(r.Endpoint), o.AccessTokenType).
+		return token, plugin.Errorf(plugin.Unusable, "the identity provider %s gives no %s", hostOf(r.Endpoint),
+			o.AccessTokenType).
 			WithHint("choose the other access_token_type, or add openid to openid_scope").RememberFor(deniedFor)
 	}
 	return token, nil
@@ -240,7 +248,8 @@ func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Credential, error) {
 	o := s.options
 	client := s.client(plugin.Secret{})
-	address := client.ServiceURL("OS-FEDERATION", "identity_providers", url.PathEscape(o.IdentityProvider), "protocols", url.PathEscape(o.Protocol), "auth")
+	address := client.ServiceURL("OS-FEDERATION", "identity_providers", url.PathEscape(o.IdentityProvider), "protocols",
+		url.PathEscape(o.Protocol), "auth")
 	var body document
 	resp, err := client.Post(ctx, address, nil, &body, &gophercloud.RequestOpts{
 		MoreHeaders: map[string]string{"Authorization": "Bearer " + token.Reveal()},
@@ -251,7 +260,8 @@ func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 		return nil, explain(err, o.AuthURL, advice{
 			what:    "the token of the identity provider " + o.IdentityProvider,
 			purpose: "log in with it",
-			hint: "check identity_provider, protocol and access_token_type; the provider's token may be for another audience" +
+			hint: "check identity_provider, protocol and access_token_type; the provider's token may be for " +
+				"another audience" +
 				expiredHint(token),
 		}, token)
 	}

@@ -14,8 +14,10 @@ import (
 // imports are the files that a login at Keystone is taken over from.
 var imports = []plugin.Import{
 	{Name: "openrc", Help: "Take over an openrc file.", New: func() plugin.Importer { return &importOpenrc{} }},
-	{Name: "clouds", Help: "Take over clouds of a clouds.yaml.", New: func() plugin.Importer { return &importClouds{} }},
-	{Name: "env", Help: "Take over the identity in the environment.", New: func() plugin.Importer { return &importEnv{} }},
+	{Name: "clouds", Help: "Take over clouds of a clouds.yaml.",
+		New: func() plugin.Importer { return &importClouds{} }},
+	{Name: "env", Help: "Take over the identity in the environment.",
+		New: func() plugin.Importer { return &importEnv{} }},
 }
 
 type importOpenrc struct {
@@ -84,7 +86,8 @@ type importEnv struct {
 }
 
 func (*importEnv) Help() string {
-	return "Makes a profile of the OS_ variables, as a sourced openrc file leaves them, or of the cloud that OS_CLOUD names."
+	return "Makes a profile of the OS_ variables, as a sourced openrc file leaves them, or of the cloud that " +
+		"OS_CLOUD names."
 }
 
 // Drafts returns the profile of the identity in the environment.
@@ -121,7 +124,8 @@ func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plug
 		if !ok {
 			w.Text = v.Text // of the cloud that the file chooses
 		}
-		return plugin.DraftSecret{Value: plugin.NewSecret(w.Text), Asked: w.Asked, Command: w.Command, Variable: v.Variable}
+		return plugin.DraftSecret{Value: plugin.NewSecret(w.Text), Asked: w.Asked, Command: w.Command,
+			Variable: v.Variable}
 	})
 	// What is asked for and not taken over was a step towards another variable.
 	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return rc.Values[name].Asked })
@@ -162,12 +166,14 @@ var selectors = []string{"OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "
 
 // draft returns the profile of the login. variables are the names of those that could be
 // part of it.
-func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) (plugin.Draft, error) {
+func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) (plugin.Draft,
+	error) {
 	if _, err := l.read(); err != nil {
 		return plugin.Draft{}, err
 	}
 	if l.values["auth_url"].Text == "" {
-		return plugin.Draft{}, plugin.Errorf(plugin.Config, "auth_url is missing (OS_AUTH_URL), without which there is no login")
+		return plugin.Draft{}, plugin.Errorf(plugin.Config,
+			"auth_url is missing (OS_AUTH_URL), without which there is no login")
 	}
 	taken := map[string]bool{}
 	for _, v := range l.values {
@@ -193,7 +199,8 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 // user should know of it.
 func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []string) {
 	if _, insecure := l.values["verify"]; insecure {
-		notes = append(notes, "verify: false (OS_INSECURE) is not taken over: name the cloud's certificate authority, ca_file")
+		notes = append(notes, "verify: false (OS_INSECURE) is not taken over: name the cloud's certificate "+
+			"authority, ca_file")
 		delete(l.values, "verify")
 	}
 	if v, ok := l.values["passcode"]; ok && secret(v).Command == nil {
@@ -203,9 +210,11 @@ func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []
 	}
 	for _, option := range slices.Sorted(maps.Keys(l.values)) {
 		v := l.values[option]
-		isSecret := strings.HasPrefix(option, "pass") || strings.HasSuffix(option, "secret") || strings.HasSuffix(option, "token")
+		isSecret := strings.HasPrefix(option, "pass") || strings.HasSuffix(option, "secret") ||
+			strings.HasSuffix(option, "token")
 		if v.Text == unknown && !isSecret {
-			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into the profile")
+			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into "+
+				"the profile")
 			delete(l.values, option)
 		}
 	}
@@ -216,7 +225,8 @@ func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []
 // for it each time.
 func (l *login) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.Value) plugin.DraftSecret {
 	kind := l.values["auth_type"].Text
-	if _, ok := l.values["password"]; ok || !slices.Contains([]string{"v3password", "v2password", "v3multifactor"}, kind) {
+	if _, ok := l.values["password"]; ok ||
+		!slices.Contains([]string{"v3password", "v2password", "v3multifactor"}, kind) {
 		return secret
 	}
 	l.values["password"] = plugin.Value{Variable: "OS_PASSWORD"}

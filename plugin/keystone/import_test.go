@@ -16,7 +16,8 @@ func noEnvironment(string) string { return "" }
 func TestCloudsBomb(t *testing.T) {
 	text := "a: &a [x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'j'; c++ {
-		text += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 8) + "*" + string(c-1) + "]\n"
+		text += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 8) + "*" + string(c-1) +
+			"]\n"
 	}
 	if _, _, err := parseClouds([]byte(text)); err == nil || !strings.Contains(err.Error(), "too much is nested here") {
 		t.Error(err)
@@ -70,7 +71,8 @@ func FuzzOpenrc(f *testing.F) {
 }
 
 func FuzzClouds(f *testing.F) {
-	f.Add([]byte("clouds: {a: {profile: ovh, regions: [R, {name: S, values: {auth: {x: y}}}], auth: &b {auth_url: 'https://{region_name}'}}, b: {<<: *b}}"))
+	f.Add([]byte("clouds: {a: {profile: ovh, regions: [R, {name: S, values: {auth: {x: y}}}], auth: &b {auth_url: " +
+		"'https://{region_name}'}}, b: {<<: *b}}"))
 	f.Add([]byte("clouds: {a: null, b: [x], c: {auth: x, region_name: [a, b]}}\npublic-clouds: {a: {}}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		doc, names, err := parseClouds(b)

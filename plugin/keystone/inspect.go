@@ -103,7 +103,8 @@ func remembered(c *plugin.Credential) *answer {
 	a.User.named = thing(plugin.AttrUserID, plugin.AttrUserName)
 	a.User.Domain = thing(plugin.AttrUserDomainID, plugin.AttrUserDomainName)
 	if c.Attrs[plugin.AttrProjectID] != "" {
-		a.Project = &owned{thing(plugin.AttrProjectID, plugin.AttrProjectName), thing(plugin.AttrProjectDomainID, plugin.AttrProjectDomainName)}
+		a.Project = &owned{thing(plugin.AttrProjectID, plugin.AttrProjectName),
+			thing(plugin.AttrProjectDomainID, plugin.AttrProjectDomainName)}
 	}
 	if id := c.Attrs[plugin.AttrTrustID]; id != "" {
 		a.Trust = &named{ID: id}

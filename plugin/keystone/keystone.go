@@ -20,10 +20,11 @@ import (
 
 // Issuer gives Keystone tokens.
 var Issuer = plugin.Issuer{
-	Name:          "keystone",
-	Gives:         plugin.KeystoneToken,
-	Takes:         map[plugin.Kind]string{plugin.Login: "auth_type: v3password", plugin.BearerToken: ""},
-	From:          "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID Connect, or another token",
+	Name:  "keystone",
+	Gives: plugin.KeystoneToken,
+	Takes: map[plugin.Kind]string{plugin.Login: "auth_type: v3password", plugin.BearerToken: ""},
+	From: "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID " +
+		"Connect, or another token",
 	New:           func() plugin.Options { return &Options{Verify: true} },
 	Aliases:       aliases,
 	Imports:       imports,
@@ -101,7 +102,8 @@ type Options struct {
 // Complete checks o and fills in what openstackclient would.
 func (o *Options) Complete(common *plugin.Common) error {
 	if !o.Verify {
-		return plugin.Errorf(plugin.Config, "verify: false (OS_INSECURE) is refused: without it anybody on the way can take the password").
+		return plugin.Errorf(plugin.Config,
+			"verify: false (OS_INSECURE) is refused: without it anybody on the way can take the password").
 			WithHint("name the cloud's certificate authority instead: cacert: /path/to/ca.pem")
 	}
 	o.cacert, o.from, o.plainHTTP = string(common.CAFile), common.From != "", common.PlainHTTP
@@ -111,7 +113,8 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if err := o.locate(common.PlainHTTP); err != nil {
 		return err
 	}
-	if !slices.Contains([]string{"", "public", "internal", "admin", "publicURL", "internalURL", "adminURL"}, o.Interface) {
+	if !slices.Contains([]string{"", "public", "internal", "admin", "publicURL", "internalURL", "adminURL"},
+		o.Interface) {
 		return plugin.Errorf(plugin.Config, "interface: must be public, internal or admin")
 	}
 	m, err := o.method(o.from)
@@ -144,7 +147,8 @@ func (o *Options) locate(plainHTTP bool) error {
 	version, _, _ := strings.Cut(strings.TrimPrefix(o.IdentityAPIVersion, "v"), ".")
 	switch hasV2, hasV3 := strings.HasSuffix(u.Path, v2Suffix), strings.HasSuffix(u.Path, "/v3"); {
 	case version != "" && version != "2" && version != "3":
-		return plugin.Errorf(plugin.Config, "identity_api_version: there is no %q", plugin.Shorten(o.IdentityAPIVersion)).
+		return plugin.Errorf(plugin.Config, "identity_api_version: there is no %q",
+			plugin.Shorten(o.IdentityAPIVersion)).
 			WithHint("there are 3, and 2 of old")
 	case hasV2 && version == "3", hasV2 && strings.HasPrefix(o.AuthType, "v3"):
 		return plugin.Errorf(plugin.Config, "auth_url: it is that of API v2.0, and v3 is asked for").
@@ -227,8 +231,9 @@ func (s *source) fetchBelow(ctx context.Context, m *method) (*plugin.Credential,
 
 func (s *source) loginBelow(ctx context.Context, m *method, below *plugin.Credential) (*plugin.Credential, error) {
 	if below.Password.IsZero() {
-		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no password, which auth_type %s needs", s.options.AuthType).
-			WithHint("name one of plugin cloudmc, or leave auth_type out if it gives a token")
+		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no password, which auth_type %s needs",
+			s.options.AuthType).
+			WithHint("name one that gives a name and a password, or leave auth_type out if it gives a token")
 	}
 	o := *s.options
 	o.from, o.Password = false, plugin.LiteralSecret(below.Password)

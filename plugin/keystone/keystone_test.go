@@ -18,7 +18,8 @@ import (
 func TestParseTime(t *testing.T) {
 	want := time.Date(2026, 3, 29, 1, 30, 0, 123456000, time.UTC)
 	for _, s := range []string{
-		"2026-03-29T01:30:00.123456Z", "2026-03-29T01:30:00.123456+00:00", "2026-03-29T03:30:00.123456+02:00", "2026-03-29T01:30:00.123456",
+		"2026-03-29T01:30:00.123456Z", "2026-03-29T01:30:00.123456+00:00", "2026-03-29T03:30:00.123456+02:00",
+		"2026-03-29T01:30:00.123456",
 	} {
 		if got, err := parseTime(s); err != nil || !got.Equal(want) {
 			t.Errorf("%s is read as %s, %v", s, got, err)
@@ -56,27 +57,39 @@ func TestEnvironment(t *testing.T) {
 	}{
 		"empty": {"", "", false, ""},
 		"password": {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_PROJECT_ID=c",
-			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD project_id=OS_PROJECT_ID username=OS_USERNAME", true, ""},
-		"no user":     {"OS_AUTH_URL=x OS_PASSWORD=b", "auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD", false, ""},
-		"no password": {"OS_AUTH_URL=x OS_USERNAME=a", "auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL username=OS_USERNAME", false, ""},
-		"no address":  {"OS_USERNAME=a OS_PASSWORD=b", "", false, ""},
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD project_id=OS_PROJECT_ID " +
+				"username=OS_USERNAME", true, ""},
+		"no user": {"OS_AUTH_URL=x OS_PASSWORD=b",
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD", false, ""},
+		"no password": {"OS_AUTH_URL=x OS_USERNAME=a",
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL username=OS_USERNAME", false, ""},
+		"no address": {"OS_USERNAME=a OS_PASSWORD=b", "", false, ""},
 		"own name before the other": {"OS_AUTH_URL=x OS_TOKEN=new OS_AUTH_TOKEN=old OS_PROJECT_ID=new OS_TENANT_ID=old",
 			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL project_id=OS_PROJECT_ID token=OS_TOKEN", true, ""},
 		"other names": {"OS_AUTH_URL=x OS_AUTH_TOKEN=a OS_TENANT_ID=b OS_TENANT_NAME=c OS_ENDPOINT_TYPE=public",
-			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL interface=OS_ENDPOINT_TYPE project_id=OS_TENANT_ID token=OS_AUTH_TOKEN", true, ""},
-		"token and password": {"OS_AUTH_URL=x OS_TOKEN=a OS_USERNAME=b OS_PASSWORD=c", "", false, "OS_TOKEN and OS_PASSWORD are both set"},
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL interface=OS_ENDPOINT_TYPE project_id=OS_TENANT_ID " +
+				"token=OS_AUTH_TOKEN", true, ""},
+		"token and password": {"OS_AUTH_URL=x OS_TOKEN=a OS_USERNAME=b OS_PASSWORD=c", "", false,
+			"OS_TOKEN and OS_PASSWORD are both set"},
 		"token beside leftovers": {"OS_AUTH_URL=x OS_TOKEN=a OS_USERNAME=b OS_USER_DOMAIN_NAME=d",
 			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL token=OS_TOKEN", true, ""},
-		"password although there is a token": {"OS_AUTH_URL=x OS_AUTH_TYPE=password OS_TOKEN=a OS_USERNAME=b OS_PASSWORD=c",
+		"password although there is a token": {
+			"OS_AUTH_URL=x OS_AUTH_TYPE=password OS_TOKEN=a OS_USERNAME=b OS_PASSWORD=c",
 			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD username=OS_USERNAME", true, ""},
-		"application credential": {"OS_AUTH_URL=x OS_AUTH_TYPE=v3applicationcredential OS_APPLICATION_CREDENTIAL_ID=a OS_APPLICATION_CREDENTIAL_SECRET=b OS_PROJECT_ID=c",
-			"application_credential_id=OS_APPLICATION_CREDENTIAL_ID application_credential_secret=OS_APPLICATION_CREDENTIAL_SECRET auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL", true, ""},
-		"insecure": {"OS_AUTH_URL=x OS_INSECURE=True", "auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL verify=OS_INSECURE", false, ""},
-		"cloud":    {"OS_CLOUD=x", "", false, "OS_CLOUD: there is no clouds.yaml in "},
+		"application credential": {"OS_AUTH_URL=x OS_AUTH_TYPE=v3applicationcredential " +
+			"OS_APPLICATION_CREDENTIAL_ID=a OS_APPLICATION_CREDENTIAL_SECRET=b OS_PROJECT_ID=c",
+			"application_credential_id=OS_APPLICATION_CREDENTIAL_ID " +
+				"application_credential_secret=OS_APPLICATION_CREDENTIAL_SECRET auth_type=OS_AUTH_TYPE " +
+				"auth_url=OS_AUTH_URL", true, ""},
+		"insecure": {"OS_AUTH_URL=x OS_INSECURE=True", "auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL verify=OS_INSECURE",
+			false, ""},
+		"cloud": {"OS_CLOUD=x", "", false, "OS_CLOUD: there is no clouds.yaml in "},
 		"trust": {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_TRUST_ID=c",
-			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD trust_id=OS_TRUST_ID username=OS_USERNAME", true, ""},
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL password=OS_PASSWORD trust_id=OS_TRUST_ID " +
+				"username=OS_USERNAME", true, ""},
 		"domain and system": {"OS_AUTH_URL=x OS_USERNAME=a OS_PASSWORD=b OS_DOMAIN_NAME=c OS_SYSTEM_SCOPE=all",
-			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL domain_name=OS_DOMAIN_NAME password=OS_PASSWORD system_scope=OS_SYSTEM_SCOPE username=OS_USERNAME", true, ""},
+			"auth_type=OS_AUTH_TYPE auth_url=OS_AUTH_URL domain_name=OS_DOMAIN_NAME password=OS_PASSWORD " +
+				"system_scope=OS_SYSTEM_SCOPE username=OS_USERNAME", true, ""},
 	} {
 		env := map[string]string{}
 		for _, pair := range strings.Fields(test.env) {
@@ -160,7 +173,8 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		e := plugin.AsError(err)
-		if e.Code == plugin.Bug || strings.Contains(e.Text+e.Hint, "CANARY") || strings.ContainsAny(e.Text+e.Hint, "\n\r\x1b") {
+		if e.Code == plugin.Bug || strings.Contains(e.Text+e.Hint, "CANARY") ||
+			strings.ContainsAny(e.Text+e.Hint, "\n\r\x1b") {
 			t.Errorf("%+v", e)
 		}
 	})
@@ -177,9 +191,11 @@ func TestRequests(t *testing.T) {
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"domain":{"id":"default"},"name":"alice","password":"CANARY"}}},"scope":{"project":{"domain":{"id":"default"},"name":"web"}}}}`},
 		"ids": {Options{UserID: "u", Password: plugin.EnvSecret("P"), ProjectID: "p", ProjectName: "ignored"},
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"project":{"id":"p"}}}}`},
-		"domains": {Options{Username: "alice", UserDomainName: "acme", Password: plugin.EnvSecret("P"), ProjectName: "web", ProjectDomainID: "d", DefaultDomain: "x"},
+		"domains": {Options{Username: "alice", UserDomainName: "acme", Password: plugin.EnvSecret("P"),
+			ProjectName: "web", ProjectDomainID: "d", DefaultDomain: "x"},
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"domain":{"name":"acme"},"name":"alice","password":"CANARY"}}},"scope":{"project":{"domain":{"id":"d"},"name":"web"}}}}`},
-		"default domain": {Options{Username: "alice", Password: plugin.EnvSecret("P"), ProjectName: "web", DefaultDomain: "x"},
+		"default domain": {Options{Username: "alice", Password: plugin.EnvSecret("P"), ProjectName: "web",
+			DefaultDomain: "x"},
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"domain":{"id":"x"},"name":"alice","password":"CANARY"}}},"scope":{"project":{"domain":{"id":"x"},"name":"web"}}}}`},
 		"domain": {Options{UserID: "u", Password: plugin.EnvSecret("P"), DomainName: "acme"},
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"domain":{"name":"acme"}}}}`},
@@ -189,9 +205,12 @@ func TestRequests(t *testing.T) {
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"OS-TRUST:trust":{"id":"t"}}}}`},
 		"unscoped": {Options{UserID: "u", Password: plugin.EnvSecret("P"), Unscoped: true},
 			`{"auth":{"identity":{"methods":["password"],"password":{"user":{"id":"u","password":"CANARY"}}},"scope":{"unscoped":{}}}}`},
-		"application credential": {Options{ApplicationCredentialID: "i", ApplicationCredentialSecret: plugin.EnvSecret("P")},
+		"application credential": {Options{ApplicationCredentialID: "i",
+			ApplicationCredentialSecret: plugin.EnvSecret("P")},
 			`{"auth":{"identity":{"application_credential":{"id":"i","secret":"CANARY"},"methods":["application_credential"]}}}`},
-		"application credential by name": {Options{ApplicationCredentialName: "ci", Username: "alice", ApplicationCredentialSecret: plugin.EnvSecret("P")},
+		"application credential by name": {
+			Options{ApplicationCredentialName: "ci", Username: "alice",
+				ApplicationCredentialSecret: plugin.EnvSecret("P")},
 			`{"auth":{"identity":{"application_credential":{"name":"ci","secret":"CANARY","user":{"domain":{"id":"default"},"name":"alice"}},"methods":["application_credential"]}}}`},
 		"token": {Options{Token: plugin.EnvSecret("P"), ProjectID: "p"},
 			`{"auth":{"identity":{"methods":["token"],"token":{"id":"CANARY"}},"scope":{"project":{"id":"p"}}}}`},
@@ -212,7 +231,8 @@ func TestRequests(t *testing.T) {
 		if err := o.Complete(&p.Common); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		p.Source(plugin.Env{Getenv: func(string) string { return "CANARY" }, Log: func(string, ...any) {}}).Fetch(t.Context(), nil)
+		p.Source(plugin.Env{Getenv: func(string) string { return "CANARY" }, Log: func(string, ...any) {}}).
+			Fetch(t.Context(), nil)
 		server.Close()
 		if want := "POST /identity/v3/auth/tokens?nocatalog " + test.want; len(got) != 1 || got[0] != want {
 			t.Errorf("%s: the requests are\n%s\nnot\n%s", name, strings.Join(got, "\n"), want)
@@ -242,17 +262,20 @@ func TestRevokedLevel(t *testing.T) {
 			io.WriteString(w, `{"token": {"expires_at": "2099-01-01T00:00:00.000000Z", "project": {"id": "p"}}}`)
 		}))
 		o := &Options{AuthType: "v3token", AuthURL: server.URL + "/v3", ProjectID: "p"}
-		s := &source{o, &plugin.Env{HTTP: server.Client(), Log: t.Logf, From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
-			token := "old-token"
-			if renew {
-				renewals++
-				token = "new-token"
-			}
-			return &plugin.Credential{Token: plugin.NewSecret(token), Issued: time.Now().Add(-test.age), Expires: time.Now().Add(time.Hour),
-				Attrs: map[string]string{plugin.AttrAuthURL: o.AuthURL}}, nil
-		}}}
+		s := &source{o, &plugin.Env{HTTP: server.Client(), Log: t.Logf,
+			From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
+				token := "old-token"
+				if renew {
+					renewals++
+					token = "new-token"
+				}
+				return &plugin.Credential{Token: plugin.NewSecret(token), Issued: time.Now().Add(-test.age),
+					Expires: time.Now().Add(time.Hour),
+					Attrs:   map[string]string{plugin.AttrAuthURL: o.AuthURL}}, nil
+			}}}
 		c, err := fetchToken(t.Context(), s, nil)
-		if (err == nil) != test.works || requests != test.requests || test.works && (c.Token.Reveal() != "scoped" || renewals != 1) {
+		if (err == nil) != test.works || requests != test.requests || test.works &&
+			(c.Token.Reveal() != "scoped" || renewals != 1) {
 			t.Errorf("age %s: %v, %v after %d requests and %d renewals", test.age, c, err, requests, renewals)
 		}
 		server.Close()
@@ -284,17 +307,18 @@ func TestChangedPasswordBelow(t *testing.T) {
 		if err := o.Complete(&plugin.Common{From: "portal"}); err != nil {
 			t.Fatal(err)
 		}
-		s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Warn: t.Logf, From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
-			password := "old"
-			if renew {
-				renewals++
-				if test.now == "new" {
-					password = "new"
+		s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Warn: t.Logf,
+			From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
+				password := "old"
+				if renew {
+					renewals++
+					if test.now == "new" {
+						password = "new"
+					}
 				}
-			}
-			return &plugin.Credential{Password: plugin.NewSecret(password), Issued: time.Now().Add(-time.Minute),
-				Attrs: map[string]string{plugin.AttrUserName: "u", plugin.AttrProjectID: "p"}}, nil
-		}})
+				return &plugin.Credential{Password: plugin.NewSecret(password), Issued: time.Now().Add(-time.Minute),
+					Attrs: map[string]string{plugin.AttrUserName: "u", plugin.AttrProjectID: "p"}}, nil
+			}})
 		_, err := s.Fetch(t.Context(), nil)
 		if (err == nil) != test.works || logins != test.logins || renewals != test.renewed {
 			t.Errorf("%s: %v after %d logins and %d renewals", test.now, err, logins, renewals)

@@ -26,13 +26,18 @@ type method struct {
 
 var methods = map[string]*method{
 	// The passcode is for a user of whom Keystone wants more than a password.
-	"v3password":              {[]string{"username", "user_id", "password", "passcode"}, true, checkPassword, fetchLogin},
-	"v3totp":                  {[]string{"username", "user_id", "password", "passcode"}, true, (*Options).checkUser, fetchLogin},
-	"v3multifactor":           {slices.Concat([]string{"auth_methods", "password", "passcode"}, applicationCredential), true, checkMultiFactor, fetchLogin},
+	"v3password": {[]string{"username", "user_id", "password", "passcode"}, true, checkPassword,
+		fetchLogin},
+	"v3totp": {[]string{"username", "user_id", "password", "passcode"}, true, (*Options).checkUser,
+		fetchLogin},
+	"v3multifactor": {slices.Concat([]string{"auth_methods", "password", "passcode"}, applicationCredential),
+		true, checkMultiFactor, fetchLogin},
 	"v3applicationcredential": {applicationCredential, true, checkApplicationCredential, fetchLogin},
 	"v3token":                 {[]string{"token"}, false, checkToken, fetchToken},
-	"v3oidcclientcredentials": {slices.Concat(provider, client), false, checkFederated("client_id", "client_secret"), fetchFederated},
-	"v3oidcpassword": {slices.Concat(provider, client, []string{"username", "password", "idp_otp_key", "passcode"}), false,
+	"v3oidcclientcredentials": {slices.Concat(provider, client), false, checkFederated("client_id", "client_secret"),
+		fetchFederated},
+	"v3oidcpassword": {slices.Concat(provider, client, []string{"username", "password", "idp_otp_key", "passcode"}),
+		false,
 		checkFederated("client_id", "username", "password"), fetchFederated},
 	"v3oidcaccesstoken": {slices.Concat(provider, []string{"access_token"}), false, checkFederated(), fetchFederated},
 	"v2password":        {[]string{"username", "user_id", "password"}, false, checkV2, fetchV2},
@@ -42,12 +47,14 @@ var methods = map[string]*method{
 // the client there.
 var (
 	provider = []string{"identity_provider", "protocol"}
-	client   = []string{"client_id", "client_secret", "discovery_endpoint", "access_token_endpoint", "access_token_type", "openid_scope"}
+	client   = []string{"client_id", "client_secret", "discovery_endpoint", "access_token_endpoint",
+		"access_token_type", "openid_scope"}
 )
 
 // applicationCredential are the options of one, which may be named by its
 // user and name.
-var applicationCredential = []string{"username", "user_id", "application_credential_id", "application_credential_name", "application_credential_secret"}
+var applicationCredential = []string{"username", "user_id", "application_credential_id", "application_credential_name",
+	"application_credential_secret"}
 
 // versionless are keystoneauth's names that leave the version to discovery.
 var versionless = map[string]string{"password": "v3password", "token": "v3token"}
@@ -88,7 +95,8 @@ func (o *Options) method(from bool) (*method, error) {
 	o.AuthType = name
 	if from && !slices.Contains([]string{"v3token", "v3oidcaccesstoken", "v3password", "v2password"}, name) {
 		return nil, plugin.Errorf(plugin.Config, "from does not go with auth_type %s", name).
-			WithHint("a token of another profile is used by auth_type: v3token, or v3oidcaccesstoken if it is no Keystone's; its login by v3password")
+			WithHint("a token of another profile is used by auth_type: v3token, or v3oidcaccesstoken if it is no " +
+				"Keystone's; its login by v3password")
 	}
 	return m, nil
 }
@@ -149,11 +157,13 @@ func checkApplicationCredential(o *Options) error {
 			return missing(o, "application_credential_id")
 		}
 		if err := o.checkUser(); err != nil {
-			return plugin.AsError(err).WithHint("an application credential by name belongs to a user; by application_credential_id it needs none")
+			return plugin.AsError(err).WithHint("an application credential by name belongs to a user; by " +
+				"application_credential_id it needs none")
 		}
 	}
 	if scopes := o.scopes(); len(scopes) > 0 {
-		return plugin.Errorf(plugin.Config, "an application credential belongs to one project, and Keystone refuses it with a scope").
+		return plugin.Errorf(plugin.Config,
+			"an application credential belongs to one project, and Keystone refuses it with a scope").
 			WithHint("leave %s out", strings.Join(scopes, ", "))
 	}
 	return nil
@@ -220,7 +230,8 @@ func (s *source) exchange(ctx context.Context, parent *plugin.Credential) (*plug
 	case len(o.scopes()) == 0:
 		return s.validate(ctx, token)
 	case o.ProjectName != "" && o.ProjectID == "" && o.ProjectDomainID == "" && o.ProjectDomainName == "":
-		return nil, s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "project_name %q needs a domain", o.ProjectName),
+		return nil, s.withProjects(ctx, token,
+			plugin.Errorf(plugin.Config, "project_name %q needs a domain", o.ProjectName),
 			"add project_domain_id or project_domain_name")
 	}
 	return s.login(ctx, factor{method: "token", identity: map[string]any{"id": token.Reveal()}, secret: token})
@@ -241,7 +252,8 @@ func (s *source) parent(ctx context.Context, renew bool) (*plugin.Credential, er
 		return nil, notKeystone()
 	}
 	if c.Attrs[plugin.AttrAuthURL] != s.options.AuthURL {
-		return nil, plugin.Errorf(plugin.Config, "from: the token of that profile is for another Keystone, %s", c.Attrs[plugin.AttrAuthURL]).
+		return nil, plugin.Errorf(plugin.Config, "from: the token of that profile is for another Keystone, %s",
+			c.Attrs[plugin.AttrAuthURL]).
 			WithHint("both profiles need the same auth_url")
 	}
 	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" {
@@ -290,7 +302,8 @@ func (o *Options) checkScope() error {
 		return plugin.Errorf(plugin.Config, "system_scope: there is only one system: all")
 	}
 	if names := o.scopes(); len(names) > 1 {
-		return plugin.Errorf(plugin.Config, "%s are different scopes, and a token has one", strings.Join(names, " and ")).
+		return plugin.Errorf(plugin.Config, "%s are different scopes, and a token has one",
+			strings.Join(names, " and ")).
 			WithHint("leave all but one out; from: makes several tokens of one login")
 	}
 	return nil
@@ -303,7 +316,8 @@ func (o *Options) scope() map[string]any {
 	case o.ProjectID != "":
 		return map[string]any{"project": map[string]any{"id": o.ProjectID}}
 	case o.ProjectName != "":
-		return map[string]any{"project": map[string]any{"name": o.ProjectName, "domain": domain(o.ProjectDomainID, o.ProjectDomainName)}}
+		return map[string]any{"project": map[string]any{"name": o.ProjectName,
+			"domain": domain(o.ProjectDomainID, o.ProjectDomainName)}}
 	case o.DomainID != "", o.DomainName != "":
 		return map[string]any{"domain": domain(o.DomainID, o.DomainName)}
 	case o.SystemScope != "":

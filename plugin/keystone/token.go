@@ -135,7 +135,8 @@ func (d *document) check(resp *http.Response, err error) (*answer, error) {
 	}
 	ids := resp.Header.Values("X-Subject-Token")
 	if len(ids) != 1 || ids[0] == "" {
-		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer has %d X-Subject-Token headers, not one", len(ids)).RememberFor(unusableFor)
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer has %d X-Subject-Token headers, not one",
+			len(ids)).RememberFor(unusableFor)
 	}
 	d.Token.id = ids[0]
 	return d.Token, nil
@@ -147,9 +148,11 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 	token := plugin.NewSecret(a.id)
 	switch {
 	case len(o.scopes()) > 0 && !a.hasScope(o):
-		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the scope that was asked for").RememberFor(unusableFor)
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the scope that was asked for").
+			RememberFor(unusableFor)
 	case len(o.scopes()) == 0 && a.Project == nil && o.AuthType != "v3token":
-		return nil, s.withProjects(ctx, token, plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
+		return nil, s.withProjects(ctx, token,
+			plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
 			"add project_id, or project_name with project_domain_name; unscoped: true asks for none")
 	}
 	c, err := newCredential(a.id, a.IssuedAt, a.ExpiresAt)
@@ -271,15 +274,19 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 		c = &plugin.Credential{Token: token}
 	}
 	if s.options.v2() {
-		s.env.Warn("%s: the API v2.0 of Keystone lets nobody revoke a token; it is good until it expires", s.env.Profile)
+		s.env.Warn("%s: the API v2.0 of Keystone lets nobody revoke a token; it is good until it expires",
+			s.env.Profile)
 		return nil
 	}
 	if issuer := c.Attrs[plugin.AttrAuthURL]; issuer != "" && issuer != s.options.AuthURL {
-		return plugin.Errorf(plugin.Config, "it is of another Keystone, %s, which is not this profile's any more", issuer)
+		return plugin.Errorf(plugin.Config, "it is of another Keystone, %s, which is not this profile's any more",
+			issuer)
 	}
 	client := s.client(c.Token)
-	_, err := client.Delete(ctx, client.ServiceURL("auth", "tokens"), &gophercloud.RequestOpts{MoreHeaders: subject(c.Token)})
-	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
+	_, err := client.Delete(ctx, client.ServiceURL("auth", "tokens"),
+		&gophercloud.RequestOpts{MoreHeaders: subject(c.Token)})
+	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) ||
+		gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil
 	}
 	return s.explain(err, c.Token)
@@ -293,17 +300,19 @@ func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, er
 	}
 	sum := fmt.Sprintf("%x\n", sha256.Sum256([]byte(c.Token.Reveal())))
 	describe := func(anew bool) ([]byte, error) {
-		return s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), anew, func(ctx context.Context) ([]byte, error) {
-			var description json.RawMessage
-			client := s.client(c.Token)
-			_, err := client.Get(context.WithValue(ctx, catalogKey{}, true), client.ServiceURL("auth", "tokens"), &description, &gophercloud.RequestOpts{
-				OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
+		return s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), anew,
+			func(ctx context.Context) ([]byte, error) {
+				var description json.RawMessage
+				client := s.client(c.Token)
+				_, err := client.Get(context.WithValue(ctx, catalogKey{}, true), client.ServiceURL("auth", "tokens"),
+					&description, &gophercloud.RequestOpts{
+						OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
+					})
+				if err != nil {
+					return nil, s.explain(err, c.Token)
+				}
+				return append([]byte(sum), description...), nil
 			})
-			if err != nil {
-				return nil, s.explain(err, c.Token)
-			}
-			return append([]byte(sum), description...), nil
-		})
 	}
 	b, err := describe(false)
 	if err == nil && !bytes.HasPrefix(b, []byte(sum)) { // it is that of the former token

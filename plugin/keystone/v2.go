@@ -91,9 +91,11 @@ func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Cred
 	switch tenant := token.Tenant; {
 	case o.ProjectID != "" && (tenant == nil || tenant.ID != o.ProjectID),
 		o.ProjectID == "" && o.ProjectName != "" && (tenant == nil || tenant.Name != o.ProjectName):
-		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the scope that was asked for").RememberFor(unusableFor)
+		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token is not for the scope that was asked for").
+			RememberFor(unusableFor)
 	case tenant == nil && len(o.scopes()) == 0:
-		return nil, s.withProjects(ctx, plugin.NewSecret(token.ID), plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
+		return nil, s.withProjects(ctx, plugin.NewSecret(token.ID),
+			plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
 			"add project_id or project_name; unscoped: true asks for none")
 	}
 	c, err := newCredential(token.ID, token.IssuedAt, token.Expires)
@@ -139,7 +141,8 @@ func (s *source) tenants(ctx context.Context, token plugin.Secret) ([]project, e
 		Tenants []project `json:"tenants"`
 	}
 	client := s.client(token)
-	_, err := client.Get(ctx, client.ServiceURL("tenants"), &body, &gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}})
+	_, err := client.Get(ctx, client.ServiceURL("tenants"), &body,
+		&gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}})
 	return body.Tenants, err
 }
 

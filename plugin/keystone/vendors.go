@@ -23,13 +23,14 @@ var vendors = map[string]struct{ authURL, domain, version, regions string }{
 	"internap":          {"https://identity.api.cloud.iweb.com", "", "3", "ams01 da01 nyj01 sin01 sjc01"},
 	"limestonenetworks": {"https://auth.cloud.lstn.net:5000/v3", "", "3", "us-dfw-1 us-slc"},
 	"otc":               {"https://iam.{region_name}.otc.t-systems.com/v3", "", "3", "eu-de eu-nl"},
-	"ovh":               {"https://auth.cloud.ovh.net/", "Default", "3", "BHS BHS1 BHS3 BHS5 DE DE1 GRA GRA1 GRA5 GRA7 SBG SBG1 SBG5 UK UK1 WAW WAW1 SYD1 SGP1"},
-	"ovh-us":            {"https://auth.cloud.ovh.us/", "Default", "3", "US-EAST-VA-1"},
-	"rackspace":         {"https://identity.api.rackspacecloud.com/v2.0/", "", "", "DFW HKG IAD ORD SYD LON"},
-	"switchengines":     {"https://keystone.cloud.switch.ch:5000/v3", "", "3", "LS ZH"},
-	"ultimum":           {"https://console.ultimum-cloud.com:5000/", "", "3", "RegionOne"},
-	"unitedstack":       {"https://identity.api.ustack.com/v3", "", "3", "bj1 gd1"},
-	"zetta":             {"https://identity.api.zetta.io/v3", "", "3", "no-osl1"},
+	"ovh": {"https://auth.cloud.ovh.net/", "Default", "3",
+		"BHS BHS1 BHS3 BHS5 DE DE1 GRA GRA1 GRA5 GRA7 SBG SBG1 SBG5 UK UK1 WAW WAW1 SYD1 SGP1"},
+	"ovh-us":        {"https://auth.cloud.ovh.us/", "Default", "3", "US-EAST-VA-1"},
+	"rackspace":     {"https://identity.api.rackspacecloud.com/v2.0/", "", "", "DFW HKG IAD ORD SYD LON"},
+	"switchengines": {"https://keystone.cloud.switch.ch:5000/v3", "", "3", "LS ZH"},
+	"ultimum":       {"https://console.ultimum-cloud.com:5000/", "", "3", "RegionOne"},
+	"unitedstack":   {"https://identity.api.ustack.com/v3", "", "3", "bj1 gd1"},
+	"zetta":         {"https://identity.api.zetta.io/v3", "", "3", "no-osl1"},
 }
 
 // vendor returns the settings of a vendor profile.
@@ -40,7 +41,9 @@ func (c *Clouds) vendor(name string) (tree, error) {
 	v, ok := vendors[name]
 	switch {
 	case strings.Contains(name, "://"), name == "vexxhost": // which is an address under another name
-		return nil, plugin.Errorf(plugin.Config, "profile: the settings of %s would have to be fetched from there, which jeton does not do", plugin.Shorten(name)).
+		return nil, plugin.Errorf(plugin.Config,
+			"profile: the settings of %s would have to be fetched from there, which jeton does not do",
+			plugin.Shorten(name)).
 			WithHint("write auth_url into the cloud")
 	case !ok:
 		return nil, plugin.Errorf(plugin.Config, "profile: there is no vendor %q", plugin.Shorten(name)).

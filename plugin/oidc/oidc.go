@@ -58,7 +58,8 @@ var uses = map[string][]string{
 }
 
 // asClient are the options of a request for a token.
-var asClient = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token"}
+var asClient = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience",
+	"token"}
 
 // Complete checks o.
 func (o *Options) Complete(common *plugin.Common) error {
@@ -110,7 +111,8 @@ func (o *Options) checkFlow() error {
 		}
 	case "token_exchange":
 		if subjects != 1 {
-			return plugin.Errorf(plugin.Config, "token_exchange needs one token to exchange, and there are %d", subjects).
+			return plugin.Errorf(plugin.Config, "token_exchange needs one token to exchange, and there are %d",
+				subjects).
 				WithHint("name one of from: PROFILE, subject_token, token_file")
 		}
 	case "token_file":
@@ -260,7 +262,8 @@ func (s *source) subject(ctx context.Context) (plugin.Secret, string, error) {
 		return plugin.Secret{}, "", err
 	}
 	if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
-		return plugin.Secret{}, "", plugin.Errorf(plugin.Config, "from: that profile gives no token of an OAuth 2.0 server").
+		return plugin.Secret{}, "", plugin.Errorf(plugin.Config,
+			"from: that profile gives no token of an OAuth 2.0 server").
 			WithHint("name a profile of plugin oidc or ovhcloud")
 	}
 	if kind == "" {
@@ -294,7 +297,8 @@ func (s *source) passedOn(token plugin.Secret) (*plugin.Credential, error) {
 func (s *source) githubActions(ctx context.Context) (*plugin.Credential, error) {
 	address, secret := s.env.Getenv(requestURL), s.env.Getenv(requestToken)
 	if address == "" || secret == "" {
-		return nil, plugin.Errorf(plugin.Config, "this is no job of GitHub Actions that may ask for an ID token (ACTIONS_ID_TOKEN_REQUEST_URL is not set)").
+		return nil, plugin.Errorf(plugin.Config,
+			"this is no job of GitHub Actions that may ask for an ID token (ACTIONS_ID_TOKEN_REQUEST_URL is not set)").
 			WithHint("give the job \"permissions: id-token: write\"")
 	}
 	u, err := url.Parse(address)
@@ -323,10 +327,12 @@ func (s *source) githubActions(ctx context.Context) (*plugin.Credential, error) 
 		Value string `json:"value"`
 	}
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		return nil, plugin.Errorf(plugin.Denied, "%s refused the job's request (HTTP %d)", u.Host, resp.StatusCode).RememberFor(time.Minute)
+		return nil, plugin.Errorf(plugin.Denied, "%s refused the job's request (HTTP %d)", u.Host, resp.StatusCode).
+			RememberFor(time.Minute)
 	}
 	if resp.StatusCode != http.StatusOK || json.Unmarshal(b, &body) != nil || body.Value == "" {
-		return nil, plugin.Errorf(plugin.Unusable, "%s gives no ID token (HTTP %d)", u.Host, resp.StatusCode).RememberFor(time.Minute)
+		return nil, plugin.Errorf(plugin.Unusable, "%s gives no ID token (HTTP %d)", u.Host, resp.StatusCode).
+			RememberFor(time.Minute)
 	}
 	c, err := s.passedOn(plugin.NewSecret(body.Value))
 	if c != nil {
@@ -360,8 +366,9 @@ func (s *source) exchange(ctx context.Context) (*plugin.Credential, error) {
 
 const tokenTypes = "urn:ietf:params:oauth:token-type:"
 
-// request asks the token endpoint.
-func (s *source) request(ctx context.Context, form url.Values, wanted string, secrets ...plugin.Secret) (*plugin.Credential, error) {
+// request asks the token endpoint for the wanted token. The secrets are those in the form.
+func (s *source) request(ctx context.Context, form url.Values, wanted string,
+	secrets ...plugin.Secret) (*plugin.Credential, error) {
 	o := s.options
 	for name, value := range map[string]string{"scope": o.Scope, "audience": o.Audience} {
 		if value != "" {
@@ -376,7 +383,8 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string, se
 		}
 	}
 	send := func(endpoint string) (*plugin.TokenResponse, error) {
-		r := &plugin.TokenRequest{Endpoint: endpoint, ClientID: o.ClientID, ClientSecret: secret, AuthMethod: o.AuthMethod, Form: form, Secrets: secrets}
+		r := &plugin.TokenRequest{Endpoint: endpoint, ClientID: o.ClientID, ClientSecret: secret,
+			AuthMethod: o.AuthMethod, Form: form, Secrets: secrets}
 		if o.AuthMethod == "private_key_jwt" {
 			assertion, err := s.assertion(endpoint, time.Now())
 			if err != nil {
@@ -400,9 +408,15 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string, se
 	if err != nil {
 		return nil, err
 	}
+	return o.credential(answer, wanted)
+}
+
+// credential returns the wanted token of an answer.
+func (o *Options) credential(answer *plugin.TokenResponse, wanted string) (*plugin.Credential, error) {
 	if kind := strings.ToLower(answer.TokenType); kind != "" && kind != "bearer" && kind != "n_a" {
-		return nil, plugin.Errorf(plugin.Unusable, "the issuer gives a token of type %q, which only a program made for it can use", plugin.Shorten(answer.TokenType)).
-			RememberFor(time.Minute)
+		return nil, plugin.Errorf(plugin.Unusable,
+			"the issuer gives a token of type %q, which only a program made for it can use",
+			plugin.Shorten(answer.TokenType)).RememberFor(time.Minute)
 	}
 	token := answer.AccessToken
 	if wanted == "id_token" && answer.IssuedType != tokenTypes+"id_token" {
@@ -412,7 +426,8 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string, se
 		return nil, plugin.Errorf(plugin.Unusable, "the issuer's answer holds no %s", wanted).
 			WithHint("choose the other token, or add openid to scope").RememberFor(time.Minute)
 	}
-	c := &plugin.Credential{Token: token, Issued: answer.Issued, Expires: answer.Expiry(token), Attrs: attributes(token, wanted, o.ClientID)}
+	c := &plugin.Credential{Token: token, Issued: answer.Issued, Expires: answer.Expiry(token),
+		Attrs: attributes(token, wanted, o.ClientID)}
 	if !c.Issued.Before(c.Expires) {
 		c.Issued = c.Expires.Add(-time.Minute)
 	}
@@ -432,7 +447,8 @@ func (s *source) Inspect(_ context.Context, credential func() (*plugin.Credentia
 	table := plugin.Table{Name: "identity", Columns: []string{"what", "value"}}
 	for _, row := range [][2]string{
 		{"token", c.Attrs[plugin.AttrTokenType]}, {"issuer", c.Attrs[plugin.AttrIssuer]}, {"subject", claims.Subject},
-		{"audience", strings.Join(claims.Audience, ", ")}, {"client", c.Attrs[plugin.AttrClientID]}, {"expires", c.Expires.UTC().Format(time.RFC3339)},
+		{"audience", strings.Join(claims.Audience, ", ")}, {"client", c.Attrs[plugin.AttrClientID]},
+		{"expires", c.Expires.UTC().Format(time.RFC3339)},
 	} {
 		if row[1] != "" {
 			table.Rows = append(table.Rows, row[:])
@@ -445,7 +461,8 @@ func (s *source) Inspect(_ context.Context, credential func() (*plugin.Credentia
 func attributes(token plugin.Secret, kind, client string) map[string]string {
 	claims := plugin.ParseClaims(token)
 	attrs := map[string]string{plugin.AttrTokenType: kind}
-	for name, value := range map[string]string{plugin.AttrIssuer: claims.Issuer, plugin.AttrSubject: claims.Subject, plugin.AttrClientID: client} {
+	for name, value := range map[string]string{plugin.AttrIssuer: claims.Issuer, plugin.AttrSubject: claims.Subject,
+		plugin.AttrClientID: client} {
 		if value != "" {
 			attrs[name] = value
 		}

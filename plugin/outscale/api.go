@@ -57,7 +57,8 @@ func (a *api) call(ctx context.Context, name string, in, out any) error {
 	if a.known {
 		return a.send(ctx, name, in, out)
 	}
-	err := guard(ctx, a.env, a.region+" "+a.base, a.accessKey+a.login, a.secret, func() error { return a.send(ctx, name, in, out) })
+	err := guard(ctx, a.env, a.region+" "+a.base, a.accessKey+a.login, a.secret,
+		func() error { return a.send(ctx, name, in, out) })
 	a.known = err == nil || refused(err) != none && refused(err) != unauthorized
 	return err
 }
@@ -81,7 +82,8 @@ func guard(ctx context.Context, env *plugin.Env, where, login string, secret plu
 		return kept
 	}
 	what, hint, _ := strings.Cut(string(text), "\n")
-	return &refusedError{unauthorized, plugin.Errorf(plugin.Denied, "%s, lately, and is not asked again", what).WithHint("%s; --refresh asks at once", hint)}
+	return &refusedError{unauthorized, plugin.Errorf(plugin.Denied, "%s, lately, and is not asked again",
+		what).WithHint("%s; --refresh asks at once", hint)}
 }
 
 // errAccepted says that there is no refusal to remember.
@@ -167,7 +169,8 @@ func (a *api) explain(host string, resp *http.Response, body []byte, now time.Ti
 		kind, code, details = f.Errors[0].Type, f.Errors[0].Code, f.Errors[0].Details
 	}
 	if resp.StatusCode == http.StatusServiceUnavailable && code == codePlatformBusy {
-		return plugin.Errorf(plugin.Later, "Outscale is asked too often (HTTP 503, code %s)", code).RememberFor(30 * time.Second)
+		return plugin.Errorf(plugin.Later, "Outscale is asked too often (HTTP 503, code %s)", code).
+			RememberFor(30 * time.Second)
 	}
 	if err := plugin.StatusError(host, resp.StatusCode, resp.Header, now); err != nil {
 		return err
@@ -185,11 +188,13 @@ func (a *api) explain(host string, resp *http.Response, body []byte, now time.Ti
 		if hint == "" {
 			hint = rules["4"]
 		}
-		return &refusedError{forbidden, plugin.Errorf(plugin.Denied, "%s", text).WithHint("%s", hint).RememberFor(time.Minute)}
+		return &refusedError{forbidden, plugin.Errorf(plugin.Denied, "%s", text).WithHint("%s",
+			hint).RememberFor(time.Minute)}
 	case resp.StatusCode == http.StatusUnauthorized, code == codeBadLogin:
 		return &refusedError{unauthorized, a.unknown(text, code, resp, now)}
 	case broken || kind == "":
-		return plugin.Errorf(plugin.Unusable, "%s does not answer as Outscale's API does (HTTP %d)", host, resp.StatusCode).
+		return plugin.Errorf(plugin.Unusable, "%s does not answer as Outscale's API does (HTTP %d)", host,
+			resp.StatusCode).
 			WithHint("check endpoint: %s", a.base).RememberFor(30 * time.Second)
 	case strings.HasPrefix(kind, "TooManyResources"), strings.Contains(strings.ToLower(kind), "quota"):
 		return &refusedError{quota, plugin.Errorf(plugin.Denied, "%s", text).RememberFor(time.Minute)}

@@ -33,7 +33,8 @@ func ReadConfig(path string) (*Config, error) {
 	}
 	c := &Config{Path: path}
 	if err := json.Unmarshal(b, &c.profiles); err != nil {
-		return nil, plugin.Errorf(plugin.Config, "%s: line %d: this is not a JSON object of profiles", path, line(b, err))
+		return nil, plugin.Errorf(plugin.Config, "%s: line %d: this is not a JSON object of profiles", path,
+			line(b, err))
 	}
 	c.Names = slices.Sorted(maps.Keys(c.profiles))
 	return c, nil
@@ -120,7 +121,8 @@ func (c *Config) certificates(values map[string]plugin.Value) {
 func (c *Config) endpoint(name, host string, values map[string]plugin.Value) (left []string, err error) {
 	var endpoints addresses
 	if raw, ok := c.profiles[name]["endpoints"]; ok && json.Unmarshal(raw, &endpoints) != nil {
-		return nil, plugin.Errorf(plugin.Config, "%s: endpoints of profile %s is not an object of addresses", c.Path, plugin.Shorten(name))
+		return nil, plugin.Errorf(plugin.Config, "%s: endpoints of profile %s is not an object of addresses", c.Path,
+			plugin.Shorten(name))
 	}
 	if endpoints.API == "" && host != "" && host != "outscale.com" {
 		region := values["region"].Text
@@ -135,7 +137,8 @@ func (c *Config) endpoint(name, host string, values map[string]plugin.Value) (le
 		}
 	}
 	if endpoints.API != "" {
-		values["endpoint"] = plugin.Value{Place: c.place("endpoints.api", name), Key: "endpoints.api", Text: endpoints.API}
+		values["endpoint"] = plugin.Value{Place: c.place("endpoints.api", name), Key: "endpoints.api",
+			Text: endpoints.API}
 	}
 	return left, nil
 }
@@ -175,7 +178,8 @@ func draft(name string, values map[string]plugin.Value) (plugin.Draft, error) {
 		return plugin.Draft{}, err
 	}
 	if byKey, byLogin := identity(values); !byKey && !byLogin {
-		return plugin.Draft{}, plugin.Errorf(plugin.Config, "there is no access key with its secret key, and no login with its password")
+		return plugin.Draft{}, plugin.Errorf(plugin.Config,
+			"there is no access key with its secret key, and no login with its password")
 	}
 	return plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
 		return plugin.DraftSecret{Value: plugin.NewSecret(v.Text), Variable: v.Variable}

@@ -15,7 +15,8 @@ type importConfig struct {
 }
 
 func (*importConfig) Help() string {
-	return "Without a file or a profile, an identity in OSC_ variables is taken, as Outscale's tools do it, and else the file. The profile default becomes one called outscale."
+	return "Without a file or a profile, an identity in OSC_ variables is taken, as Outscale's tools do it, and else " +
+		"the file. The profile default becomes one called outscale."
 }
 
 // Drafts returns the profiles.
@@ -27,7 +28,8 @@ func (i *importConfig) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 			return nil, err
 		}
 		if complete {
-			return plugin.DraftsOf("", i.As, []string{"outscale"}, nil, func(name string) (plugin.Draft, error) { return draft(name, values) })
+			return plugin.DraftsOf("", i.As, []string{"outscale"}, nil,
+				func(name string) (plugin.Draft, error) { return draft(name, values) })
 		}
 	}
 	if path == "" {
@@ -35,7 +37,8 @@ func (i *importConfig) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	}
 	f, err := ReadConfig(path)
 	if errors.Is(err, fs.ErrNotExist) && path == "" {
-		return nil, plugin.Errorf(plugin.Config, "there is no ~/.osc/config.json, and no access key in OSC_ACCESS_KEY and OSC_SECRET_KEY").
+		return nil, plugin.Errorf(plugin.Config,
+			"there is no ~/.osc/config.json, and no access key in OSC_ACCESS_KEY and OSC_SECRET_KEY").
 			WithHint("name the file: jeton import outscale PATH")
 	}
 	if err != nil {

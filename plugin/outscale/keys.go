@@ -114,7 +114,8 @@ func (k *keys) Create(ctx context.Context, mark plugin.Mark) (*plugin.Credential
 			delete(attrs, name)
 		}
 	}
-	return &plugin.Credential{AccessKey: key.ID, SecretKey: plugin.NewSecret(key.SecretKey), Expires: key.expires(), Attrs: attrs}, nil
+	return &plugin.Credential{AccessKey: key.ID, SecretKey: plugin.NewSecret(key.SecretKey), Expires: key.expires(),
+		Attrs: attrs}, nil
 }
 
 func hostname(endpoint string) string {
@@ -149,7 +150,8 @@ func (k *keys) full(ctx context.Context) error {
 		list = append(list, text+")")
 	}
 	return plugin.Errorf(plugin.Denied, "Outscale allows no more access keys; there are %s", strings.Join(list, ", ")).
-		WithHint("delete one that nobody uses: octl iaas api DeleteAccessKey --AccessKeyId ID; those that jeton has replaced go once they have ended").RememberFor(time.Minute)
+		WithHint("delete one that nobody uses: octl iaas api DeleteAccessKey --AccessKeyId ID; those that jeton has " +
+			"replaced go once they have ended").RememberFor(time.Minute)
 }
 
 // check asks whether a key could be made.

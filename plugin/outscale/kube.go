@@ -39,7 +39,8 @@ type KubeOptions struct {
 // Complete checks o.
 func (o *KubeOptions) Complete(common *plugin.Common) error {
 	if o.ClusterID == "" {
-		return plugin.Errorf(plugin.Config, "cluster_id is missing").WithHint("oks-cli cluster list -o wide shows the ids")
+		return plugin.Errorf(plugin.Config, "cluster_id is missing").
+			WithHint("oks-cli cluster list -o wide shows the ids")
 	}
 	own := o.AccessKey != "" || !o.SecretKey.IsZero() || o.Login != "" || !o.Password.IsZero()
 	switch {
@@ -57,7 +58,8 @@ func (o *KubeOptions) Complete(common *plugin.Common) error {
 		return plugin.Errorf(plugin.Config, "lifetime: at least 1m, in whole minutes")
 	}
 	if o.Region != "" && !plugin.Word(o.Region, "-") {
-		return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region)).WithHint("a region is such as eu-west-2")
+		return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region)).
+			WithHint("a region is such as eu-west-2")
 	}
 	if o.Endpoint != "" {
 		u, err := plugin.ParseURL(o.Endpoint, common.PlainHTTP)
@@ -120,7 +122,8 @@ func (s *kube) visit(ctx context.Context, renew bool) (v visit, err error) {
 				WithHint("name a profile of plugin outscale")
 		}
 		if own := key.Attrs[plugin.AttrOSCEndpoint]; own != "" && o.Endpoint == "" {
-			return v, plugin.Errorf(plugin.Config, "endpoint is missing: the key of the profile below is for %s, and not for Outscale's own regions", own)
+			return v, plugin.Errorf(plugin.Config,
+				"endpoint is missing: the key of the profile below is for %s, and not for Outscale's own regions", own)
 		}
 		if region == "" {
 			region = key.Attrs[plugin.AttrOSCRegion]
@@ -159,7 +162,8 @@ func (s *kube) fetch(ctx context.Context, v visit) (c *plugin.Credential, err er
 		if a, err = s.send(ctx, v); err == nil && a.OTPRequired {
 			code, err := s.env.Ask(ctx, "Passcode of "+s.env.Profile+" for OKS: ")
 			if errors.Is(err, plugin.ErrNobody) {
-				return plugin.Because(plugin.Errorf(plugin.Denied, "OKS asks for a passcode, and there is no terminal to ask at").
+				return plugin.Because(plugin.Errorf(plugin.Denied,
+					"OKS asks for a passcode, and there is no terminal to ask at").
 					WithHint("run jeton get %s in a terminal", s.env.Profile), err)
 			}
 			if err != nil {
@@ -203,7 +207,8 @@ type answer struct {
 
 func (s *kube) send(ctx context.Context, v visit) (a answer, err error) {
 	o := s.options
-	address := v.base + "/clusters/" + url.PathEscape(o.ClusterID) + "/kubeconfig?ttl=" + fmt.Sprintf("%dm", int(o.Lifetime.Minutes()))
+	address := v.base + "/clusters/" + url.PathEscape(o.ClusterID) + "/kubeconfig?ttl=" +
+		fmt.Sprintf("%dm", int(o.Lifetime.Minutes()))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return a, plugin.Errorf(plugin.Config, "endpoint is not a URL")
@@ -236,9 +241,11 @@ func (s *kube) refusal(host string, status int, base string) error {
 			WithHint("check the access key or the login, and region; four failures lock the account")
 		return &refusedError{unauthorized, e}
 	case http.StatusForbidden:
-		return plugin.Errorf(plugin.Denied, "OKS at %s does not give the kubeconfig of cluster %s (HTTP %d)", host, s.options.ClusterID, status).RememberFor(time.Minute)
+		return plugin.Errorf(plugin.Denied, "OKS at %s does not give the kubeconfig of cluster %s (HTTP %d)", host,
+			s.options.ClusterID, status).RememberFor(time.Minute)
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
-		return plugin.Errorf(plugin.Config, "OKS at %s knows no cluster %s, or no such lifetime (HTTP %d)", host, s.options.ClusterID, status).
+		return plugin.Errorf(plugin.Config, "OKS at %s knows no cluster %s, or no such lifetime (HTTP %d)", host,
+			s.options.ClusterID, status).
 			WithHint("check cluster_id, region and lifetime").RememberFor(10 * time.Second)
 	}
 	return plugin.Errorf(plugin.Unusable, "%s does not answer as OKS does (HTTP %d)", host, status).
@@ -248,7 +255,8 @@ func (s *kube) refusal(host string, status int, base string) error {
 // Revoke tells what it cannot do.
 func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
 	if c != nil {
-		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s", s.env.Profile, c.Expires.UTC().Format(time.RFC3339))
+		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s", s.env.Profile,
+			c.Expires.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

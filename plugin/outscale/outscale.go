@@ -19,12 +19,14 @@ import (
 // Issuer gives access keys that expire. Their secret is told once, so that
 // jeton keeps a ledger of those that it makes.
 var Issuer = plugin.Issuer{
-	Name:          "outscale",
-	Gives:         plugin.AccessKey,
-	From:          "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
-	Mints:         true,
-	New:           func() plugin.Options { return &Options{} },
-	Imports:       []plugin.Import{{Name: "outscale", Help: "Take over profiles of Outscale's config.json, or what OSC_ variables say.", New: func() plugin.Importer { return &importConfig{} }}},
+	Name:  "outscale",
+	Gives: plugin.AccessKey,
+	From:  "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
+	Mints: true,
+	New:   func() plugin.Options { return &Options{} },
+	Imports: []plugin.Import{{Name: "outscale",
+		Help: "Take over profiles of Outscale's config.json, or what OSC_ variables say.",
+		New:  func() plugin.Importer { return &importConfig{} }}},
 	EnvName:       "env-osc",
 	FileVariables: []string{"OSC_PROFILE"},
 	Environment:   environment,
@@ -70,7 +72,9 @@ func (o *Options) Complete(common *plugin.Common) error {
 	}
 	for name, d := range map[string]time.Duration{"max_ttl": common.MaxTTL, "renew_after": common.RenewAfter} {
 		if d > 0 && d < o.Lifetime/5 {
-			return plugin.Errorf(plugin.Config, "%s: at least a fifth of lifetime, %s: a key that was replaced takes up one of ten places until it ends", name, o.Lifetime/5).
+			return plugin.Errorf(plugin.Config,
+				"%s: at least a fifth of lifetime, %s: a key that was replaced takes up one of ten places "+
+					"until it ends", name, o.Lifetime/5).
 				WithHint("shorten lifetime")
 		}
 	}
@@ -101,7 +105,8 @@ func (o *Options) completeEndpoint(common *plugin.Common) error {
 		o.Region = defaultRegion
 	}
 	if !plugin.Word(o.Region, "-") {
-		return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region)).WithHint("a region is such as eu-west-2")
+		return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region)).
+			WithHint("a region is such as eu-west-2")
 	}
 	if endpoint == nil {
 		endpoint = &url.URL{Scheme: "https", Host: "api." + o.Region + ".outscale.com"}
@@ -209,7 +214,8 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 		return nil, err
 	}
 	if o.UserName != "" && o.objectStore != "" {
-		s.env.Warn("%s: OOS takes the keys of the account itself, and none of an EIM user such as %s", s.env.Profile, o.UserName)
+		s.env.Warn("%s: OOS takes the keys of the account itself, and none of an EIM user such as %s", s.env.Profile,
+			o.UserName)
 	}
 	return c, nil
 }
@@ -272,7 +278,8 @@ func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, erro
 		limit = longest.String()
 	}
 	identity := plugin.Table{Name: "account", Columns: []string{"what", "value"}, Rows: [][]string{
-		{"api", o.Endpoint}, {"login", o.AccessKey + o.Login}, {"keys for", user}, {"may make keys", "yes"}, {"longest life of a key", limit},
+		{"api", o.Endpoint}, {"login", o.AccessKey + o.Login}, {"keys for", user}, {"may make keys", "yes"},
+		{"longest life of a key", limit},
 	}}
 	table := plugin.Table{Name: "access keys", Columns: []string{"id", "state", "created", "expires", "tag"}}
 	for _, key := range k.there {
@@ -336,7 +343,8 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 	for _, name := range []string{"OSC_X509_CLIENT_CERT_B64", "OSC_X509_CLIENT_KEY_B64"} {
 		if getenv(name) != "" {
 			return nil, false, plugin.Errorf(plugin.Config, "%s is not supported", name).
-				WithHint("write the certificate and the key to files, and name them: OSC_X509_CLIENT_CERT and OSC_X509_CLIENT_KEY")
+				WithHint("write the certificate and the key to files, and name them: OSC_X509_CLIENT_CERT and " +
+					"OSC_X509_CLIENT_KEY")
 		}
 	}
 	byKey, byLogin := identity(values)
@@ -366,8 +374,10 @@ func hasLogin(values map[string]plugin.Value) bool {
 //
 // https://docs.outscale.com/en/userguide/Installing-and-Configuring-OSC-CLI.html
 var variables = []struct{ option, name string }{
-	{"access_key", "OSC_ACCESS_KEY"}, {"secret_key", "OSC_SECRET_KEY"}, {"login", "OSC_LOGIN"}, {"password", "OSC_PASSWORD"},
-	{"region", "OSC_REGION"}, {"endpoint", "OSC_ENDPOINT_API"}, {"cert_file", "OSC_X509_CLIENT_CERT"}, {"key_file", "OSC_X509_CLIENT_KEY"},
+	{"access_key", "OSC_ACCESS_KEY"}, {"secret_key", "OSC_SECRET_KEY"}, {"login", "OSC_LOGIN"},
+	{"password", "OSC_PASSWORD"},
+	{"region", "OSC_REGION"}, {"endpoint", "OSC_ENDPOINT_API"}, {"cert_file", "OSC_X509_CLIENT_CERT"},
+	{"key_file", "OSC_X509_CLIENT_KEY"},
 }
 
 // method leaves in values the one login that the method asks for, as Outscale's

@@ -15,7 +15,8 @@ import (
 
 func TestParseDate(t *testing.T) {
 	want := time.Date(2063, 4, 5, 0, 0, 0, 0, time.UTC)
-	for _, text := range []string{"2063-04-05T00:00:00.000+0000", "2063-04-05T00:00:00+00:00", "2063-04-05T00:00:00Z", "2063-04-05T00:00:00.000Z", "2063-04-05", "2063-04-05T02:00:00.000+0200"} {
+	for _, text := range []string{"2063-04-05T00:00:00.000+0000", "2063-04-05T00:00:00+00:00", "2063-04-05T00:00:00Z",
+		"2063-04-05T00:00:00.000Z", "2063-04-05", "2063-04-05T02:00:00.000+0200"} {
 		if got, err := parseDate(text); err != nil || !got.Equal(want) {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
@@ -35,12 +36,18 @@ func TestEndpoint(t *testing.T) {
 		in   Options
 		want result
 	}{
-		{Options{}, result{"eu-west-2", "https://api.eu-west-2.outscale.com/api/v1", "https://oos.eu-west-2.outscale.com"}},
-		{Options{Region: "us-east-2"}, result{"us-east-2", "https://api.us-east-2.outscale.com/api/v1", "https://oos.us-east-2.outscale.com"}},
+		{Options{}, result{"eu-west-2", "https://api.eu-west-2.outscale.com/api/v1",
+			"https://oos.eu-west-2.outscale.com"}},
+		{Options{Region: "us-east-2"}, result{"us-east-2", "https://api.us-east-2.outscale.com/api/v1",
+			"https://oos.us-east-2.outscale.com"}},
 		{Options{UserName: "eve"}, result{"eu-west-2", "https://api.eu-west-2.outscale.com/api/v1", ""}},
-		{Options{Endpoint: "https://api.cloudgouv-eu-west-1.outscale.com/api/latest"}, result{"cloudgouv-eu-west-1", "https://api.cloudgouv-eu-west-1.outscale.com/api/latest", "https://oos.cloudgouv-eu-west-1.outscale.com"}},
-		{Options{Endpoint: "api.us-west-1.outscale.com/api/v1/"}, result{"us-west-1", "https://api.us-west-1.outscale.com/api/v1", "https://oos.us-west-1.outscale.com"}},
-		{Options{Endpoint: "https://oos.us-west-1.outscale.com", UserName: "eve"}, result{"us-west-1", "https://api.us-west-1.outscale.com/api/v1", "https://oos.us-west-1.outscale.com"}},
+		{Options{Endpoint: "https://api.cloudgouv-eu-west-1.outscale.com/api/latest"},
+			result{"cloudgouv-eu-west-1", "https://api.cloudgouv-eu-west-1.outscale.com/api/latest",
+				"https://oos.cloudgouv-eu-west-1.outscale.com"}},
+		{Options{Endpoint: "api.us-west-1.outscale.com/api/v1/"},
+			result{"us-west-1", "https://api.us-west-1.outscale.com/api/v1", "https://oos.us-west-1.outscale.com"}},
+		{Options{Endpoint: "https://oos.us-west-1.outscale.com", UserName: "eve"},
+			result{"us-west-1", "https://api.us-west-1.outscale.com/api/v1", "https://oos.us-west-1.outscale.com"}},
 		{Options{Endpoint: "https://osc.example", Region: "lab"}, result{"lab", "https://osc.example/api/v1", ""}},
 	} {
 		o := test.in
@@ -83,7 +90,8 @@ func TestExplain(t *testing.T) {
 	}
 	off := http.Header{"Date": {now.Add(-time.Hour).UTC().Format(http.TimeFormat)}}
 	err := a.explain("h", &http.Response{StatusCode: 401, Header: off}, []byte(`{"Errors":[{"Type":"AccessDenied","Code":"1"}]}`), now)
-	if e := plugin.AsError(err); e.Remember != lockedFor || e.Hint[:len("this machine's clock is 1h0m")] != "this machine's clock is 1h0m" {
+	if e := plugin.AsError(err); e.Remember != lockedFor ||
+		e.Hint[:len("this machine's clock is 1h0m")] != "this machine's clock is 1h0m" {
 		t.Errorf("%s, remembered for %s", e.Hint, e.Remember)
 	}
 }
@@ -119,13 +127,15 @@ func TestKubeRenewal(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}))
 		o := &KubeOptions{ClusterID: "k1", Endpoint: server.URL, Lifetime: time.Hour}
-		s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Keep: keepNothing, From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
-			if renew {
-				renewals++
-			}
-			return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK"), Issued: time.Now().Add(-test.age),
-				Attrs: map[string]string{plugin.AttrOSCRegion: "eu-west-2"}}, nil
-		}})
+		s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Keep: keepNothing,
+			From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
+				if renew {
+					renewals++
+				}
+				return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK"),
+					Issued: time.Now().Add(-test.age),
+					Attrs:  map[string]string{plugin.AttrOSCRegion: "eu-west-2"}}, nil
+			}})
 		_, err := s.Fetch(t.Context(), nil)
 		if plugin.AsError(err).Code != plugin.Denied || requests != test.requests || renewals != test.renewals {
 			t.Errorf("%s: %v after %d requests and %d renewals", test.age, err, requests, renewals)
@@ -152,7 +162,8 @@ func TestKubePasscode(t *testing.T) {
 			if renew {
 				t.Error("the key is renewed")
 			}
-			return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK"), Attrs: map[string]string{plugin.AttrOSCRegion: "eu-west-2"}}, nil
+			return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK"),
+				Attrs: map[string]string{plugin.AttrOSCRegion: "eu-west-2"}}, nil
 		}})
 	_, err := s.Fetch(t.Context(), nil)
 	if e := plugin.AsError(err); e.Text != "OKS does not accept the passcode" || e.Remember != 0 || requests != 2 {
@@ -160,6 +171,7 @@ func TestKubePasscode(t *testing.T) {
 	}
 }
 
-func keepNothing(ctx context.Context, _ string, _ time.Duration, _ bool, fetch func(context.Context) ([]byte, error)) ([]byte, error) {
+func keepNothing(ctx context.Context, _ string, _ time.Duration, _ bool,
+	fetch func(context.Context) ([]byte, error)) ([]byte, error) {
 	return fetch(ctx)
 }

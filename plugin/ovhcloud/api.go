@@ -40,7 +40,8 @@ func (a *api) call(ctx context.Context, method, path string, out any) error {
 	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusNoContent {
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated &&
+		resp.StatusCode != http.StatusNoContent {
 		e := refusal(req.URL.Host, resp.StatusCode, body, a.token)
 		switch resp.StatusCode {
 		case http.StatusUnauthorized:
@@ -73,7 +74,8 @@ func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.
 	case http.StatusNotFound, http.StatusBadRequest:
 		code = plugin.Config
 	}
-	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, plugin.Shorten(a.Message), status).RememberFor(10 * time.Second)
+	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, plugin.Shorten(a.Message), status).
+		RememberFor(10 * time.Second)
 	if actions, ok := a.Details["unauthorizedActionsByIAM"].(string); ok && actions != "" {
 		e.Text += ": " + plugin.Shorten(actions)
 		return e.WithHint("an IAM policy has to give the service account these actions")

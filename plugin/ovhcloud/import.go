@@ -69,9 +69,11 @@ func ReadConf(path string) (map[string]plugin.Value, error) {
 	}
 	account := sections[name]
 	if account["client_id"] == "" || account["client_secret"] == "" {
-		e := plugin.Errorf(plugin.Config, "%s: there are no client_id and client_secret in [%s]", path, plugin.Shorten(name))
+		e := plugin.Errorf(plugin.Config, "%s: there are no client_id and client_secret in [%s]", path,
+			plugin.Shorten(name))
 		if account["application_key"] != "" {
-			return nil, e.WithHint("its application key is of the former way to log in, which jeton does not use: make a service account, POST /me/api/oauth2/client")
+			return nil, e.WithHint("its application key is of the former way to log in, which jeton does not use: " +
+				"make a service account, POST /me/api/oauth2/client")
 		}
 		return nil, e.WithHint("make a service account: POST /me/api/oauth2/client")
 	}
@@ -130,6 +132,7 @@ func draft(name, path string) (plugin.Draft, error) {
 	d := plugin.NewDraft(name, &Issuer, values, func(v plugin.Value) plugin.DraftSecret {
 		return plugin.DraftSecret{Value: plugin.NewSecret(v.Text)}
 	})
-	d.Notes = append(d.Notes, "take client_id and client_secret out of "+path+": beside the token of jeton exec, OVHcloud's tools refuse them")
+	d.Notes = append(d.Notes, "take client_id and client_secret out of "+path+": beside the token of jeton exec, "+
+		"OVHcloud's tools refuse them")
 	return d, nil
 }

@@ -30,7 +30,8 @@ func (o *KubeOptions) Complete(common *plugin.Common) error {
 		return err
 	}
 	if o.ClusterID == "" {
-		return plugin.Errorf(plugin.Config, "cluster_id is missing").WithHint("GET /cloud/project/%s/kube lists the clusters", o.ServiceName)
+		return plugin.Errorf(plugin.Config, "cluster_id is missing").
+			WithHint("GET /cloud/project/%s/kube lists the clusters", o.ServiceName)
 	}
 	return nil
 }
@@ -49,7 +50,8 @@ func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credent
 	var a struct {
 		Content string `json:"content"`
 	}
-	path := "/cloud/project/" + url.PathEscape(s.options.ServiceName) + "/kube/" + url.PathEscape(s.options.ClusterID) + "/kubeconfig"
+	path := "/cloud/project/" + url.PathEscape(s.options.ServiceName) + "/kube/" + url.PathEscape(s.options.ClusterID) +
+		"/kubeconfig"
 	err := withAPI(ctx, s.env, func(api *api) error { return api.call(ctx, http.MethodPost, path, &a) })
 	if err != nil {
 		return nil, err
@@ -65,7 +67,8 @@ func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credent
 // Revoke tells what it cannot do.
 func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
 	if c != nil {
-		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s; only kubeconfig/reset, which cuts off everybody, would end that",
+		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s; only kubeconfig/reset, "+
+			"which cuts off everybody, would end that",
 			s.env.Profile, c.Expires.UTC().Format(time.RFC3339))
 	}
 	return nil

@@ -23,9 +23,10 @@ var Issuer = plugin.Issuer{
 	Gives: plugin.BearerToken,
 	APIServer: "OVHcloud's managed clusters do not take the token of its API: " +
 		"plugin ovhcloud-kube, with from: PROFILE, gets their client certificate",
-	From:        "OVHcloud's API: a service account (OAuth 2.0 client credentials)",
-	New:         func() plugin.Options { return &Options{} },
-	Imports:     []plugin.Import{{Name: "ovh", Help: "Take over the service account of an ovh.conf.", New: func() plugin.Importer { return &importConf{} }}},
+	From: "OVHcloud's API: a service account (OAuth 2.0 client credentials)",
+	New:  func() plugin.Options { return &Options{} },
+	Imports: []plugin.Import{{Name: "ovh", Help: "Take over the service account of an ovh.conf.",
+		New: func() plugin.Importer { return &importConf{} }}},
 	EnvName:     "env-ovh",
 	Environment: environment,
 }
@@ -61,7 +62,8 @@ func (o *Options) Complete(common *plugin.Common) error {
 	case !ok && (strings.HasPrefix(o.Endpoint, "kimsufi") || strings.HasPrefix(o.Endpoint, "soyoustart")):
 		return plugin.Errorf(plugin.Config, "endpoint: %s has no OAuth 2.0", plugin.Shorten(o.Endpoint))
 	case !ok:
-		return plugin.Errorf(plugin.Config, "endpoint: there is no %q", plugin.Shorten(o.Endpoint)).WithHint("there are: %s", names)
+		return plugin.Errorf(plugin.Config, "endpoint: there is no %q", plugin.Shorten(o.Endpoint)).
+			WithHint("there are: %s", names)
 	case o.ClientID == "":
 		return missing("client_id")
 	case o.ClientSecret.IsZero():
@@ -139,7 +141,8 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 func (s *source) region(err error) error {
 	e := plugin.AsError(err)
 	if e.Code == plugin.Denied {
-		return e.WithHint("check client_id and client_secret, and that the service account was made at %s: it is of no use elsewhere", s.options.Endpoint)
+		return e.WithHint("check client_id and client_secret, and that the service account was made at %s: it is of "+
+			"no use elsewhere", s.options.Endpoint)
 	}
 	return e
 }

@@ -7,8 +7,10 @@ import (
 )
 
 func TestParseConf(t *testing.T) {
-	got, err := parseConf("# x\n; y\n\n[default]\n endpoint = ovh-eu \r\n[ ovh-eu ]\nclient_id=a=b\nclient_secret=\"c d\"\nempty=\n")
-	want := map[string]map[string]string{"default": {"endpoint": "ovh-eu"}, "ovh-eu": {"client_id": "a=b", "client_secret": "c d", "empty": ""}}
+	got, err := parseConf("# x\n; y\n\n[default]\n endpoint = ovh-eu \r\n[ ovh-eu " +
+		"]\nclient_id=a=b\nclient_secret=\"c d\"\nempty=\n")
+	want := map[string]map[string]string{"default": {"endpoint": "ovh-eu"},
+		"ovh-eu": {"client_id": "a=b", "client_secret": "c d", "empty": ""}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}

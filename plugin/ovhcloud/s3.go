@@ -16,7 +16,8 @@ import (
 // S3 gives the S3 credentials of a Public Cloud user. They never expire, so that
 // jeton keeps a ledger of those that it makes.
 //
-// https://eu.api.ovh.com/console/?section=%2Fcloud&branch=v1#post-/cloud/project/-serviceName-/user/-userId-/s3Credentials
+// https://eu.api.ovh.com/console/?section=%2Fcloud&branch=v1
+// (POST /cloud/project/{serviceName}/user/{userId}/s3Credentials)
 var S3 = plugin.Issuer{
 	Name:  "ovhcloud-s3",
 	Gives: plugin.AccessKey,
@@ -41,7 +42,8 @@ func (o *S3Options) Complete(common *plugin.Common) error {
 	}
 	switch {
 	case o.UserID == "":
-		return plugin.Errorf(plugin.Config, "user_id is missing").WithHint("it is a number: GET /cloud/project/%s/user lists the users", o.ServiceName)
+		return plugin.Errorf(plugin.Config, "user_id is missing").
+			WithHint("it is a number: GET /cloud/project/%s/user lists the users", o.ServiceName)
 	case strings.Trim(o.UserID, "0123456789") != "":
 		return plugin.Errorf(plugin.Config, "user_id: must be a number")
 	case !plugin.Word(o.Region, "-") || strings.ToLower(o.Region) != o.Region:
@@ -151,7 +153,8 @@ func (k *s3Keys) credential(access, secret string) (*plugin.Credential, error) {
 		return nil, plugin.Errorf(plugin.Unusable, "OVHcloud's answer holds no key").RememberFor(10 * time.Second)
 	}
 	attrs := map[string]string{plugin.AttrUserID: k.options.UserID, plugin.AttrProjectID: k.options.ServiceName}
-	for name, value := range map[string]string{plugin.AttrRegion: k.options.Region, plugin.AttrEndpoint: k.options.Endpoint} {
+	for name, value := range map[string]string{plugin.AttrRegion: k.options.Region,
+		plugin.AttrEndpoint: k.options.Endpoint} {
 		if value != "" {
 			attrs[name] = value
 		}

@@ -63,7 +63,8 @@ func (o *Options) Complete(common *plugin.Common) error {
 	}
 	if o.Endpoint == "" {
 		if o.Region == "" {
-			return plugin.Errorf(plugin.Config, "region is missing").WithHint("AWS's service is in a region, such as region: eu-west-3; others have an endpoint")
+			return plugin.Errorf(plugin.Config, "region is missing").
+				WithHint("AWS's service is in a region, such as region: eu-west-3; others have an endpoint")
 		}
 		if !plugin.Word(o.Region, "-") {
 			return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region))
@@ -104,7 +105,8 @@ func (o *Options) checkAction() error {
 				WithHint("name a profile that gives access keys")
 		}
 		if o.RoleARN != "" || o.RoleSessionName != "" || o.Policy != "" || o.PolicyARNs != nil {
-			return plugin.Errorf(plugin.Config, "role_arn, role_session_name, policy and policy_arns have no meaning with %s", o.Action)
+			return plugin.Errorf(plugin.Config,
+				"role_arn, role_session_name, policy and policy_arns have no meaning with %s", o.Action)
 		}
 	default:
 		return plugin.Errorf(plugin.Config, "action: there is no %q", plugin.Shorten(o.Action)).
@@ -146,7 +148,7 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 		}
 		if key.AccessKey == "" || !key.SessionToken.IsZero() {
 			return nil, plugin.Errorf(plugin.Config, "from: that profile gives no access key that lasts").
-				WithHint("name one of plugin keystone-ec2")
+				WithHint("name a profile that gives access keys without a session")
 		}
 		form.Set("Action", "GetSessionToken")
 		return s.send(ctx, form, key)
@@ -180,18 +182,21 @@ func (s *source) token(ctx context.Context) (plugin.Secret, error) {
 		return plugin.Secret{}, err
 	}
 	if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
-		return plugin.Secret{}, plugin.Errorf(plugin.Config, "from: that profile gives no token of an OpenID Connect provider").
-			WithHint("name a profile of plugin oidc")
+		return plugin.Secret{}, plugin.Errorf(plugin.Config,
+			"from: that profile gives no token of an OpenID Connect provider").
+			WithHint("name a profile that gives tokens of OpenID Connect")
 	}
 	return c.Token, nil
 }
 
 // send posts the request, signed with key if there is one. The token is in the
 // body, since servers write down addresses.
-func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credential, secrets ...plugin.Secret) (*plugin.Credential, error) {
+func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credential,
+	secrets ...plugin.Secret) (*plugin.Credential, error) {
 	for again := false; ; again = true {
 		body := []byte(form.Encode())
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.options.Endpoint, "/")+"/", bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.options.Endpoint, "/")+"/",
+			bytes.NewReader(body))
 		if err != nil {
 			return nil, plugin.Errorf(plugin.Config, "endpoint is not a URL")
 		}
@@ -230,7 +235,8 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 			return nil, err
 		}
 		if broken || resp.StatusCode != http.StatusOK {
-			return nil, plugin.Errorf(plugin.Unusable, "%s does not answer as a Security Token Service does (HTTP %d)", req.URL.Host, resp.StatusCode).
+			return nil, plugin.Errorf(plugin.Unusable, "%s does not answer as a Security Token Service does (HTTP %d)",
+				req.URL.Host, resp.StatusCode).
 				WithHint("check endpoint: %s", s.options.Endpoint).RememberFor(30 * time.Second)
 		}
 		return s.accept(&a, req.URL.Host)
@@ -241,11 +247,13 @@ func (s *source) accept(a *answer, host string) (*plugin.Credential, error) {
 	k := a.credentials()
 	expires, err := time.Parse(time.RFC3339, k.Expiration)
 	if err != nil || k.AccessKeyID == "" || k.SecretAccessKey == "" || k.SessionToken == "" {
-		return nil, plugin.Errorf(plugin.Unusable, "the answer of %s holds no key with an expiry", host).RememberFor(30 * time.Second)
+		return nil, plugin.Errorf(plugin.Unusable, "the answer of %s holds no key with an expiry", host).
+			RememberFor(30 * time.Second)
 	}
 	c := &plugin.Credential{
-		AccessKey: k.AccessKeyID, SecretKey: plugin.NewSecret(k.SecretAccessKey), SessionToken: plugin.NewSecret(k.SessionToken),
-		Issued: time.Now(), Expires: expires, Attrs: map[string]string{},
+		AccessKey: k.AccessKeyID, SecretKey: plugin.NewSecret(k.SecretAccessKey),
+		SessionToken: plugin.NewSecret(k.SessionToken),
+		Issued:       time.Now(), Expires: expires, Attrs: map[string]string{},
 	}
 	for name, value := range map[string]string{plugin.AttrRegion: s.options.Region, plugin.AttrRoleARN: a.arn()} {
 		if value != "" {
@@ -301,25 +309,34 @@ var refusals = map[string]struct {
 	code       plugin.Code
 	text, hint string
 }{
-	"AccessDenied":                  {plugin.Denied, "does not give this role for this token", "check role_arn, and the trust policy of the role: its provider, audience and subject"},
-	"ExpiredToken":                  {plugin.Denied, "says that the token has expired", "what gives the token has to renew it"},
-	"ExpiredTokenException":         {plugin.Denied, "says that the token has expired", "what gives the token has to renew it"},
-	"InvalidIdentityToken":          {plugin.Denied, "cannot verify the token", "check that the token's issuer is an identity provider there, and the audience"},
-	"IDPRejectedClaim":              {plugin.Denied, "says that the identity provider refuses the token", "check the token's audience, and that it was not revoked"},
-	"IDPCommunicationError":         {plugin.Network, "cannot reach the identity provider", ""},
-	"InvalidClientTokenId":          {plugin.Denied, "does not know the access key", ""},
-	"SignatureDoesNotMatch":         {plugin.Denied, "does not accept the signature", "check region and endpoint, and this machine's clock"},
+	"AccessDenied": {plugin.Denied, "does not give this role for this token",
+		"check role_arn, and the trust policy of the role: its provider, audience and subject"},
+	"ExpiredToken": {plugin.Denied, "says that the token has expired",
+		"what gives the token has to renew it"},
+	"ExpiredTokenException": {plugin.Denied, "says that the token has expired",
+		"what gives the token has to renew it"},
+	"InvalidIdentityToken": {plugin.Denied, "cannot verify the token",
+		"check that the token's issuer is an identity provider there, and the audience"},
+	"IDPRejectedClaim": {plugin.Denied, "says that the identity provider refuses the token",
+		"check the token's audience, and that it was not revoked"},
+	"IDPCommunicationError": {plugin.Network, "cannot reach the identity provider", ""},
+	"InvalidClientTokenId":  {plugin.Denied, "does not know the access key", ""},
+	"SignatureDoesNotMatch": {plugin.Denied, "does not accept the signature",
+		"check region and endpoint, and this machine's clock"},
 	"InvalidAccessKeyId":            {plugin.Denied, "does not know the access key", ""},
 	"MalformedPolicyDocument":       {plugin.Config, "cannot read the policy", "check policy"},
 	"PackedPolicyTooLarge":          {plugin.Config, "finds the policies too large", "check policy and policy_arns"},
 	"PackedPolicyTooLargeException": {plugin.Config, "finds the policies too large", "check policy and policy_arns"},
 	"RegionDisabledException":       {plugin.Config, "is not switched on in this region", "choose another region"},
-	"ValidationError":               {plugin.Config, "cannot use the request", "check role_arn, duration and policy; --verbose shows what the service says"},
-	"InvalidParameterValue":         {plugin.Config, "cannot use the request", "check role_arn, duration and policy; --verbose shows what the service says"},
-	"MissingParameter":              {plugin.Config, "wants more", "check role_arn; --verbose shows what the service says"},
-	"STSNotInitialized":             {plugin.Later, "is not ready yet", ""},
-	"Throttling":                    {plugin.Later, "is asked too often", ""},
-	"ThrottlingException":           {plugin.Later, "is asked too often", ""},
+	"ValidationError": {plugin.Config, "cannot use the request",
+		"check role_arn, duration and policy; --verbose shows what the service says"},
+	"InvalidParameterValue": {plugin.Config, "cannot use the request",
+		"check role_arn, duration and policy; --verbose shows what the service says"},
+	"MissingParameter": {plugin.Config, "wants more",
+		"check role_arn; --verbose shows what the service says"},
+	"STSNotInitialized":   {plugin.Later, "is not ready yet", ""},
+	"Throttling":          {plugin.Later, "is asked too often", ""},
+	"ThrottlingException": {plugin.Later, "is asked too often", ""},
 }
 
 func refusal(host, code string) error {
@@ -329,7 +346,8 @@ func refusal(host, code string) error {
 	}
 	e := plugin.Errorf(known.code, "%s %s (%s)", host, known.text, code)
 	e.Hint = known.hint
-	remember := map[plugin.Code]time.Duration{plugin.Denied: time.Minute, plugin.Config: 10 * time.Second, plugin.Later: 30 * time.Second, plugin.Network: 2 * time.Second}
+	remember := map[plugin.Code]time.Duration{plugin.Denied: time.Minute, plugin.Config: 10 * time.Second,
+		plugin.Later: 30 * time.Second, plugin.Network: 2 * time.Second}
 	return e.RememberFor(remember[known.code])
 }
 
@@ -338,7 +356,8 @@ func refusal(host, code string) error {
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
 	values := map[string]plugin.Value{}
 	for _, v := range [][2]string{
-		{"role_arn", "AWS_ROLE_ARN"}, {"token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"}, {"role_session_name", "AWS_ROLE_SESSION_NAME"},
+		{"role_arn", "AWS_ROLE_ARN"}, {"token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"},
+		{"role_session_name", "AWS_ROLE_SESSION_NAME"},
 		{"region", "AWS_DEFAULT_REGION"}, {"region", "AWS_REGION"},
 	} {
 		if text := getenv(v[1]); text != "" {

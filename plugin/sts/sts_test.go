@@ -41,14 +41,16 @@ func TestAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if c.AccessKey != "ASIAX" || c.SecretKey.Reveal() != "sEcReT" || c.SessionToken.Reveal() != "tOkEn" || c.Expires.Format(time.RFC3339) != "2099-08-08T20:26:12Z" {
+		if c.AccessKey != "ASIAX" || c.SecretKey.Reveal() != "sEcReT" || c.SessionToken.Reveal() != "tOkEn" ||
+			c.Expires.Format(time.RFC3339) != "2099-08-08T20:26:12Z" {
 			t.Errorf("%s: %v", name, c)
 		}
 	}
 }
 
 // serve returns a source whose service answers so, and the requests it gets.
-func serve(t *testing.T, o Options, handler func(n int, w http.ResponseWriter, form map[string]string)) (*source, *[]map[string]string) {
+func serve(t *testing.T, o Options, handler func(n int, w http.ResponseWriter, form map[string]string)) (*source,
+	*[]map[string]string) {
 	var requests []map[string]string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.ParseForm()
@@ -71,17 +73,22 @@ func serve(t *testing.T, o Options, handler func(n int, w http.ResponseWriter, f
 // Every refusal has its exit code, and none repeats the answer.
 func TestRefusals(t *testing.T) {
 	for code, want := range map[string]plugin.Code{
-		"AccessDenied": plugin.Denied, "ExpiredTokenException": plugin.Denied, "InvalidIdentityToken": plugin.Denied, "IDPRejectedClaim": plugin.Denied,
-		"MalformedPolicyDocument": plugin.Config, "RegionDisabledException": plugin.Config, "IDPCommunicationError": plugin.Network, "CANARY": plugin.Unusable,
+		"AccessDenied": plugin.Denied, "ExpiredTokenException": plugin.Denied, "InvalidIdentityToken": plugin.Denied,
+		"IDPRejectedClaim":        plugin.Denied,
+		"MalformedPolicyDocument": plugin.Config, "RegionDisabledException": plugin.Config,
+		"IDPCommunicationError": plugin.Network, "CANARY": plugin.Unusable,
 	} {
 		for _, form := range []string{
-			"<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>%</Code><Message>CANARY-token</Message></Error></ErrorResponse>",
+			"<ErrorResponse " +
+				"xmlns=\"x\"><Error><Type>Sender</Type><Code>%</Code>" +
+				"<Message>CANARY-token</Message></Error></ErrorResponse>",
 			"<Error><Code>%</Code><Message>CANARY-token</Message></Error>",
 		} {
-			s, requests := serve(t, Options{Action: webIdentity}, func(_ int, w http.ResponseWriter, _ map[string]string) {
-				w.WriteHeader(400)
-				io.WriteString(w, strings.Replace(form, "%", code, 1))
-			})
+			s, requests := serve(t, Options{Action: webIdentity},
+				func(_ int, w http.ResponseWriter, _ map[string]string) {
+					w.WriteHeader(400)
+					io.WriteString(w, strings.Replace(form, "%", code, 1))
+				})
 			_, err := s.send(t.Context(), map[string][]string{}, nil, plugin.NewSecret("CANARY-token"))
 			e := plugin.AsError(err)
 			tries := 1
@@ -97,7 +104,8 @@ func TestRefusals(t *testing.T) {
 
 // The request has what the options say, and IDPCommunicationError is asked again.
 func TestRequest(t *testing.T) {
-	o := Options{Action: webIdentity, RoleARN: "arn:aws:iam::1:role/web", RoleSessionName: "me", Duration: time.Hour, Policy: "{}", PolicyARNs: []string{"a", "b"}}
+	o := Options{Action: webIdentity, RoleARN: "arn:aws:iam::1:role/web", RoleSessionName: "me", Duration: time.Hour,
+		Policy: "{}", PolicyARNs: []string{"a", "b"}}
 	s, requests := serve(t, o, func(n int, w http.ResponseWriter, _ map[string]string) {
 		if n == 1 {
 			w.WriteHeader(400)
@@ -110,11 +118,14 @@ func TestRequest(t *testing.T) {
 		return &plugin.Credential{Token: plugin.NewSecret("a.b.c")}, nil
 	}
 	c, err := s.Fetch(t.Context(), nil)
-	if err != nil || c.AccessKey != "ASIAX" || c.Attrs[plugin.AttrRoleARN] != "arn:aws:sts::123456789012:assumed-role/web/jeton" {
+	if err != nil || c.AccessKey != "ASIAX" ||
+		c.Attrs[plugin.AttrRoleARN] != "arn:aws:sts::123456789012:assumed-role/web/jeton" {
 		t.Fatalf("%v, %v", c, err)
 	}
-	want := map[string]string{"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": "arn:aws:iam::1:role/web", "RoleSessionName": "me",
-		"WebIdentityToken": "a.b.c", "DurationSeconds": "3600", "Policy": "{}", "PolicyArns.member.1.arn": "a", "PolicyArns.member.2.arn": "b", "Authorization": ""}
+	want := map[string]string{"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15",
+		"RoleArn": "arn:aws:iam::1:role/web", "RoleSessionName": "me",
+		"WebIdentityToken": "a.b.c", "DurationSeconds": "3600", "Policy": "{}", "PolicyArns.member.1.arn": "a",
+		"PolicyArns.member.2.arn": "b", "Authorization": ""}
 	if len(*requests) != 2 {
 		t.Errorf("%d requests", len(*requests))
 	}
@@ -125,7 +136,8 @@ func TestRequest(t *testing.T) {
 
 // A session for an access key is signed with it, which curl would do alike.
 func TestGetSessionToken(t *testing.T) {
-	s, requests := serve(t, Options{Action: sessionToken, Region: "r"}, func(_ int, w http.ResponseWriter, _ map[string]string) { io.WriteString(w, answers["Ceph"]) })
+	s, requests := serve(t, Options{Action: sessionToken, Region: "r"},
+		func(_ int, w http.ResponseWriter, _ map[string]string) { io.WriteString(w, answers["Ceph"]) })
 	s.env.From = func(context.Context, bool) (*plugin.Credential, error) {
 		return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK")}, nil
 	}
@@ -133,7 +145,8 @@ func TestGetSessionToken(t *testing.T) {
 		t.Fatalf("%v, %v", c, err)
 	}
 	r := (*requests)[0]
-	if r["Action"] != "GetSessionToken" || !strings.HasPrefix(r["Authorization"], "AWS4-HMAC-SHA256 Credential=AK/") || !strings.Contains(r["Authorization"], "/r/sts/aws4_request, ") {
+	if r["Action"] != "GetSessionToken" || !strings.HasPrefix(r["Authorization"], "AWS4-HMAC-SHA256 Credential=AK/") ||
+		!strings.Contains(r["Authorization"], "/r/sts/aws4_request, ") {
 		t.Errorf("%v", r)
 	}
 }
@@ -149,7 +162,8 @@ func FuzzSTSAnswer(f *testing.F) {
 		if xml.Unmarshal(b, &a) != nil {
 			return
 		}
-		if _, err := (&source{options: &Options{}}).accept(&a, "host"); err != nil && plugin.AsError(err).Code != plugin.Unusable {
+		if _, err := (&source{options: &Options{}}).accept(&a, "host"); err != nil && plugin.AsError(err).
+			Code != plugin.Unusable {
 			t.Error(err)
 		}
 		refusal("host", a.code())

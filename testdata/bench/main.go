@@ -46,7 +46,8 @@ func main() {
 	defer os.RemoveAll(dir)
 	jeton, hello, rss := copied("jeton", dir), copied("hello", dir), copied("rss", dir)
 	login := fmt.Sprintf("plugin: keystone, auth_url: %s, username: alice, project_id: %s", server.URL, web)
-	profiles := fmt.Sprintf("profiles:\n  cloud: {%s, password: wonderland}\n  s3: {plugin: keystone-ec2, from: cloud}\n  secret: {%s, password: {env: PASSWORD}}\n", login, login)
+	profiles := fmt.Sprintf("profiles:\n  cloud: {%s, password: wonderland}\n  s3: {plugin: keystone-ec2, from: "+
+		"cloud}\n  secret: {%s, password: {env: PASSWORD}}\n", login, login)
 	small := home(filepath.Join(dir, "small"), profiles)
 	var many strings.Builder
 	many.WriteString(profiles)
@@ -60,7 +61,8 @@ func main() {
 			log.Fatal(err)
 		}
 	}
-	environment := append([]string{"OS_AUTH_URL=" + server.URL, "OS_USERNAME=alice", "OS_PASSWORD=wonderland", "OS_PROJECT_ID=" + web}, home(filepath.Join(dir, "env"), "")...)
+	environment := append([]string{"OS_AUTH_URL=" + server.URL, "OS_USERNAME=alice", "OS_PASSWORD=wonderland",
+		"OS_PROJECT_ID=" + web}, home(filepath.Join(dir, "env"), "")...)
 	get := []string{jeton, "get", "cloud", "-f", "kubernetes"}
 	programs := []*program{
 		{name: "Go program that says hello", argv: []string{hello}},
@@ -68,9 +70,11 @@ func main() {
 		{name: "jeton get, warm, kubernetes", argv: get, env: small},
 		{name: "the same, 10,000 profiles, 100,000 kept", argv: get, env: large},
 		{name: "jeton get, warm, aws", argv: []string{jeton, "get", "s3", "-f", "aws"}, env: small},
-		{name: "jeton get, warm, {env: …}", argv: []string{jeton, "get", "secret", "-f", "token"}, env: append([]string{"PASSWORD=wonderland"}, small...)},
+		{name: "jeton get, warm, {env: …}", argv: []string{jeton, "get", "secret", "-f", "token"},
+			env: append([]string{"PASSWORD=wonderland"}, small...)},
 		{name: "jeton get, warm, identity in OS_…", argv: []string{jeton, "get", "-f", "token"}, env: environment},
-		{name: "jeton get, cold", argv: []string{jeton, "get", "cloud", "--refresh"}, env: home(filepath.Join(dir, "cold"), profiles)},
+		{name: "jeton get, cold", argv: []string{jeton, "get", "cloud", "--refresh"},
+			env: home(filepath.Join(dir, "cold"), profiles)},
 		{name: "jeton --help", argv: []string{jeton, "--help"}, env: small},
 		{name: "jeton version", argv: []string{jeton, "version"}, env: small},
 	}
@@ -99,7 +103,8 @@ func main() {
 		}
 		slices.Sort(faults)
 		slices.Sort(memory)
-		fmt.Printf("| %s | %.2f ms | %.2f | %s | %d | %s | %.1f MB |\n", p.name, ms(p.at(0.5)), float64(p.at(0.5))/float64(base),
+		fmt.Printf("| %s | %.2f ms | %.2f | %s | %d | %s | %.1f MB |\n", p.name, ms(p.at(0.5)),
+			float64(p.at(0.5))/float64(base),
 			p.packages(), faults[4], p.calls(), float64(memory[4])/1024)
 	}
 	if info, err := os.Stat(jeton); err == nil {
@@ -118,7 +123,8 @@ func main() {
 			time.Sleep(50 * time.Millisecond)
 			programs[2].run(false)
 		}
-		fmt.Printf("%d %s, at once: %.2f s, %d request(s)\n", callers, kind, crowd(programs[2]).Seconds(), front.Requests(""))
+		fmt.Printf("%d %s, at once: %.2f s, %d request(s)\n", callers, kind, crowd(programs[2]).Seconds(),
+			front.Requests(""))
 	}
 	for _, p := range programs[10:] {
 		fmt.Printf("%d of %s at once: %.2f s\n", callers, p.name, crowd(p).Seconds())
@@ -151,7 +157,8 @@ func home(dir, config string) []string {
 		}
 	}
 	if config != "" {
-		if err := os.WriteFile(filepath.Join(dir, ".config", "jeton", "config.yaml"), []byte(config), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, ".config", "jeton", "config.yaml"), []byte(config),
+			0o600); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -91,7 +91,8 @@ users:
 	s.client("kubectl", "kubectl get --raw /")
 	s.client("kubectl", "kubectl auth whoami")
 	s.client("aws", "aws --profile cloud --endpoint-url "+s3.URL+" s3 ls")
-	s.client("openstack", "jeton get cloud -f openstack > clouds.yaml && OS_CLIENT_CONFIG_FILE=clouds.yaml openstack --os-cloud cloud project list")
+	s.client("openstack", "jeton get cloud -f openstack > clouds.yaml && OS_CLIENT_CONFIG_FILE=clouds.yaml openstack "+
+		"--os-cloud cloud project list")
 	s.run("jeton status")
 	fmt.Printf("For all of that, jeton asked Keystone for %d token and %d access key.\n\n",
 		front.Requests("POST /v3/auth/tokens?nocatalog"), front.Requests("POST /v3/users/"))
@@ -133,7 +134,8 @@ func (s *session) run(line string) {
 	fmt.Println("$ " + line)
 	cmd := exec.Command("sh", "-c", line)
 	cmd.Dir = s.home
-	cmd.Env = []string{"HOME=" + s.home, "PATH=" + s.path, "CLOUD_PASSWORD=wonderland", "AWS_EC2_METADATA_DISABLED=true", "TERM=dumb"}
+	cmd.Env = []string{"HOME=" + s.home, "PATH=" + s.path, "CLOUD_PASSWORD=wonderland",
+		"AWS_EC2_METADATA_DISABLED=true", "TERM=dumb"}
 	out, err := cmd.CombinedOutput()
 	fmt.Println(strings.TrimRight(string(out), "\n") + "\n")
 	if err != nil {

@@ -27,7 +27,8 @@ func (c *CloudMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	fail := func(status, code int, message string) {
-		reply(w, status, map[string]any{"errors": []any{map[string]any{"code": code, "message": message, "context": map[string]any{}}}})
+		reply(w, status, map[string]any{
+			"errors": []any{map[string]any{"code": code, "message": message, "context": map[string]any{}}}})
 	}
 	if r.Header.Get("MC-Api-Key") != c.APIKey {
 		fail(401, 401, "The API key "+r.Header.Get("MC-Api-Key")+" is not valid.")
@@ -43,12 +44,14 @@ func (c *CloudMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch _, path, _ := strings.Cut(r.URL.Path, "/v1/"); path {
 	case "services/connections":
 		reply(w, 200, map[string]any{"data": []any{
-			map[string]any{"id": "conn-swift", "serviceCode": "objects", "name": "Object storage", "type": "swift", "status": map[string]any{"reachable": true}},
+			map[string]any{"id": "conn-swift", "serviceCode": "objects", "name": "Object storage", "type": "swift",
+				"status": map[string]any{"reachable": true}},
 			map[string]any{"id": "conn-vm", "serviceCode": "compute", "name": "Compute", "type": "cloudca"},
 		}})
 	case "environments":
 		reply(w, 200, map[string]any{"data": []any{
-			map[string]any{"id": "env-prod", "name": "production", "organization": map[string]any{"name": "acme"}, "serviceConnection": map[string]any{"id": "conn-swift", "name": "Object storage"}},
+			map[string]any{"id": "env-prod", "name": "production", "organization": map[string]any{"name": "acme"},
+				"serviceConnection": map[string]any{"id": "conn-swift", "name": "Object storage"}},
 			map[string]any{"id": "env-vm", "name": "machines", "serviceConnection": map[string]any{"id": "conn-vm"}},
 		}})
 	case "services/connections/conn-swift/apiInfo":
@@ -57,8 +60,11 @@ func (c *CloudMC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		reply(w, 200, map[string]any{"data": map[string]any{"canRegenerateCredentials": true, "fields": []any{
-			field("endpoint", "https://objects.example", false), field("user", c.Username, false), field("password", c.Password, true),
-			field("tenant", c.Project, false), map[string]any{"key": "unmarked", "value": "CANARY-unmarked"}, field("db_password", "CANARY-forgotten", false), field("api_key", "AKPORTAL", true), field("secret_key", "CANARY-portal-secret", true), field("note", "", false),
+			field("endpoint", "https://objects.example", false), field("user", c.Username, false),
+			field("password", c.Password, true),
+			field("tenant", c.Project, false), map[string]any{"key": "unmarked", "value": "CANARY-unmarked"},
+			field("db_password", "CANARY-forgotten", false), field("api_key", "AKPORTAL", true),
+			field("secret_key", "CANARY-portal-secret", true), field("note", "", false),
 		}}})
 	default:
 		fail(404, 404, "Not found.")

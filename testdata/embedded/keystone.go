@@ -224,7 +224,8 @@ func (k *Keystone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func catalog(r *http.Request) []any {
 	return []any{map[string]any{"type": "identity", "name": "keystone", "id": "1", "endpoints": []any{
-		map[string]any{"id": "1", "interface": "public", "region": "RegionOne", "region_id": "RegionOne", "url": "http://" + r.Host + "/v3"},
+		map[string]any{"id": "1", "interface": "public", "region": "RegionOne", "region_id": "RegionOne",
+			"url": "http://" + r.Host + "/v3"},
 	}}}
 }
 
@@ -327,7 +328,8 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 	}
 	switch identity.Methods[0] {
 	case "application_credential":
-		if c := k.appCreds[identity.AppCred.ID]; c != nil && c.secret == identity.AppCred.Secret && body.Auth.Scope == nil {
+		if c := k.appCreds[identity.AppCred.ID]; c != nil && c.secret == identity.AppCred.Secret &&
+			body.Auth.Scope == nil {
 			t.user, t.project, t.delegated = c.user, c.project, true
 		}
 	case "token":
@@ -349,7 +351,8 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 	if body.Auth.Scope != nil {
 		wanted := body.Auth.Scope.Project
 		i := slices.IndexFunc(k.projects, func(p object) bool {
-			return p.ID == wanted.ID || p.Name == wanted.Name && (wanted.Domain.ID == "default" || wanted.Domain.Name == "Default")
+			return p.ID == wanted.ID || p.Name == wanted.Name &&
+				(wanted.Domain.ID == "default" || wanted.Domain.Name == "Default")
 		})
 		if i < 0 || !slices.Contains(t.user.projects, k.projects[i].ID) {
 			unauthorized(w)
@@ -400,7 +403,8 @@ func (k *Keystone) describe(t *token, r *http.Request) map[string]any {
 		"methods":    []string{"password"},
 		"issued_at":  t.issued.Format("2006-01-02T15:04:05.000000Z"),
 		"expires_at": t.expires.Format("2006-01-02T15:04:05.000000Z"),
-		"user":       map[string]any{"id": t.user.ID, "name": t.user.Name, "domain": domain, "password_expires_at": k.expiry},
+		"user": map[string]any{"id": t.user.ID, "name": t.user.Name, "domain": domain,
+			"password_expires_at": k.expiry},
 	}
 	if t.delegated {
 		doc["methods"] = []string{"application_credential"}
@@ -475,7 +479,8 @@ func unauthorized(w http.ResponseWriter) {
 }
 
 func failure(w http.ResponseWriter, status int, message string) {
-	reply(w, status, map[string]any{"error": map[string]any{"code": status, "title": http.StatusText(status), "message": message}})
+	reply(w, status, map[string]any{"error": map[string]any{"code": status, "title": http.StatusText(status),
+		"message": message}})
 }
 
 func reply(w http.ResponseWriter, status int, doc any) {

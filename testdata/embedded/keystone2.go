@@ -26,7 +26,8 @@ const V2Password = "CANARY-v2-pw"
 
 // NewKeystoneV2 returns one with the tenants system-demo and spare.
 func NewKeystoneV2() *KeystoneV2 {
-	return &KeystoneV2{tenants: []object{{random(), "system-demo"}, {random(), "spare"}}, tokens: map[string]time.Time{}, answers: map[string]any{}}
+	return &KeystoneV2{tenants: []object{{random(), "system-demo"}, {random(), "spare"}},
+		tokens: map[string]time.Time{}, answers: map[string]any{}}
 }
 
 // Tenant returns the id of the user's first tenant.
@@ -87,14 +88,16 @@ func (k *KeystoneV2) login(w http.ResponseWriter, r *http.Request) {
 			unauthorized(w)
 			return
 		}
-		token["tenant"] = map[string]any{"id": k.tenants[i].ID, "name": k.tenants[i].Name, "enabled": true, "description": ""}
+		token["tenant"] = map[string]any{"id": k.tenants[i].ID, "name": k.tenants[i].Name, "enabled": true,
+			"description": ""}
 	}
 	id := random()
 	k.tokens[id] = expires
 	token["id"] = id
 	k.answers[id] = map[string]any{"access": map[string]any{
-		"token":          token,
-		"user":           map[string]any{"id": "7", "name": "system-demo-1", "username": "system-demo-1", "roles": []any{map[string]any{"name": "member"}}, "roles_links": []any{}},
+		"token": token,
+		"user": map[string]any{"id": "7", "name": "system-demo-1", "username": "system-demo-1",
+			"roles": []any{map[string]any{"name": "member"}}, "roles_links": []any{}},
 		"serviceCatalog": []any{},
 		"metadata":       map[string]any{"is_admin": 0, "roles": []string{"1"}},
 	}}

@@ -26,7 +26,8 @@ func (s Kubernetes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 200, map[string]any{"major": "1", "minor": "32", "gitVersion": "v1.32.0"})
 	case r.URL.Path == "/apis/authentication.k8s.io/v1/selfsubjectreviews":
 		reply(w, 201, map[string]any{"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1",
-			"status": map[string]any{"userInfo": map[string]any{"username": name, "groups": []string{"system:authenticated"}}}})
+			"status": map[string]any{"userInfo": map[string]any{"username": name,
+				"groups": []string{"system:authenticated"}}}})
 	default:
 		reply(w, 404, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure",
 			"message": "not found", "reason": "NotFound", "code": 404})

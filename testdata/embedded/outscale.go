@@ -87,7 +87,8 @@ func (o *Outscale) add(user, tag string, expires time.Time) *outscaleKey {
 	b := make([]byte, 40)
 	rand.Read(b)
 	text := base32.StdEncoding.EncodeToString(b)
-	k := &outscaleKey{id: text[:20], secret: text[20:60], state: "ACTIVE", tag: tag, created: time.Now(), expires: expires}
+	k := &outscaleKey{id: text[:20], secret: text[20:60], state: "ACTIVE", tag: tag, created: time.Now(),
+		expires: expires}
 	o.keys[user] = append(o.keys[user], k)
 	o.peak = max(o.peak, len(o.keys[user]))
 	return k
@@ -148,8 +149,10 @@ func (o *Outscale) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if o.MaxLife > 0 && (call == "CreateAccessKey" || call == "UpdateAccessKey") && (expires.IsZero() || time.Until(expires) > o.MaxLife) {
-		o.refuse(w, 400, "InvalidParameterValue", "4124", "The ExpirationDate is later than the API access policy allows.")
+	if o.MaxLife > 0 && (call == "CreateAccessKey" || call == "UpdateAccessKey") &&
+		(expires.IsZero() || time.Until(expires) > o.MaxLife) {
+		o.refuse(w, 400, "InvalidParameterValue", "4124",
+			"The ExpirationDate is later than the API access policy allows.")
 		return
 	}
 	i := slices.IndexFunc(o.keys[q.UserName], func(k *outscaleKey) bool { return k.id == q.AccessKeyID })
@@ -159,7 +162,8 @@ func (o *Outscale) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch call {
 	case "ReadApiAccessPolicy":
-		reply(w, 200, map[string]any{"ApiAccessPolicy": map[string]any{"MaxAccessKeyExpirationSeconds": int(o.MaxLife.Seconds()), "RequireTrustedEnv": false}})
+		reply(w, 200, map[string]any{"ApiAccessPolicy": map[string]any{
+			"MaxAccessKeyExpirationSeconds": int(o.MaxLife.Seconds()), "RequireTrustedEnv": false}})
 	case "ReadAccessKeys":
 		list := []map[string]any{}
 		for _, k := range o.keys[q.UserName] {
@@ -207,7 +211,8 @@ func (o *Outscale) refuse(w http.ResponseWriter, status int, kind, code, details
 
 func (o *Outscale) describe(k *outscaleKey) map[string]any {
 	const layout = "2006-01-02T15:04:05.000-0700"
-	doc := map[string]any{"AccessKeyId": k.id, "State": k.state, "CreationDate": k.created.UTC().Format(layout), "LastModificationDate": k.created.UTC().Format(layout)}
+	doc := map[string]any{"AccessKeyId": k.id, "State": k.state, "CreationDate": k.created.UTC().Format(layout),
+		"LastModificationDate": k.created.UTC().Format(layout)}
 	if !k.expires.IsZero() {
 		doc["ExpirationDate"] = k.expires.UTC().Format(layout)
 	}
@@ -259,7 +264,8 @@ func (o *Outscale) verified(r *http.Request, prefix, dateHeader, service, payloa
 	scope := strings.Split(fields["Credential"], "/")
 	date, err := time.Parse("20060102T150405Z", r.Header.Get(dateHeader))
 	if !ok || err != nil || time.Since(date).Abs() > 5*time.Minute || len(scope) != 5 ||
-		scope[1] != date.Format("20060102") || scope[2] != o.Region || scope[3] != service || scope[4] != strings.ToLower(prefix)+"_request" {
+		scope[1] != date.Format("20060102") || scope[2] != o.Region || scope[3] != service ||
+		scope[4] != strings.ToLower(prefix)+"_request" {
 		return false
 	}
 	sent, err := url.ParseRequestURI(r.RequestURI) // whoever has cut the path since
@@ -278,7 +284,8 @@ func (o *Outscale) verified(r *http.Request, prefix, dateHeader, service, payloa
 	}
 	canonical += "\n" + fields["SignedHeaders"] + "\n" + payload
 	sum := sha256.Sum256([]byte(canonical))
-	text := prefix + "-HMAC-SHA256\n" + r.Header.Get(dateHeader) + "\n" + strings.Join(scope[1:], "/") + "\n" + hex.EncodeToString(sum[:])
+	text := prefix + "-HMAC-SHA256\n" + r.Header.Get(dateHeader) + "\n" + strings.Join(scope[1:], "/") + "\n" +
+		hex.EncodeToString(sum[:])
 	key := []byte(prefix + secret)
 	for _, part := range append(slices.Clone(scope[1:]), text) {
 		mac := hmac.New(sha256.New, key)

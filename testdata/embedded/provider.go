@@ -48,8 +48,10 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer p.mu.Unlock()
 	issuer := "http://" + r.Host
 	if r.URL.Path == "/.well-known/openid-configuration" {
-		reply(w, 200, map[string]any{"issuer": issuer, "token_endpoint": issuer + "/oauth2/token", "jwks_uri": issuer + "/jwks",
-			"grant_types_supported": []string{"client_credentials", "password", "urn:ietf:params:oauth:grant-type:token-exchange"}})
+		reply(w, 200, map[string]any{"issuer": issuer, "token_endpoint": issuer + "/oauth2/token",
+			"jwks_uri": issuer + "/jwks",
+			"grant_types_supported": []string{"client_credentials", "password",
+				"urn:ietf:params:oauth:grant-type:token-exchange"}})
 		return
 	}
 	refuse := func(status int, code string) {
@@ -69,7 +71,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "client_credentials":
 	case "password":
 		subject = form.Get("username")
-		if subject != p.Username || form.Get("password") != p.Password || form.Has("otp") && form.Get("otp") != "123456" {
+		if subject != p.Username || form.Get("password") != p.Password || form.Has("otp") &&
+			form.Get("otp") != "123456" {
 			refuse(400, "invalid_grant")
 			return
 		}
@@ -97,8 +100,9 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			b, _ := json.Marshal(v)
 			return base64.RawURLEncoding.EncodeToString(b)
 		}
-		t := encode(map[string]any{"alg": "none"}) + "." + encode(map[string]any{"iss": issuer, "sub": subject, "aud": audience, "jti": random(),
-			"iat": now.Unix(), "exp": now.Add(life).Unix()}) + "." + random()
+		t := encode(map[string]any{"alg": "none"}) + "." +
+			encode(map[string]any{"iss": issuer, "sub": subject, "aud": audience, "jti": random(),
+				"iat": now.Unix(), "exp": now.Add(life).Unix()}) + "." + random()
 		if p.subjects == nil {
 			p.subjects = map[string]string{}
 		}
@@ -109,7 +113,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if audience == "" {
 		audience = p.ClientID
 	}
-	answer := map[string]any{"access_token": token(audience), "token_type": "bearer", "expires_in": int(life.Seconds()) - 1, "scope": form.Get("scope")}
+	answer := map[string]any{"access_token": token(audience), "token_type": "bearer",
+		"expires_in": int(life.Seconds()) - 1, "scope": form.Get("scope")}
 	if form.Get("grant_type") == "client_credentials" || strings.Contains(form.Get("scope"), "openid") {
 		answer["id_token"] = token(p.ClientID)
 	}
@@ -141,7 +146,8 @@ func (p *Provider) client(r *http.Request, issuer string) bool {
 			p.seen = map[string]bool{}
 		}
 		p.seen[claims.Jti] = true
-		return claims.Iss == p.ClientID && claims.Sub == p.ClientID && claims.Aud == issuer+"/oauth2/token" && time.Now().Unix() < claims.Exp
+		return claims.Iss == p.ClientID && claims.Sub == p.ClientID && claims.Aud == issuer+"/oauth2/token" &&
+			time.Now().Unix() < claims.Exp
 	}
 	id, secret, basic := r.BasicAuth()
 	if !basic {
@@ -168,8 +174,10 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer o.mu.Unlock()
 	w.Header().Set("X-Ovh-QueryID", "EU.ext-3.0123")
 	if r.URL.Path == "/auth/oauth2/token" {
-		if r.ParseForm() != nil || r.PostForm.Get("client_id") != o.ClientID || r.PostForm.Get("client_secret") != o.ClientSecret {
-			reply(w, 400, map[string]any{"error": "invalid_client", "error_description": "Client authentication failed"})
+		if r.ParseForm() != nil || r.PostForm.Get("client_id") != o.ClientID ||
+			r.PostForm.Get("client_secret") != o.ClientSecret {
+			reply(w, 400, map[string]any{"error": "invalid_client",
+				"error_description": "Client authentication failed"})
 			return
 		}
 		if r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("scope") != "all" {
@@ -177,7 +185,8 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		o.token = "eyJ" + random()
-		reply(w, 200, map[string]any{"access_token": o.token, "token_type": "Bearer", "expires_in": 3599, "scope": "all"})
+		reply(w, 200, map[string]any{"access_token": o.token, "token_type": "Bearer", "expires_in": 3599,
+			"scope": "all"})
 		return
 	}
 	if o.token == "" || r.Header.Get("Authorization") != "Bearer "+o.token {
@@ -192,10 +201,13 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/1.0/cloud/project/p1/kube/k1/kubeconfig":
 		reply(w, 200, map[string]string{"content": kubeconfig(365 * 24 * time.Hour)})
 	case "/1.0/auth/details":
-		reply(w, 200, map[string]any{"account": "xx1111-ovh", "method": "oauth2", "identities": []string{"urn:v1:eu:identity:credential:xx1111-ovh/oauth2-" + o.ClientID}, "roles": []string{}})
+		reply(w, 200, map[string]any{"account": "xx1111-ovh", "method": "oauth2",
+			"identities": []string{"urn:v1:eu:identity:credential:xx1111-ovh/oauth2-" + o.ClientID},
+			"roles":      []string{}})
 	case "/1.0/cloud/project":
 		if !o.Allowed {
-			reply(w, 403, map[string]any{"class": "Client::Forbidden::NotEnoughPrivileges", "message": "User not granted for this request",
+			reply(w, 403, map[string]any{"class": "Client::Forbidden::NotEnoughPrivileges",
+				"message": "User not granted for this request",
 				"details": map[string]any{"unauthorizedActionsByIAM": "publicCloudProject:apiovh:get"}})
 			return
 		}
@@ -259,8 +271,10 @@ func kubeconfig(life time.Duration) string {
 	encode := func(kind string, der []byte) string {
 		return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
-	return "apiVersion: v1\nkind: Config\ncurrent-context: kubernetes-admin@web\ncontexts:\n- name: kubernetes-admin@web\n  context: {cluster: web, user: kubernetes-admin-web}\n" +
-		"clusters: [{name: web, cluster: {server: https://127.0.0.1}}]\nusers:\n- name: other\n  user: {}\n- name: kubernetes-admin-web\n  user:\n    client-certificate-data: " +
+	return "apiVersion: v1\nkind: Config\ncurrent-context: kubernetes-admin@web\ncontexts:\n- name: " +
+		"kubernetes-admin@web\n  context: {cluster: web, user: kubernetes-admin-web}\n" +
+		"clusters: [{name: web, cluster: {server: https://127.0.0.1}}]\nusers:\n- name: other\n  user: {}\n- name: " +
+		"kubernetes-admin-web\n  user:\n    client-certificate-data: " +
 		encode("CERTIFICATE", cert) + "\n    client-key-data: " + encode("EC PRIVATE KEY", der) + "\n"
 }
 
@@ -271,6 +285,7 @@ func GitHub(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(401)
 		return
 	}
-	claims, _ := json.Marshal(map[string]any{"sub": "repo:octo/web for " + r.URL.Query().Get("audience"), "exp": time.Now().Add(5 * time.Minute).Unix()})
+	claims, _ := json.Marshal(map[string]any{"sub": "repo:octo/web for " + r.URL.Query().Get("audience"),
+		"exp": time.Now().Add(5 * time.Minute).Unix()})
 	reply(w, 200, map[string]any{"value": "e30." + base64.RawURLEncoding.EncodeToString(claims) + ".x"})
 }

@@ -13,7 +13,8 @@ type STS struct{ Provider *Provider }
 func (s STS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/xml")
 	subject := s.Provider.Subject(r.PostFormValue("WebIdentityToken"))
-	if subject == "" || r.PostFormValue("RoleArn") != "arn:aws:iam::123456789012:role/web" || r.PostFormValue("Action") != "AssumeRoleWithWebIdentity" {
+	if subject == "" || r.PostFormValue("RoleArn") != "arn:aws:iam::123456789012:role/web" ||
+		r.PostFormValue("Action") != "AssumeRoleWithWebIdentity" {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprintf(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>AccessDenied</Code>`+
 			`<Message>Not authorized with %s</Message></Error></ErrorResponse>`, r.PostFormValue("WebIdentityToken"))
@@ -23,5 +24,6 @@ func (s STS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		`<AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/web/%s</Arn></AssumedRoleUser><Credentials><AccessKeyId>ASIA%s</AccessKeyId>`+
 		`<SecretAccessKey>%s</SecretAccessKey><SessionToken>%s</SessionToken><Expiration>%s</Expiration></Credentials>`+
 		`</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
-		r.PostFormValue("RoleSessionName"), random()[:16], random(), random(), time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+		r.PostFormValue("RoleSessionName"), random()[:16], random(), random(), time.Now().Add(time.Hour).UTC().
+			Format(time.RFC3339))
 }

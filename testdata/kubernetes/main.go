@@ -77,7 +77,8 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(20 * time.Second); authenticator.HealthCheck() != nil; time.Sleep(20 * time.Millisecond) {
+	deadline := time.Now().Add(20 * time.Second)
+	for ; authenticator.HealthCheck() != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return authenticator.HealthCheck()
 		}
@@ -89,7 +90,8 @@ func run(dir string) error {
 		if err != nil || !ok {
 			fmt.Fprintln(os.Stderr, "refused:", err)
 			w.WriteHeader(http.StatusUnauthorized)
-			json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: "Unauthorized", Code: 401, Message: "Unauthorized"})
+			json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+				Status: "Failure", Reason: "Unauthorized", Code: 401, Message: "Unauthorized"})
 			return
 		}
 		if r.Method != http.MethodPost || r.URL.Path != "/apis/authentication.k8s.io/v1/selfsubjectreviews" {
@@ -99,7 +101,8 @@ func run(dir string) error {
 		w.WriteHeader(http.StatusCreated)
 		json.NewEncoder(w).Encode(authenticationv1.SelfSubjectReview{
 			TypeMeta: metav1.TypeMeta{Kind: "SelfSubjectReview", APIVersion: "authentication.k8s.io/v1"},
-			Status:   authenticationv1.SelfSubjectReviewStatus{UserInfo: authenticationv1.UserInfo{Username: resp.User.GetName(), Groups: resp.User.GetGroups()}},
+			Status: authenticationv1.SelfSubjectReviewStatus{
+				UserInfo: authenticationv1.UserInfo{Username: resp.User.GetName(), Groups: resp.User.GetGroups()}},
 		})
 	}))
 	json.NewEncoder(os.Stdout).Encode(map[string]string{"issuer": provider.URL, "api": api.URL, "ca": ca})
@@ -117,12 +120,15 @@ func (i issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	number := func(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
-		json.NewEncoder(w).Encode(map[string]any{"issuer": self, "token_endpoint": self + "/token", "jwks_uri": self + "/keys",
-			"authorization_endpoint": self + "/authorize", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+		json.NewEncoder(w).Encode(map[string]any{"issuer": self, "token_endpoint": self + "/token",
+			"jwks_uri":               self + "/keys",
+			"authorization_endpoint": self + "/authorize", "response_types_supported": []string{"code"},
+			"subject_types_supported":               []string{"public"},
 			"id_token_signing_alg_values_supported": []string{"RS256"}})
 	case "/keys":
-		json.NewEncoder(w).Encode(map[string]any{"keys": []any{map[string]string{"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "k1",
-			"n": number(i.key.N.Bytes()), "e": number(big.NewInt(int64(i.key.E)).Bytes())}}})
+		json.NewEncoder(w).Encode(map[string]any{
+			"keys": []any{map[string]string{"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "k1",
+				"n": number(i.key.N.Bytes()), "e": number(big.NewInt(int64(i.key.E)).Bytes())}}})
 	case "/token":
 		id, secret, ok := r.BasicAuth()
 		if !ok || id != clientID || secret != clientSecret {
@@ -140,14 +146,16 @@ func (i issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return number(b)
 		}
 		text := encode(map[string]string{"alg": "RS256", "kid": "k1"}) + "." + encode(map[string]any{
-			"iss": self, "sub": "service-account", "aud": clientID, "groups": []string{"ops"}, "iat": now.Unix(), "exp": now.Add(life).Unix()})
+			"iss": self, "sub": "service-account", "aud": clientID, "groups": []string{"ops"}, "iat": now.Unix(),
+			"exp": now.Add(life).Unix()})
 		digest := sha256.Sum256([]byte(text))
 		signature, err := rsa.SignPKCS1v15(rand.Reader, i.key, crypto.SHA256, digest[:])
 		if err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
-		json.NewEncoder(w).Encode(map[string]any{"access_token": "opaque", "id_token": text + "." + number(signature), "token_type": "Bearer", "expires_in": 3600})
+		json.NewEncoder(w).Encode(map[string]any{"access_token": "opaque", "id_token": text + "." + number(signature),
+			"token_type": "Bearer", "expires_in": 3600})
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}

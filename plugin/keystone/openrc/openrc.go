@@ -93,7 +93,8 @@ func (o *File) run(s *statement) (succeeded, known bool) {
 	case declaration:
 		return true, !s.negated
 	case plainCommand:
-		plain := len(s.words) == 0 || slices.Contains(append([]string{"unset", "read"}, harmless...), s.words[0].literal())
+		plain := len(s.words) == 0 || slices.Contains(append([]string{"unset", "read"}, harmless...),
+			s.words[0].literal())
 		return true, plain && !s.negated
 	}
 	return false, false
@@ -273,7 +274,8 @@ func (o *File) parts(parts shellWord, quoted bool) (Value, error) {
 		switch q.kind {
 		case literalPart:
 			piece.Text = unescape(q.text, quoted)
-			if rest, ok := strings.CutPrefix(q.text, "~"); ok && !quoted && i == 0 && (rest == "" && len(parts) == 1 || strings.HasPrefix(rest, "/")) {
+			if rest, ok := strings.CutPrefix(q.text, "~"); ok && !quoted && i == 0 &&
+				(rest == "" && len(parts) == 1 || strings.HasPrefix(rest, "/")) {
 				piece.Text = o.getenv("HOME") + unescape(rest, false)
 			}
 		case singleQuoted, dollarQuoted:
@@ -388,7 +390,8 @@ func refers(text string) bool {
 			single = !single
 		case c == '"' && !single:
 			double = !double
-		case c == '$' && !single && i+1 < len(text) && (text[i+1] == '{' || nameByte(text[i+1], true) || strings.IndexByte("@*#?$!-", text[i+1]) >= 0):
+		case c == '$' && !single && i+1 < len(text) &&
+			(text[i+1] == '{' || nameByte(text[i+1], true) || strings.IndexByte("@*#?$!-", text[i+1]) >= 0):
 			return true
 		}
 	}

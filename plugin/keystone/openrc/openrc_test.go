@@ -50,7 +50,8 @@ func TestLikeAShell(t *testing.T) {
 			t.Skip(err)
 		}
 		for _, text := range files {
-			cmd := exec.Command(path, "-c", text+"\nfor v in A B C D; do eval printf '%s=%s\\\\0' \"$v\" '\"$'$v'\"'; done")
+			cmd := exec.Command(path, "-c",
+				text+"\nfor v in A B C D; do eval printf '%s=%s\\\\0' \"$v\" '\"$'$v'\"'; done")
 			cmd.Env = []string{"HOME=/home/me"}
 			out, err := cmd.Output()
 			if err != nil {
@@ -59,7 +60,8 @@ func TestLikeAShell(t *testing.T) {
 			o, err := Read([]byte(text), func(name string) string {
 				return map[string]string{"HOME": "/home/me"}[name]
 			})
-			if err != nil || len(o.Notes) > 0 && !strings.ContainsAny(text, "(<*") && !strings.Contains(text, "function") && !strings.Contains(text, "for ") {
+			if err != nil || len(o.Notes) > 0 && !strings.ContainsAny(text, "(<*") &&
+				!strings.Contains(text, "function") && !strings.Contains(text, "for ") {
 				t.Errorf("%q: %v", text, err)
 				continue
 			}
@@ -126,7 +128,8 @@ func TestRandomLikeAShell(t *testing.T) {
 	for range 400 {
 		text := list(2)
 		scripts = append(scripts, text)
-		batch.WriteString("(eval " + shellQuoted(text) + "; for v in A B C D; do eval printf '%s=%s\\\\0' \"$v\" '\"$'$v'\"'; done; printf '\\001') 2>/dev/null\n")
+		batch.WriteString("(eval " + shellQuoted(text) +
+			"; for v in A B C D; do eval printf '%s=%s\\\\0' \"$v\" '\"$'$v'\"'; done; printf '\\001') 2>/dev/null\n")
 	}
 	cmd := exec.Command(path, "-c", batch.String())
 	cmd.Env = []string{"HOME=/home/me"}

@@ -112,7 +112,8 @@ func parseShell(text string) (list []statement, err error) {
 			if !ok {
 				panic(r)
 			}
-			list, err = nil, plugin.Errorf(plugin.Config, "line %d:%d: is not a shell's: %s", p.line(), p.i-strings.LastIndex(p.s[:p.i], "\n"), string(e))
+			list, err = nil, plugin.Errorf(plugin.Config, "line %d:%d: is not a shell's: %s", p.line(),
+				p.i-strings.LastIndex(p.s[:p.i], "\n"), string(e))
 		}
 	}()
 	list = p.statements()
@@ -750,7 +751,8 @@ func (p *shellParser) braces() part {
 	if q.text == "" {
 		q.complex = true
 	}
-	for _, o := range []string{":-", ":=", ":?", ":+", "##", "%%", "^^", ",,", "-", "=", "?", "+", "#", "%", "^", ",", "@"} {
+	for _, o := range []string{":-", ":=", ":?", ":+", "##", "%%", "^^", ",,", "-", "=", "?", "+", "#", "%", "^", ",",
+		"@"} {
 		if !q.complex && p.take(o) {
 			q.operator = o
 			break

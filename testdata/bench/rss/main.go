@@ -14,7 +14,8 @@ func main() {
 	if err != nil {
 		os.Exit(1)
 	}
-	pid, err := syscall.ForkExec(os.Args[1], os.Args[1:], &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, null.Fd(), 2}})
+	pid, err := syscall.ForkExec(os.Args[1], os.Args[1:],
+		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, null.Fd(), 2}})
 	if err != nil {
 		os.Exit(1)
 	}

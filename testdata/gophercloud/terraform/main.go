@@ -20,8 +20,10 @@ func main() {
 	log.SetFlags(0)
 	config := auth.Config{
 		Cloud: os.Getenv("OS_CLOUD"), IdentityEndpoint: os.Getenv("OS_AUTH_URL"), Token: os.Getenv("OS_TOKEN"),
-		TenantID: os.Getenv("OS_PROJECT_ID"), TenantName: os.Getenv("OS_PROJECT_NAME"), Region: os.Getenv("OS_REGION_NAME"),
-		ProjectDomainID: os.Getenv("OS_PROJECT_DOMAIN_ID"), Username: os.Getenv("OS_USERNAME"), Password: os.Getenv("OS_PASSWORD"),
+		TenantID: os.Getenv("OS_PROJECT_ID"), TenantName: os.Getenv("OS_PROJECT_NAME"),
+		Region:          os.Getenv("OS_REGION_NAME"),
+		ProjectDomainID: os.Getenv("OS_PROJECT_DOMAIN_ID"), Username: os.Getenv("OS_USERNAME"),
+		Password:    os.Getenv("OS_PASSWORD"),
 		AuthOpts:    &gophercloud.AuthOptions{Scope: &gophercloud.AuthScope{}},
 		DelayedAuth: true, AllowReauth: os.Getenv("OS_ALLOW_REAUTH") != "false", MutexKV: mutexkv.NewMutexKV(),
 	}

@@ -44,7 +44,8 @@ func main() {
 	var clients []*rest.RESTClient
 	for _, name := range os.Args[3:] {
 		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-			&clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Args[1]}, &clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
+			&clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Args[1]},
+			&clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -63,7 +64,8 @@ func main() {
 		for _, client := range clients {
 			requests++
 			var status int
-			err := client.Post().AbsPath("/apis/authentication.k8s.io/v1/selfsubjectreviews").Body([]byte("{}")).Do(context.Background()).StatusCode(&status).Error()
+			err := client.Post().AbsPath("/apis/authentication.k8s.io/v1/selfsubjectreviews").Body([]byte("{}")).
+				Do(context.Background()).StatusCode(&status).Error()
 			if status == http.StatusUnauthorized {
 				refused++
 			} else if err != nil {

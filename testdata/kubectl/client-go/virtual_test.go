@@ -26,7 +26,8 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || time.Now().Unix() >= expires {
 		s.dead++
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader("{}")), Request: r}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader("{}")), Request: r}, nil
 }
 
 // TestVirtual makes calls as a client of Kubernetes does that has an exec plugin, on a
@@ -43,7 +44,8 @@ func TestVirtual(t *testing.T) {
 		life, step := seconds("SECONDS_LIFE"), seconds("SECONDS_STEP")
 		s := &server{}
 		config := &rest.Config{Host: "https://cluster.example", QPS: -1, ExecProvider: &api.ExecConfig{
-			APIVersion: "client.authentication.k8s.io/v1", Command: os.Getenv("HELPER"), Args: []string{"get", "p", "-f", "kubernetes"},
+			APIVersion: "client.authentication.k8s.io/v1", Command: os.Getenv("HELPER"),
+			Args:            []string{"get", "p", "-f", "kubernetes"},
 			InteractiveMode: api.NeverExecInteractiveMode,
 		}}
 		config.Wrap(func(http.RoundTripper) http.RoundTripper { return s })
