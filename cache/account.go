@@ -10,6 +10,7 @@ import (
 	"maps"
 	mathrand "math/rand/v2"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -249,8 +250,8 @@ func Accounts(ctx context.Context, s State) (all []Account, failures error) {
 		}
 		all = append(all, *a)
 	}
-	slices.SortFunc(all, func(a, b Account) int {
-		return slices.Compare([]string{a.Issuer, a.Subject}, []string{b.Issuer, b.Subject})
+	sort.Slice(all, func(i, j int) bool {
+		return slices.Compare([]string{all[i].Issuer, all[i].Subject}, []string{all[j].Issuer, all[j].Subject}) < 0
 	})
 	return all, failures
 }

@@ -221,14 +221,14 @@ func (l *Ledger) again(
 func (l *Ledger) create(
 	ctx context.Context, a *Account, order plugin.Order, keys plugin.Keys, key Minted, before []string, replace bool,
 ) (*plugin.Credential, error) {
-	former := func(m Minted) Minted {
+	former := func(m *Minted) {
 		if m.replaced(key.grace()); order.Life > 0 && replace || l.lost(ctx, m) {
 			m.DeleteAfter = time.Time{} // or the quota would soon be used up
 		}
-		return m
 	}
 	for _, m := range a.inUse(l, order.Scope) {
-		if then := former(*m); then.Due(key.Created) && l.Cache != nil {
+		then := *m
+		if former(&then); then.Due(key.Created) && l.Cache != nil {
 			m.Leaving = l.Cache.place()
 		}
 	}
@@ -248,7 +248,7 @@ func (l *Ledger) create(
 		return nil, err
 	}
 	for _, m := range a.inUse(l, order.Scope) {
-		*m = former(*m)
+		former(m)
 	}
 	key.ID = c.AccessKey
 	if !c.Expires.IsZero() {
@@ -339,7 +339,7 @@ func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) er
 
 // lost reports whether nobody can have the key, since the process that has made
 // it was killed before it could hand it out.
-func (l *Ledger) lost(ctx context.Context, m Minted) bool {
+func (l *Ledger) lost(ctx context.Context, m *Minted) bool {
 	return m.Unseen && !l.holds(ctx, m.ID)
 }
 
@@ -350,7 +350,7 @@ func (l *Ledger) holds(ctx context.Context, id string) bool {
 
 // abandoned reports whether the key is lost, and its maker not about to hand it
 // out.
-func (l *Ledger) abandoned(ctx context.Context, m Minted, now time.Time) bool {
+func (l *Ledger) abandoned(ctx context.Context, m *Minted, now time.Time) bool {
 	return now.Sub(m.Created) > settleAfter && !m.Unwanted && l.lost(ctx, m)
 }
 
@@ -415,7 +415,7 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 	a.moved(l, order.Scope, now)
 	for i := range a.Keys {
 		m := &a.Keys[i]
-		if all && m.of(l) || l.abandoned(ctx, *m, now) {
+		if all && m.of(l) || l.abandoned(ctx, m, now) {
 			m.Unwanted, m.DeleteAfter = true, time.Time{}
 		}
 	}
@@ -527,7 +527,8 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 		if slices.ContainsFunc(a.Intents, func(i Intent) bool { return i.Key.of(l) }) {
 			return true, nil
 		}
-		for _, m := range a.Keys {
+		for i := range a.Keys {
+			m := &a.Keys[i]
 			if m.of(l) && (!due || m.Due(now) || m.Leaving != "" || l.abandoned(ctx, m, now)) {
 				return true, nil
 			}

@@ -57,7 +57,7 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 		s.World.Warn("%s of profiles that are gone: forgotten, but not revoked; what was issued ends by itself",
 			plugin.Count(alive, "token"))
 	}
-	everyKey := func(Minted) bool { return true }
+	everyKey := func(*Minted) bool { return true }
 	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, everyKey))
 }
 
@@ -67,9 +67,9 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 func (s *Session) upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profile {
 	var list []*plugin.Profile
 	names := append(f.Names(), "env")
-	for _, i := range s.Issuers {
-		if i.EnvName != "" { // which env may hide
-			names = append(names, i.EnvName)
+	for i := range s.Issuers {
+		if own := s.Issuers[i].EnvName; own != "" { // which env may hide
+			names = append(names, own)
 		}
 	}
 	for _, name := range names {
@@ -136,7 +136,7 @@ func (s *Session) deleteKeys(ctx context.Context, p *plugin.Profile, r plugin.Re
 		return err
 	}
 	// What is left is at an account that the profile had before.
-	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, func(m Minted) bool {
+	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, func(m *Minted) bool {
 		return m.Config == p.Config && m.Profile == p.Name
 	}))
 }
@@ -149,35 +149,6 @@ func (s *Session) keysOf(p *plugin.Profile) []string {
 		return nil
 	}
 	return append([]string{key.Name}, key.Below[:p.Levels()]...)
-}
-
-// keysLeft returns an error that names the minted keys of the kind, and those
-// that may have been made, if there are any that no profile could delete.
-func (s *Session) keysLeft(ctx context.Context, kind func(Minted) bool) error {
-	accounts, _ := Accounts(ctx, s.State) // status tells of those that cannot be read
-	var failures error
-	left := func(account Account, m Minted, what, verb string) {
-		failures = errors.Join(failures, plugin.Errorf(plugin.Config,
-			"%s, made for profile %s of %s, %s there still at %s: no profile could delete it",
-			what, m.Profile, m.Config, verb, account.Issuer).
-			WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself "+
-				"(openstack ec2 credentials delete, or octl iaas api DeleteAccessKey)"))
-	}
-	for _, account := range accounts {
-		for _, m := range account.Keys {
-			if kind(m) {
-				left(account, m, "access key "+m.ID, "is")
-			}
-		}
-		for _, i := range account.Intents {
-			m := i.Key
-			m.Unwanted = true // whatever came of it, nobody has got it
-			if i.Overdue(time.Now()) && kind(m) {
-				left(account, m, "an access key", "may be")
-			}
-		}
-	}
-	return failures
 }
 
 // unrevoked says what has become of a credential whose revocation failed.
@@ -230,56 +201,4 @@ func (s *Session) DropStandingOn(ctx context.Context, f *plugin.File, name strin
 		}
 	}
 	return failures
-}
-
-// CollectKeys deletes at their issuers the keys that nobody wants, as far as a profile of
-// f logs in there, and returns how many.
-func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int, failures error) {
-	ledger := &Ledger{State: s.State, Why: s.Why, Config: f.Path, Cache: s.Cache}
-	_, failures = Accounts(ctx, s.State) // those that cannot be read
-	collect := func(name string) error {
-		n, err := s.collectKeysOf(ctx, f, name)
-		deleted += n
-		return err
-	}
-	// Each profile deletes what was made for it.
-	for _, name := range f.Names() {
-		ledger.Profile = name
-		if due, err := ledger.Has(ctx, true); err == nil && due {
-			failures = errors.Join(failures, collect(name))
-		}
-	}
-	// What was made for a profile that is gone, or for the user that a profile
-	// had before, falls to any profile that logs in to that account. A file
-	// that cannot be seen just now says nothing of its profiles.
-	due := func(m Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
-	for round := 0; round < 2 && f.Exists; round++ { // the first settles what the second deletes
-		failures = errors.Join(failures, ledger.Orphan(ctx, f.Has))
-		if s.keysLeft(ctx, due) != nil {
-			for _, name := range f.Names() {
-				collect(name) // one that cannot is no failure: another may
-			}
-		}
-	}
-	forsaken, err := ledger.Forsake(ctx)
-	for _, id := range forsaken {
-		s.World.Warn("access key %s has ended, but no profile could delete it, and jeton gives it up: "+
-			"at its issuer it may take up a place still", id)
-	}
-	return deleted, errors.Join(failures, err, s.keysLeft(ctx, due))
-}
-
-// collectKeysOf has the profile of that name delete the unwanted keys at its account, and
-// returns how many.
-func (s *Session) collectKeysOf(ctx context.Context, f *plugin.File, name string) (int, error) {
-	p, err := f.Profile(name)
-	if err != nil {
-		return 0, err
-	}
-	collector, ok := s.Source(p, Need{}).(plugin.Collector)
-	if !ok {
-		return 0, nil
-	}
-	ids, err := collector.Collect(ctx)
-	return len(ids), about(p, err)
 }

@@ -64,7 +64,7 @@ func (m *Minted) outdated(maxAge time.Duration, now time.Time) bool {
 }
 
 // dated gives c, which is m with its secret, the times that its age rules.
-func (m Minted) dated(c *plugin.Credential, maxAge time.Duration) *plugin.Credential {
+func (m *Minted) dated(c *plugin.Credential, maxAge time.Duration) *plugin.Credential {
 	c.Issued, c.Expires = m.Created, m.Expires
 	if maxAge > 0 {
 		c.Renew = m.Created.Add(maxAge)

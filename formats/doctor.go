@@ -60,30 +60,30 @@ func (c *Caller) checkCommand(check, where string, argv []string, format string,
 	finding := func(level, what, fix string) []plugin.Finding {
 		return []plugin.Finding{{Check: check, Level: level, Profile: name, Where: where, What: what, Fix: fix}}
 	}
-	anew := plugin.EditAt(where)
+	mend := plugin.EditAt(where)
 	var p *plugin.Profile
 	if c.knows(argv) {
 		var err error
 		if p, err = c.Find(name); err != nil {
 			e := plugin.AsError(err)
 			if e.Meant != "" && e.Written == name {
-				anew = redo(e.Meant)
+				mend = redo(e.Meant)
 			}
-			return finding(plugin.Wrong, e.Text, anew)
+			return finding(plugin.Wrong, e.Text, mend)
 		}
 	}
 	if name != "" {
-		anew = redo(name)
+		mend = redo(name)
 	}
 	program, err := exec.LookPath(argv[0])
 	switch {
 	case err != nil && filepath.IsAbs(argv[0]):
-		return finding(plugin.Wrong, "there is no program "+argv[0], anew)
+		return finding(plugin.Wrong, "there is no program "+argv[0], mend)
 	case err != nil:
-		return finding(plugin.Wrong, "program "+argv[0]+" is not found on the PATH", anew)
+		return finding(plugin.Wrong, "program "+argv[0]+" is not found on the PATH", mend)
 	case !filepath.IsAbs(argv[0]):
 		return finding(plugin.Doubtful, "program "+argv[0]+" is found ("+program+") only with the PATH of a shell",
-			anew)
+			mend)
 	}
 	if chosen == "" && p != nil {
 		chosen = p.Common.Format
@@ -92,7 +92,7 @@ func (c *Caller) checkCommand(check, where string, argv []string, format string,
 		chosen = "kubernetes"
 	}
 	if chosen != format && (chosen != "" || p != nil) {
-		return finding(plugin.Wrong, "it does not ask for -f "+format, anew)
+		return finding(plugin.Wrong, "it does not ask for -f "+format, mend)
 	}
 	return nil
 }

@@ -136,7 +136,13 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: %s, from: %s",
 				alternatives(o.Issuers.Makers(plugin.KeystoneToken, plugin.BearerToken)), o.Profile)
 	}
-	set = slices.DeleteFunc(set, func(v Variable) bool { return v.Value == "" })
+	given := set[:0]
+	for _, v := range set {
+		if v.Value != "" {
+			given = append(given, v)
+		}
+	}
+	set = given
 	for _, name := range family {
 		if !slices.ContainsFunc(set, func(v Variable) bool { return v.Name == name }) {
 			unset = append(unset, name)

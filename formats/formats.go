@@ -80,11 +80,11 @@ type Doctor struct {
 }
 
 // Kinds are all formats.
-var Kinds = []Kind{
-	awsKind,
-	kubernetesKind,
-	openStackKind,
-	envKind,
+var Kinds = []*Kind{
+	&awsKind,
+	&kubernetesKind,
+	&openStackKind,
+	&envKind,
 	{Name: "header", Serves: "one HTTP header", New: newHeader},
 	{Name: "token", Serves: "the bare token", New: newToken},
 	{Name: "json", Serves: "everything, for scripts", New: newJSON},

@@ -107,7 +107,10 @@ func YAMLError(err error) error {
 	quotedText := regexp.MustCompile(`'[^']{2,}'`)
 	text := quotedText.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "'…'")
 	e := Errorf(Config, "is not valid YAML: %s", Shorten(text))
-	fmt.Sscanf(text, "line %d:", &e.Line) // the library has no other way to say it
+	if rest, ok := strings.CutPrefix(text, "line "); ok { // the library has no other way to say it
+		number, _, _ := strings.Cut(rest, ":")
+		e.Line, _ = strconv.Atoi(number)
+	}
 	switch {
 	case strings.Contains(text, "cannot start any token"):
 		return e.WithHint("YAML takes no tabs before a name; and a value that begins with @, %% or a backtick " +

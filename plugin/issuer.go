@@ -14,10 +14,9 @@ type Issuer struct {
 	Gives Kind
 	From  string // what it says of itself in the README's table
 	Mints bool   // each profile's keys are its own, and recorded in a ledger
-	// Takes are the kinds of credential that it makes its own of, by `from`,
-	// and the options that this takes beside. What is made of the credential of
-	// one certain issuer is not in it.
-	Takes map[Kind]string
+	// Takes are the kinds of credential that it makes its own of, by `from`. What is
+	// made of the credential of one certain issuer is not in it.
+	Takes []Taken
 	// APIServer tells what an API server of Kubernetes needs before it takes
 	// the credential, or is empty. PROFILE in it stands for the profile's name.
 	APIServer string
@@ -78,72 +77,86 @@ type Ambient interface {
 	Variables() []string
 }
 
+// A Taken is a kind of credential of which an issuer makes its own.
+type Taken struct {
+	Kind    Kind
+	Options string // what a profile has to say for it beside `from`, or empty
+}
+
+// takes reports whether the issuer makes its credential of one of the kinds, and the
+// options that this takes.
+func (i *Issuer) takes(kinds Kind) (options string, ok bool) {
+	for _, t := range i.Takes {
+		if t.Kind&kinds != 0 {
+			return t.Options, true
+		}
+	}
+	return "", false
+}
+
 // Issuers are the kinds of source that there are, in the order in which an
 // identity in the environment is looked for.
 type Issuers []Issuer
 
+// names returns the names of the issuers of the kind.
+func (l Issuers) names(kind func(*Issuer) bool) (names []string) {
+	for i := range l {
+		if kind(&l[i]) {
+			names = append(names, l[i].Name)
+		}
+	}
+	return names
+}
+
 // Names returns the names of the issuers, sorted.
 func (l Issuers) Names() []string {
-	var names []string
-	for _, i := range l {
-		names = append(names, i.Name)
-	}
+	names := l.names(func(*Issuer) bool { return true })
 	slices.Sort(names)
 	return names
 }
 
-// Imports returns what profiles can be made of.
-func (l Issuers) Imports() (imports []Import) {
-	for _, i := range l {
-		imports = append(imports, i.Imports...)
-	}
-	return imports
-}
-
-// LeadsToFiles reports whether the variable leads to files that only the issuer's own
-// reader knows of.
-func (l Issuers) LeadsToFiles(variable string) bool {
-	return slices.ContainsFunc(l, func(i Issuer) bool { return slices.Contains(i.FileVariables, variable) })
-}
-
-// Makers returns the names of the issuers that make a credential of the kind of
-// one of those in from.
-func (l Issuers) Makers(want, from Kind) (names []string) {
-	for _, i := range l {
-		for kind := range i.Takes {
-			if i.Gives == want && from&kind != 0 {
-				names = append(names, i.Name)
-				break
-			}
-		}
-	}
-	return names
+// Makers returns the names of the issuers that make a credential of the kind want of one
+// of those in from.
+func (l Issuers) Makers(want, from Kind) []string {
+	return l.names(func(i *Issuer) bool {
+		_, ok := i.takes(from)
+		return ok && i.Gives == want
+	})
 }
 
 // Giving returns the names of the issuers that give this kind and no other.
-func (l Issuers) Giving(kind Kind) (names []string) {
-	for _, i := range l {
-		if i.Gives == kind {
-			names = append(names, i.Name)
-		}
-	}
-	return names
+func (l Issuers) Giving(kind Kind) []string {
+	return l.names(func(i *Issuer) bool { return i.Gives == kind })
 }
 
 // MakeOf returns what to write to make a credential of the kind want of one of the
 // kind have, which the profile gives, or "" if no issuer does.
 func (l Issuers) MakeOf(want, have Kind, profile string) string {
-	for _, i := range l {
-		options, ok := i.Takes[have]
-		if !ok || i.Gives != want {
+	for i := range l {
+		options, ok := l[i].takes(have)
+		if !ok || l[i].Gives != want {
 			continue
 		}
 		if options != "" {
 			options = ", " + options
 		}
-		return "make one of it: a profile with plugin: " + i.Name + options + " and from: " + profile
+		return "make one of it: a profile with plugin: " + l[i].Name + options + " and from: " + profile
 	}
 	return ""
+}
+
+// LeadsToFiles reports whether the variable leads to files that only the issuer's own
+// reader knows of.
+func (l Issuers) LeadsToFiles(variable string) bool {
+	return l.names(func(i *Issuer) bool { return slices.Contains(i.FileVariables, variable) }) != nil
+}
+
+// Imports returns what profiles can be made of.
+func (l Issuers) Imports() (imports []Import) {
+	for i := range l {
+		imports = append(imports, l[i].Imports...)
+	}
+	return imports
 }
 
 // FromEnvironment returns the profile of a reserved name, made from the
@@ -191,7 +204,8 @@ func (l Issuers) FromEnvironment(name string, getenv func(string) string) (p *Pr
 // Incomplete returns an error that says what the identity in the environment
 // lacks, or nil if there is no beginning of one.
 func (l Issuers) Incomplete(getenv func(string) string) error {
-	for _, issuer := range l {
+	for i := range l {
+		issuer := &l[i]
 		if issuer.EnvName == "" {
 			continue
 		}
@@ -206,5 +220,5 @@ func (l Issuers) Incomplete(getenv func(string) string) error {
 // Reserved reports whether name is that of a profile made from the
 // environment.
 func (l Issuers) Reserved(name string) bool {
-	return name == "env" || slices.ContainsFunc(l, func(i Issuer) bool { return i.EnvName == name })
+	return name == "env" || l.names(func(i *Issuer) bool { return i.EnvName == name }) != nil
 }

@@ -356,8 +356,8 @@ func WithDiscovery(ctx context.Context, env *Env, address, issuer string, plainH
 	return send(d.TokenEndpoint)
 }
 
-func discover(ctx context.Context, env *Env, address, issuer string, plainHTTP, anew bool) (*Discovery, error) {
-	b, err := env.Keep(ctx, "discovery "+address, discoveryLife, anew, func(ctx context.Context) ([]byte, error) {
+func discover(ctx context.Context, env *Env, address, issuer string, plainHTTP, refresh bool) (*Discovery, error) {
+	b, err := env.Keep(ctx, "discovery "+address, discoveryLife, refresh, func(ctx context.Context) ([]byte, error) {
 		b, err := fetchDiscovery(ctx, env, address)
 		if err == nil {
 			_, err = parseDiscovery(b, address, issuer, plainHTTP)

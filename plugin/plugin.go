@@ -210,8 +210,8 @@ type Env struct {
 	// Keep returns a document that is worth keeping for life, such as a
 	// discovery document: the one kept under that name for the transport of
 	// this profile, or what fetch returns. It is no secret.
-	// With anew, what is kept has turned out to be out of date.
-	Keep func(ctx context.Context, name string, life time.Duration, anew bool,
+	// With refresh, what is kept has turned out to be out of date.
+	Keep func(ctx context.Context, name string, life time.Duration, refresh bool,
 		fetch func(context.Context) ([]byte, error)) ([]byte, error)
 
 	// Refresh says that the user wants a new credential, whatever there is.

@@ -40,32 +40,33 @@ type globals struct {
 	Verbose bool   `help:"Tell on stderr what is asked of whom."`
 }
 
-// A verb is a command of jeton. Its grammar is built only for a command line that
-// has it: to look through all of them would take longer than most commands do.
+// A verb is a command of jeton.
 type verb struct {
 	name, help string
-	grammar    func(plugin.Issuers) any
+	// grammar is the command's struct, or a function of the issuers that returns it: one
+	// that takes time is made only for a command line that has it.
+	grammar any
 }
 
-var verbs = []verb{
-	{"get", "Print a credential.", command[getCmd]},
-	{"exec", "Run a command with a credential in its environment.", command[execCmd]},
-	{"logout", "Revoke a credential and forget it.", command[logoutCmd]},
-	{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", command[rejectCmd]},
-	{"status", "Show the profiles and what is kept for them.", command[statusCmd]},
-	{"doctor", "Look for what is wrong, as each caller would, and say what puts it right.", command[doctorCmd]},
-	{"inspect", "Show who a credential is, and what its issuer offers.", command[inspectCmd]},
-	{"import", "Make profiles of what other tools are configured with.", newImportCmd},
-	{"setup", "Set up aws, kubectl or openstack for a profile.", newSetupCmd},
-	{"secret", "Keep a secret in the system's keyring: set or rm.", command[secretCmd]},
-	{"gc", "Remove what has expired, and keys that nobody wants.", command[gcCmd]},
-	{"completion", "Print what has a shell complete jeton's words.", command[completionCmd]},
-	{"man", "Print the manual page.", command[manCmd]},
-	{"version", "Print the version.", command[versionCmd]},
+// verbs returns all commands, in the order of --help.
+func verbs() []verb {
+	return []verb{
+		{"get", "Print a credential.", &getCmd{}},
+		{"exec", "Run a command with a credential in its environment.", &execCmd{}},
+		{"logout", "Revoke a credential and forget it.", &logoutCmd{}},
+		{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", &rejectCmd{}},
+		{"status", "Show the profiles and what is kept for them.", &statusCmd{}},
+		{"doctor", "Look for what is wrong, as each caller would, and say what puts it right.", &doctorCmd{}},
+		{"inspect", "Show who a credential is, and what its issuer offers.", &inspectCmd{}},
+		{"import", "Make profiles of what other tools are configured with.", newImportCmd},
+		{"setup", "Set up aws, kubectl or openstack for a profile.", newSetupCmd},
+		{"secret", "Keep a secret in the system's keyring: set or rm.", &secretCmd{}},
+		{"gc", "Remove what has expired, and keys that nobody wants.", &gcCmd{}},
+		{"completion", "Print what has a shell complete jeton's words.", &completionCmd{}},
+		{"man", "Print the manual page.", &manCmd{}},
+		{"version", "Print the version.", &versionCmd{}},
+	}
 }
-
-// command returns the grammar of a command, which is its struct.
-func command[C any](plugin.Issuers) any { return new(C) }
 
 // subcommand returns a struct with one command, as kong wants it.
 func subcommand(name, help string, command any) any {
@@ -214,10 +215,13 @@ func (i *invocation) parser(names []string, t *terminal, exit func(int)) (*kong.
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	}
-	for _, v := range verbs {
-		var grammar any = &struct{}{}
+	for _, v := range verbs() {
+		var grammar any = &struct{}{} // to look through all of them would take long
 		if slices.Contains(names, v.name) {
-			grammar = v.grammar(i.issuers)
+			grammar = v.grammar
+		}
+		if make, ok := grammar.(func(plugin.Issuers) any); ok {
+			grammar = make(i.issuers)
 		}
 		options = append(options, kong.DynamicCommand(v.name, v.help, "", grammar))
 	}

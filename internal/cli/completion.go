@@ -183,7 +183,7 @@ func values(ps *profiles, name string) []string {
 // model returns the whole grammar.
 func (i *invocation) model(t *terminal) (*kong.Application, error) {
 	var names []string
-	for _, v := range verbs {
+	for _, v := range verbs() {
 		names = append(names, v.name)
 	}
 	parser, err := i.parser(names, t, func(int) {})

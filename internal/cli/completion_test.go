@@ -65,7 +65,7 @@ func TestMan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range verbs {
+	for _, v := range verbs() {
 		if !strings.Contains(string(page), ".SS jeton "+v.name) {
 			t.Errorf("the page has no %s", v.name)
 		}

@@ -27,7 +27,7 @@ func TestReadmeTables(t *testing.T) {
 	for _, k := range formats.Kinds {
 		tables["formats"] = append(tables["formats"], fmt.Sprintf("| `%s` | %s |", k.Name, k.Serves))
 	}
-	for _, v := range verbs {
+	for _, v := range verbs() {
 		tables["commands"] = append(tables["commands"], fmt.Sprintf("| `jeton %s` | %s |", v.name, v.help))
 	}
 	for _, c := range exitCodes {

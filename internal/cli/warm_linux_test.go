@@ -261,7 +261,7 @@ func TestSize(t *testing.T) {
 	if out, err := exec.Command("make", "-C", "../..", "build", "OUT="+path).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if info, err := os.Stat(path); err != nil || info.Size() > 11_000_000 {
+	if info, err := os.Stat(path); err != nil || info.Size() > 12_500_000 {
 		t.Errorf("%v bytes, %v", info.Size(), err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 var EC2 = plugin.Issuer{
 	Name:  "keystone-ec2",
 	Gives: plugin.AccessKey,
-	Takes: map[plugin.Kind]string{plugin.KeystoneToken: ""},
+	Takes: []plugin.Taken{{Kind: plugin.KeystoneToken}},
 	From:  "a Keystone profile (from): OS-EC2 credentials for S3, rotated and removed by jeton",
 	Mints: true,
 	New:   func() plugin.Options { return &EC2Options{} },

@@ -22,7 +22,7 @@ import (
 var Issuer = plugin.Issuer{
 	Name:  "keystone",
 	Gives: plugin.KeystoneToken,
-	Takes: map[plugin.Kind]string{plugin.Login: "auth_type: v3password", plugin.BearerToken: ""},
+	Takes: []plugin.Taken{{Kind: plugin.Login, Options: "auth_type: v3password"}, {Kind: plugin.BearerToken}},
 	From: "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID " +
 		"Connect, or another token",
 	New:           func() plugin.Options { return &Options{Verify: true} },

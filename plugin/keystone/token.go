@@ -299,8 +299,8 @@ func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, er
 		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody about a token")
 	}
 	sum := fmt.Sprintf("%x\n", sha256.Sum256([]byte(c.Token.Reveal())))
-	describe := func(anew bool) ([]byte, error) {
-		return s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), anew,
+	describe := func(refresh bool) ([]byte, error) {
+		return s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), refresh,
 			func(ctx context.Context) ([]byte, error) {
 				var description json.RawMessage
 				client := s.client(c.Token)

@@ -48,18 +48,22 @@ type Options struct {
 	plainHTTP, from bool
 }
 
-// uses are the options that mean something in each flow, beside those that say where the
-// issuer is.
-var uses = map[string][]string{
-	"client_credentials": asClient,
-	"token_exchange":     slices.Concat(asClient, []string{"subject_token", "subject_token_type", "token_file"}),
-	"token_file":         {"subject_token", "token_file"},
-	"github_actions":     {"audience"},
+// uses returns the options that mean something in the flow, beside those that say where
+// the issuer is.
+func (o *Options) uses() []string {
+	asClient := []string{
+		"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token",
+	}
+	switch o.Flow {
+	case "token_exchange":
+		return append(asClient, "subject_token", "subject_token_type", "token_file")
+	case "token_file":
+		return []string{"subject_token", "token_file"}
+	case "github_actions":
+		return []string{"audience"}
+	}
+	return asClient
 }
-
-// asClient are the options of a request for a token.
-var asClient = []string{"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience",
-	"token"}
 
 // Complete checks o.
 func (o *Options) Complete(common *plugin.Common) error {
@@ -70,9 +74,9 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if err := o.checkFlow(); err != nil {
 		return err
 	}
-	always := []string{"flow", "issuer", "token_endpoint"}
+	uses := append(o.uses(), "flow", "issuer", "token_endpoint")
 	for _, name := range plugin.SetOptions(o) {
-		if !slices.Contains(uses[o.Flow], name) && !slices.Contains(always, name) {
+		if !slices.Contains(uses, name) {
 			return o.meaningless(name)
 		}
 	}
@@ -82,7 +86,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if o.Token != "" && o.Token != "id_token" && o.Token != "access_token" {
 		return plugin.Errorf(plugin.Config, "token: must be access_token or id_token")
 	}
-	if o.Token == "" && slices.Contains(uses[o.Flow], "token") {
+	if o.Token == "" && slices.Contains(uses, "token") {
 		o.Token = "access_token"
 	}
 	if err := o.completeClient(); err != nil {

@@ -22,7 +22,7 @@ import (
 var Issuer = plugin.Issuer{
 	Name:        "sts",
 	Gives:       plugin.AccessKey,
-	Takes:       map[plugin.Kind]string{plugin.BearerToken: ""},
+	Takes:       []plugin.Taken{{Kind: plugin.BearerToken}},
 	From:        "AWS STS, MinIO or Ceph: a role for another profile's token, or a session for its access key",
 	New:         func() plugin.Options { return &Options{} },
 	EnvName:     "env-aws",

@@ -1,0 +1,151 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jeton-cli/jeton/cache/hit"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// Collect removes from the cache what has no use any more: expired and broken
+// entries, failures that are past, and what killed processes left behind. It
+// returns the number of credentials removed.
+func (c *Cache) Collect(ctx context.Context) (int, error) {
+	names, err := c.names(ctx)
+	if err != nil {
+		return 0, err
+	}
+	c.cool(ctx, "")
+	keys := map[string]bool{}
+	for _, name := range names {
+		if key, _ := cutName(name); isKeyName(key) { // whatever else lies there is not the cache's
+			keys[key] = true
+		}
+	}
+	count := 0
+	for key := range keys {
+		// Under the lock nobody is about to replace what is looked at.
+		if c.collectKey(ctx, key) {
+			count++
+		}
+	}
+	if sweeper, ok := c.Store.(Sweeper); ok {
+		sweeper.Sweep(ctx)
+	}
+	return count, nil
+}
+
+// collectKey removes what is kept under the name if it has expired.
+func (c *Cache) collectKey(ctx context.Context, name string) (removed bool) {
+	if locker, ok := c.Store.(Locker); ok {
+		unlock, err := locker.TryLock(name)
+		if unlock == nil || err != nil {
+			return false // in use
+		}
+		defer unlock()
+	}
+	now := time.Now()
+	key := Key{Name: name, seal: sealFor(c.Pepper, name)}
+	var f failure
+	if c.get(ctx, key, failedSuffix, &f) != nil || !f.active(now) {
+		c.Store.Delete(ctx, name+failedSuffix)
+	}
+	var doc document
+	if c.get(ctx, key, documentSuffix, &doc) != nil || !now.Before(doc.Until) {
+		c.Store.Delete(ctx, name+documentSuffix)
+	}
+	if e := c.load(ctx, key); e == nil || Expired(e.Expires, now) {
+		removed = c.Store.Delete(ctx, name) == nil
+	}
+	for _, suffix := range []string{"", failedSuffix, documentSuffix} {
+		if _, err := c.Store.Get(ctx, name+suffix); err == nil {
+			return removed
+		}
+	}
+	c.Store.Delete(ctx, name+hit.AskedSuffix)
+	return removed
+}
+
+// keysLeft returns an error that names the minted keys of the kind, and those
+// that may have been made, if there are any that no profile could delete.
+func (s *Session) keysLeft(ctx context.Context, kind func(*Minted) bool) error {
+	accounts, _ := Accounts(ctx, s.State) // status tells of those that cannot be read
+	var failures error
+	left := func(account *Account, m *Minted, what, verb string) {
+		failures = errors.Join(failures, plugin.Errorf(plugin.Config,
+			"%s, made for profile %s of %s, %s there still at %s: no profile could delete it",
+			what, m.Profile, m.Config, verb, account.Issuer).
+			WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself "+
+				"(openstack ec2 credentials delete, or octl iaas api DeleteAccessKey)"))
+	}
+	for n := range accounts {
+		account := &accounts[n]
+		for i := range account.Keys {
+			if m := &account.Keys[i]; kind(m) {
+				left(account, m, "access key "+m.ID, "is")
+			}
+		}
+		for _, i := range account.Intents {
+			m := i.Key
+			m.Unwanted = true // whatever came of it, nobody has got it
+			if i.Overdue(time.Now()) && kind(&m) {
+				left(account, &m, "an access key", "may be")
+			}
+		}
+	}
+	return failures
+}
+
+// CollectKeys deletes at their issuers the keys that nobody wants, as far as a profile of
+// f logs in there, and returns how many.
+func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int, failures error) {
+	ledger := &Ledger{State: s.State, Why: s.Why, Config: f.Path, Cache: s.Cache}
+	_, failures = Accounts(ctx, s.State) // those that cannot be read
+	collect := func(name string) error {
+		n, err := s.collectKeysOf(ctx, f, name)
+		deleted += n
+		return err
+	}
+	// Each profile deletes what was made for it.
+	for _, name := range f.Names() {
+		ledger.Profile = name
+		if due, err := ledger.Has(ctx, true); err == nil && due {
+			failures = errors.Join(failures, collect(name))
+		}
+	}
+	// What was made for a profile that is gone, or for the user that a profile
+	// had before, falls to any profile that logs in to that account. A file
+	// that cannot be seen just now says nothing of its profiles.
+	due := func(m *Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
+	for round := 0; round < 2 && f.Exists; round++ { // the first settles what the second deletes
+		failures = errors.Join(failures, ledger.Orphan(ctx, f.Has))
+		if s.keysLeft(ctx, due) != nil {
+			for _, name := range f.Names() {
+				collect(name) // one that cannot is no failure: another may
+			}
+		}
+	}
+	forsaken, err := ledger.Forsake(ctx)
+	for _, id := range forsaken {
+		s.World.Warn("access key %s has ended, but no profile could delete it, and jeton gives it up: "+
+			"at its issuer it may take up a place still", id)
+	}
+	return deleted, errors.Join(failures, err, s.keysLeft(ctx, due))
+}
+
+// collectKeysOf has the profile of that name delete the unwanted keys at its account, and
+// returns how many.
+func (s *Session) collectKeysOf(ctx context.Context, f *plugin.File, name string) (int, error) {
+	p, err := f.Profile(name)
+	if err != nil {
+		return 0, err
+	}
+	collector, ok := s.Source(p, Need{}).(plugin.Collector)
+	if !ok {
+		return 0, nil
+	}
+	ids, err := collector.Collect(ctx)
+	return len(ids), about(p, err)
+}
