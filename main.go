@@ -1,5 +1,4 @@
-// Jeton stands between the identities a person or machine has in the cloud and
-// the tools that ask for credentials. See README.md.
+// Jeton gets cloud credentials for aws, kubectl, openstack and other tools. See README.md.
 //
 // The command line is in internal/cli, the issuers are below plugin.
 package main
@@ -33,7 +32,7 @@ var issuers = plugin.Issuers{
 	command.Issuer,
 }
 
-// version is that of a build without a module version, set by the linker.
+// version is set by the linker for a build that has no module version.
 var version string
 
 func main() { os.Exit(cli.Main(issuers, version, os.Args[1:])) }

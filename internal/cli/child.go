@@ -10,14 +10,14 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// What env, nice and their like return for a command that they cannot run.
+// The exit codes of env, nice and similar tools for a command they cannot run.
 const (
 	notRunnable plugin.Code = 126
 	notFound    plugin.Code = 127
 )
 
-// runChild runs a command, passes on the signals that are sent to this
-// process alone, and returns the command's status.
+// runChild runs a command and returns its status. It passes on the signals that reach
+// this process alone.
 func runChild(path string, argv, env []string) error {
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	signals := make(chan os.Signal, 8)

@@ -4,11 +4,11 @@ package cli
 
 import "os"
 
-// replace runs the command and returns its status, since a process cannot
-// become another one here.
+// replace runs the command and returns its status: a process cannot become another one
+// on this system.
 func replace(path string, argv, env []string) error { return runChild(path, argv, env) }
 
-// A console sends its signals to the command too.
+// A console sends its signals to the command as well.
 var (
 	passedOn []os.Signal
 	leftTo   = []os.Signal{os.Interrupt}

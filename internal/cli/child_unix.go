@@ -13,11 +13,11 @@ func replace(path string, argv, env []string) error { return syscall.Exec(path, 
 // passedOn are the signals that a supervisor sends to this process alone.
 var passedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 
-// leftTo are the signals that a terminal sends to the command too, so that
-// they must only not end this process first.
+// leftTo are the signals that a terminal sends to the command as well. This process only
+// has to outlive them.
 var leftTo = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
 
-// statusOf is the status that a shell would give.
+// statusOf returns the status that a shell would report.
 func statusOf(s *os.ProcessState) int {
 	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		return 128 + int(w.Signal())

@@ -43,8 +43,8 @@ type globals struct {
 // A verb is a command of jeton.
 type verb struct {
 	name, help string
-	// grammar is the command's struct, or a function of the issuers that returns it: one
-	// that takes time is made only for a command line that has it.
+	// grammar is the command's struct, or a function that makes it from the issuers. The
+	// function is called only for a command line that has the command: it takes time.
 	grammar any
 }
 
@@ -110,7 +110,7 @@ type invocation struct {
 	globals globals
 }
 
-// An environment is that of the process. It knows which variables were read.
+// An environment is the process environment. It records which variables were read.
 type environment struct {
 	mu   sync.Mutex
 	read map[string]bool
@@ -149,7 +149,7 @@ func (i *invocation) run() (code plugin.Code) {
 	t := &terminal{out: os.Stdout, err: os.Stderr, getenv: i.env.get, verbose: &i.globals.Verbose}
 	defer func() {
 		if r := recover(); r != nil {
-			// What was thrown can hold anything, so its type must do.
+			// The value of a panic can hold a secret. Its type is safe to print.
 			code = t.fail(plugin.Errorf(plugin.Bug, "internal error (panic: %T)", r).
 				WithHint("please report this, with the command that you ran"))
 		}
@@ -162,7 +162,7 @@ func (i *invocation) run() (code plugin.Code) {
 			return 0
 		case n > 0:
 			return t.fail(errOutput())
-		} // or the ordinary path will meet the same, and tell whom it is about
+		} // the ordinary path will fail the same way, and name the profile
 	}
 	ps := &profiles{issuers: i.issuers, getenv: i.env.get, warn: t.warn, path: &i.globals.Config}
 	if len(i.args) > 0 && i.args[0] == completeCommand {
@@ -193,7 +193,7 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	k, err := parser.Parse(args)
 	switch {
 	case exited:
-		return nil // --help was asked for, and is printed
+		return nil // kong has printed the help
 	case err != nil:
 		return usage(err)
 	case i.command != nil && k.Selected().Name != "exec":
@@ -205,8 +205,8 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	return k.Run(i, t, ps, cache.World{Issuers: i.issuers, Getenv: i.env.get, Log: t.log, Warn: t.warn, Ask: t.ask})
 }
 
-// parser returns what reads a command line: the commands in names whole, and the
-// others by name. It calls exit when it has printed the help that was asked for.
+// parser returns the parser of a command line. The commands in names have their whole
+// grammar, the others only a name. The parser calls exit after it has printed help.
 func (i *invocation) parser(names []string, t *terminal, exit func(int)) (*kong.Kong, error) {
 	options := []kong.Option{
 		kong.Name("jeton"), kong.Description(description),
@@ -216,7 +216,7 @@ func (i *invocation) parser(names []string, t *terminal, exit func(int)) (*kong.
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	}
 	for _, v := range verbs() {
-		var grammar any = &struct{}{} // to look through all of them would take long
+		var grammar any = &struct{}{} // building every grammar would take too long
 		if slices.Contains(names, v.name) {
 			grammar = v.grammar
 		}
@@ -228,7 +228,7 @@ func (i *invocation) parser(names []string, t *terminal, exit func(int)) (*kong.
 	return kong.New(&i.globals, options...)
 }
 
-// usage is err, with which kong refuses a command line, in jeton's words.
+// usage turns kong's error about a command line into jeton's words.
 func usage(err error) error {
 	hint := "jeton"
 	if pe := (*kong.ParseError)(nil); errors.As(err, &pe) && pe.Context.Selected() != nil {
@@ -239,7 +239,7 @@ func usage(err error) error {
 	return plugin.Errorf(plugin.Usage, "%s", plugin.Shorten(text)).WithHint("%s --help", hint)
 }
 
-// about returns err as one of the profile p.
+// about returns err as an error about the profile p, or nil.
 func about(p *plugin.Profile, err error) error {
 	if err == nil {
 		return nil

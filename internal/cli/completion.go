@@ -24,8 +24,8 @@ func (*completionCmd) Help() string {
   fish    jeton completion fish >~/.config/fish/completions/jeton.fish`
 }
 
-// completions ask jeton itself, so that they need not be made anew for another
-// version of it.
+// completions are the scripts. They ask jeton for the words, so one script serves every
+// version.
 var completions = map[string]string{
 	"bash": `_jeton() {
 	local IFS=$'\n'
@@ -56,10 +56,11 @@ func (c *completionCmd) Run(t *terminal) error {
 	return t.print([]byte(script))
 }
 
-// completeCommand is what the shells ask: the words up to the cursor follow it.
+// completeCommand is the hidden command that the shells run, followed by the words up to
+// the cursor.
 const completeCommand = "__complete"
 
-// complete prints what the last of words can be, with what it means.
+// complete prints the possible completions of the last word, each with its help.
 func complete(i *invocation, t *terminal, ps *profiles, words []string) error {
 	if len(words) == 0 {
 		return nil
@@ -72,23 +73,23 @@ func complete(i *invocation, t *terminal, ps *profiles, words []string) error {
 	at := cursor{node: model.Node, flags: slices.Clone(model.Node.Flags)}
 	for _, w := range words[:last] {
 		if w == "--" && at.wants == nil {
-			return nil // of exec: a command line of its own
+			return nil // what follows is exec's command
 		}
 		at.pass(w, &i.globals.Config)
 	}
 	return t.print(at.offers(ps, words[last]))
 }
 
-// A cursor is where in the grammar the word to complete stands.
+// A cursor is the position of a word in the grammar.
 type cursor struct {
 	node     *kong.Node
-	position int          // of the argument to come
-	flags    []*kong.Flag // that can stand here
-	wants    *kong.Flag   // whose value comes next, or nil
+	position int          // of the next argument
+	flags    []*kong.Flag // allowed here
+	wants    *kong.Flag   // the flag that the next word is the value of, or nil
 }
 
-// pass goes on behind a word. config is set to the configuration file, if the word names
-// it.
+// pass moves the cursor past a word. It sets config if the word names the configuration
+// file.
 func (at *cursor) pass(w string, config *string) {
 	name, value, whole := strings.Cut(w, "=")
 	switch {
@@ -115,7 +116,7 @@ func (at *cursor) pass(w string, config *string) {
 	}
 }
 
-// offers returns what word can become, a line each.
+// offers returns the possible completions of word, one per line.
 func (at *cursor) offers(ps *profiles, word string) []byte {
 	var b bytes.Buffer
 	add := func(prefix, name, help string) {
@@ -158,8 +159,7 @@ func flagNamed(flags []*kong.Flag, name string) *kong.Flag {
 	return nil
 }
 
-// values returns what an argument or a flag of that name can be, as far as that is
-// known.
+// values returns the known values of an argument or a flag.
 func values(ps *profiles, name string) []string {
 	switch name {
 	case "profile":

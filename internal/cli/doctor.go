@@ -38,10 +38,10 @@ type checkup struct {
 	Looked   []string         `json:"looked_at"`
 
 	world   cache.World
-	ps      *profiles // that warn nobody: what they would say is in the findings
+	ps      *profiles // without warnings: the findings have them
 	file    *plugin.File
 	session *cache.Session
-	keyring error // why it cannot be asked
+	keyring error // why the keyring cannot be used, or nil
 }
 
 func (d *doctorCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
@@ -86,7 +86,7 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 	for _, f := range c.Findings {
 		f.Where, f.Profile, f.What = plugin.Shorten(f.Where), plugin.Shorten(f.Profile), plugin.Printable(f.What)
 		if plugin.Printable(f.Fix) != f.Fix {
-			f.Fix = "" // nobody is to paste what cannot be seen
+			f.Fix = "" // a command with invisible characters must not be pasted
 		}
 		about := ""
 		if f.Profile != "" {
@@ -111,7 +111,7 @@ func (c *checkup) add(check, level, profile, where, what, fix string) {
 	c.found(plugin.Finding{Check: check, Level: level, Profile: profile, Where: where, What: what, Fix: fix})
 }
 
-// found adds findings, but what is known already of another profile.
+// found adds findings. It drops one that another profile has already brought up.
 func (c *checkup) found(list ...plugin.Finding) {
 	for _, f := range list {
 		if !slices.ContainsFunc(c.Findings, func(g plugin.Finding) bool {
@@ -126,7 +126,7 @@ func (c *checkup) looked(format string, args ...any) {
 	c.Looked = append(c.Looked, fmt.Sprintf(format, args...))
 }
 
-// failed adds err, which has to do with the configuration file or a profile in it.
+// failed adds err, an error about the configuration file or one of its profiles.
 func (c *checkup) failed(check, profile string, err error) {
 	e := plugin.AsError(err)
 	where, fix, what := e.Path, e.Fix, e.Text
@@ -152,7 +152,7 @@ func (c *checkup) failed(check, profile string, err error) {
 	c.add(check, plugin.Wrong, profile, where, what, fix)
 }
 
-// configPath returns where the configuration file is, or should be.
+// configPath returns the path of the configuration file, whether it exists or not.
 func (c *checkup) configPath() string {
 	for _, path := range []string{*c.ps.path, c.world.Getenv("JETON_CONFIG")} {
 		if path != "" {
@@ -163,7 +163,7 @@ func (c *checkup) configPath() string {
 	return filepath.Join(path, "config.yaml")
 }
 
-// environment looks at the program itself, and at variables.
+// environment checks the program itself and the environment variables.
 func (c *checkup) environment() {
 	program, err := os.Executable()
 	if err == nil {
@@ -219,7 +219,7 @@ func (c *checkup) environment() {
 	}
 }
 
-// directories looks at where things are kept, and opens that.
+// directories checks the state and cache directories, and opens the session.
 func (c *checkup) directories(ctx context.Context) {
 	state, err := plugin.StateDir(c.world.Getenv)
 	c.keep(ctx, "state", state, err, "XDG_STATE_HOME")
@@ -260,7 +260,7 @@ func (c *checkup) directories(ctx context.Context) {
 	}
 }
 
-// keep looks at one of the directories.
+// keep checks one of the directories.
 func (c *checkup) keep(ctx context.Context, check, path string, err error, variable string) {
 	if err == nil {
 		err = cache.CheckDir(ctx, path)
@@ -283,8 +283,8 @@ func (c *checkup) keep(ctx context.Context, check, path string, err error, varia
 	c.add(check, plugin.Wrong, "", path, err.Error(), fix)
 }
 
-// profiles looks at the profiles, or at the one that is named, and returns those that
-// can be used.
+// profiles checks all profiles, or only the one that is named, and returns the usable
+// ones.
 func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (usable []*plugin.Profile) {
 	if name := c.world.Getenv("JETON_PROFILE"); name != "" && !f.Has(name) && !c.world.Issuers.Reserved(name) {
 		fix := "unset JETON_PROFILE"
@@ -320,7 +320,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 		if !c.secrets(ctx, p) {
 			continue
 		}
-		for q := p; q != nil; q = q.Base { // of one that makes keys, what it logs in with
+		for q := p; q != nil; q = q.Base { // for a profile that mints keys, check its login
 			if cache.Mints(q) && q.Base != nil && only != "" {
 				continue
 			}
@@ -334,7 +334,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 	return usable
 }
 
-// secrets looks whether p's secrets can be had, and reports whether its key can.
+// secrets checks that p's secrets are available. It reports whether p has a cache key.
 func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	good := true
 	add := func(where, what, fix string) {
@@ -366,7 +366,7 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 		}
 		if err != nil {
 			if !errors.Is(err, plugin.ErrNoSecret) {
-				c.keyring = err // to wait for it once is enough
+				c.keyring = err // one wait is enough
 			}
 			e := plugin.AsError(err)
 			what := e.Text
@@ -386,11 +386,11 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	return err == nil
 }
 
-// soon is how long before the end of a certificate it is told.
+// soon is how long before its end doctor warns of a certificate.
 const soon = 14 * 24 * time.Hour
 
-// credential looks at what is kept for p, or else logs in if it may, and reports
-// whether the issuer is worth asking for more.
+// credential checks p's cached credential. Without one it logs in, if login is set. It
+// reports whether the issuer is worth asking for more.
 func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cache.Item, login bool) bool {
 	key, err := c.session.Key(p)
 	if err != nil {
@@ -433,16 +433,16 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 
 const (
 	probeLimit  = 3 * time.Second
-	probesLimit = 8 * time.Second // of all
+	probesLimit = 8 * time.Second // for all of them
 	probers     = 32
 
-	// What an issuer's clock may differ from ours before tokens seem to begin in the
-	// future, and before signatures are refused.
+	// The clock differences from which tokens seem to begin in the future, and from which
+	// signatures are refused.
 	clockDoubtful = 30 * time.Second
 	clockWrong    = 4 * time.Minute
 )
 
-// issuers asks the servers of the profiles for their time, each once.
+// issuers sends one request to each server of the profiles.
 func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
 	ctx, cancel := context.WithTimeout(ctx, probesLimit)
 	defer cancel()
@@ -486,7 +486,7 @@ func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
 	c.looked("%s", plugin.Count(len(visits), "server"))
 }
 
-// visited adds what is wrong with a server.
+// visited adds the findings about one server.
 func (c *checkup) visited(profile string, p plugin.Probe) {
 	if p.Err != nil {
 		e := plugin.AsError(p.Err)
@@ -523,7 +523,7 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 	}
 }
 
-// callers looks at the files of those who ask jeton.
+// callers checks the configuration files of the programs that call jeton.
 func (c *checkup) callers(ctx context.Context) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -548,7 +548,7 @@ func (c *checkup) callers(ctx context.Context) {
 	}
 }
 
-// token returns the token that is kept for a profile, or "".
+// token returns the cached token of a profile, or "".
 func (c *checkup) token(ctx context.Context, name string) string {
 	p, err := c.profileOf(name)
 	if err != nil {
@@ -561,7 +561,7 @@ func (c *checkup) token(ctx context.Context, name string) string {
 	return c.session.Token(ctx, key)
 }
 
-// profileOf returns the profile that a caller's command line asks for.
+// profileOf returns the profile that a caller's command line names.
 func (c *checkup) profileOf(name string) (*plugin.Profile, error) {
 	if name == "" {
 		return c.ps.named("")

@@ -62,17 +62,18 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, ps *profiles, w cache.
 	return about(p, commandError(i.command[0], run(ctx, s, cmd, c)))
 }
 
-// execCaller returns what formats need to know of who runs the command.
+// execCaller returns the caller that formats prepare the command for.
 func execCaller(i *invocation, ps *profiles, p *plugin.Profile) *formats.Caller {
-	home, _ := os.UserHomeDir() // which only the files of some commands need
+	home, _ := os.UserHomeDir() // only some commands need it, and they check
 	return &formats.Caller{
 		Name: p.Name, Profile: p, Issuers: i.issuers, Getenv: i.env.get, Home: home, ReadFile: formats.ReadFile,
 		ArgvFor: func(format string) ([]string, error) { return ps.argv(p, format) },
 	}
 }
 
-// run runs the command with c: in files of its own, which this process stays to remove,
-// or else in its environment.
+// run runs the command with c. Where the command needs files, this process stays to remove
+// them; otherwise the environment carries the credential and this process becomes the
+// command.
 func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.Credential) error {
 	handover, err := cmd.Prepare(ctx, c)
 	if err != nil {
@@ -91,8 +92,8 @@ func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.
 	return replace(cmd.Path, cmd.Argv, environ(set, unset))
 }
 
-// runWithFiles runs the command with the private files that make returns, and removes
-// them in the end.
+// runWithFiles runs the command with the private files that make returns, and removes them
+// afterwards.
 func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, make formats.Handover) error {
 	dir, remove, err := s.Scratch(ctx)
 	if err != nil {
@@ -111,7 +112,7 @@ func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, m
 	return runChild(cmd.Path, cmd.Argv, environ(with.Set, with.Unset))
 }
 
-// commandError is err, which the start of a command returned.
+// commandError turns an error from starting a command into one for the user.
 func commandError(command string, err error) error {
 	var status exitStatus
 	var own *plugin.Error
@@ -121,8 +122,8 @@ func commandError(command string, err error) error {
 	return plugin.Errorf(notRunnable, "command %q cannot be run: %v", plugin.Shorten(command), err)
 }
 
-// environ returns this process's environment with the variables of set, and
-// without those in unset.
+// environ returns the process environment with the variables in set and without those in
+// unset.
 func environ(set []formats.Variable, unset []string) []string {
 	for _, v := range set {
 		unset = append(unset, v.Name)

@@ -88,15 +88,15 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 	return nil
 }
 
-// repeatable reports whether the same command line would print the same document, and
-// nothing else, from wherever it is run.
+// repeatable reports whether the same command line prints the same document, and nothing
+// more, from any directory.
 func (g *getCmd) repeatable(i *invocation, t *terminal) bool {
 	config := i.globals.Config
 	return !g.NoCache && !t.warned && !i.globals.Verbose && i.args[0] == "get" &&
 		(config == "" || filepath.IsAbs(config))
 }
 
-// reading returns what comes of a profile for the command line.
+// reading returns a function that derives from a profile what this command line needs.
 func (g *getCmd) reading(i *invocation) func(*plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error),
 	error) {
 	return func(p *plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error), error) {
@@ -108,14 +108,14 @@ func (g *getCmd) reading(i *invocation) func(*plugin.Profile) (cache.Need, func(
 	}
 }
 
-// encode returns the whole document, or nothing.
+// encode returns the whole document, or an error.
 func encode(f formats.Format, c *plugin.Credential) ([]byte, error) {
 	var b bytes.Buffer
 	err := f.Encode(&b, c)
 	return b.Bytes(), err
 }
 
-// need is what the command line and its format ask of a credential.
+// need returns what the command line and its format require of a credential.
 func (g *getCmd) need(i *invocation, f formats.Format) cache.Need {
 	n := cache.Need{MinTTL: formats.MinTTL(f), AtLeast: g.MinTTL}
 	if g.Refresh {
@@ -124,7 +124,7 @@ func (g *getCmd) need(i *invocation, f formats.Format) cache.Need {
 	return n
 }
 
-// format returns what writes the document.
+// format returns the format of the document.
 func (g *getCmd) format(i *invocation, p *plugin.Profile) (formats.Format, error) {
 	format, info := formats.Asked(i.env.get)
 	switch {

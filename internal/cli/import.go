@@ -15,7 +15,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// importCmd has a command for each import that an issuer declares.
+// importCmd has one command for each import that an issuer declares.
 type importCmd struct{ kong.Plugins }
 
 func newImportCmd(issuers plugin.Issuers) any {
@@ -32,7 +32,7 @@ func (*importCmd) Help() string {
 --secret says where a password goes: file (the default: a file below the state directory, for you alone), keyring (the system's), env (it stays in its environment variable), or command (it is printed by a program: the one in the openrc file, or the one that is named). A place can be given: keyring:NAME, file:PATH, env:NAME, 'command:pass show x'.`
 }
 
-// An importSourceCmd imports from one source.
+// importSourceCmd imports from one source.
 type importSourceCmd struct {
 	Source plugin.Importer `embed:""`
 	Secret string          `help:"Where secrets go: env, file, command or keyring; with :NAME, :PATH or :COMMAND to say which." placeholder:"KIND[:WHERE]"`
@@ -79,21 +79,20 @@ func writeSecret(path string, content []byte) error {
 	return nil
 }
 
-// A merge puts drafts into the configuration file, and their secrets where they go.
+// A merge writes drafts into the configuration file, and their secrets to their places.
 type merge struct {
 	ps     *profiles
 	keeper *plugin.Keeper
 }
 
-// An outcome tells what became of a draft.
+// An outcome is what happened to a draft.
 type outcome struct {
 	draft plugin.Draft
 	done  string
 }
 
-// write puts the drafts into the configuration file, and returns what it has done, or
-// nothing if it has changed nothing. What is wrong with one of them does not keep the
-// others.
+// write writes the drafts into the configuration file and returns a report, or nil if it
+// wrote nothing. A draft that fails does not stop the others.
 func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Draft) (report []byte, err error) {
 	if s.State != nil {
 		unlock, err := s.State.Lock(ctx, cache.ConfigLock)
@@ -130,7 +129,7 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 		return f.Text, nil
 	})
 	if err != nil {
-		// A secret must not be where a former profile would send it elsewhere.
+		// The old profile must not find the new secret and send it to the old issuer.
 		return nil, errors.Join(failures, plugin.Errorf(plugin.Output, "%v", err), m.keeper.Undo(0))
 	}
 	for _, o := range outcomes {
@@ -142,8 +141,8 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 	return tell(outcomes, f.Path), failures
 }
 
-// add returns the configuration with d in it, whose secrets are stored,
-// and what became of it.
+// add stores d's secrets and returns the configuration with d in it, and what happened
+// to d.
 func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plugin.File, string, error) {
 	if err := plugin.CheckName(d.Name); err != nil {
 		return nil, "", err
@@ -185,14 +184,14 @@ func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plug
 			continue
 		}
 		if err := m.keeper.Store(ctx, d, o.Name, o.Secret, same); err != nil {
-			// All secrets of a profile, or none.
+			// A profile's secrets are stored all together or not at all.
 			return nil, "", errors.Join(fmt.Errorf("%s: %w", o.Name, err), m.keeper.Undo(stored))
 		}
 	}
 	return edited, done, nil
 }
 
-// tell says what became of the drafts.
+// tell reports the outcomes.
 func tell(outcomes []outcome, path string) []byte {
 	var b bytes.Buffer
 	for _, o := range outcomes {

@@ -48,7 +48,7 @@ func (i *inspectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache
 	return t.print(document)
 }
 
-// encodeTables writes tables for a reader, or as a JSON object of lists.
+// encodeTables writes tables as text, or as a JSON object of lists.
 func encodeTables(tables []plugin.Table, asJSON bool) ([]byte, error) {
 	var b bytes.Buffer
 	if asJSON {

@@ -44,7 +44,7 @@ func (manCmd) Run(i *invocation, t *terminal) error {
 	return t.print(b.Bytes())
 }
 
-// exitCodes are those of every command but exec, which returns its command's.
+// exitCodes are the exit codes of all commands but exec, which returns its command's.
 var exitCodes = []struct {
 	code    plugin.Code
 	meaning string
@@ -102,7 +102,7 @@ func roffFlags(b *bytes.Buffer, flags []*kong.Flag) {
 	}
 }
 
-// roffText writes paragraphs; lines that begin with blanks stand as they are.
+// roffText writes paragraphs. A line that begins with blanks keeps its layout.
 func roffText(b *bytes.Buffer, text string) {
 	for line := range strings.Lines(strings.TrimRight(text, "\n") + "\n") {
 		line = strings.TrimRight(line, "\n")
@@ -117,7 +117,7 @@ func roffText(b *bytes.Buffer, text string) {
 	}
 }
 
-// roffEscape keeps roff from taking text for its own.
+// roffEscape escapes roff's special characters.
 func roffEscape(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "'", `\(aq`, "`", `\(ga`).Replace(s)
 	if strings.HasPrefix(s, ".") {

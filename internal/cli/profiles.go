@@ -10,17 +10,17 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// profiles are those of the configuration file, and of the environment.
+// profiles are the profiles of the configuration file and of the environment.
 type profiles struct {
 	issuers plugin.Issuers
 	getenv  func(string) string
 	warn    func(format string, args ...any)
-	path    *string      // of the configuration file, if the command line names one
-	read    *plugin.File // or nil
+	path    *string      // the configuration file that the command line names, or empty
+	read    *plugin.File // the file, once it has been read
 }
 
-// file returns the configuration file, which it reads once. One that is named has to be
-// there.
+// file returns the configuration file. It reads the file once. A file that the user names
+// must exist.
 func (ps *profiles) file() (*plugin.File, error) {
 	if ps.read != nil {
 		return ps.read, nil
@@ -28,8 +28,8 @@ func (ps *profiles) file() (*plugin.File, error) {
 	return ps.reread(true)
 }
 
-// reread reads the configuration file. One that is named has to be there, if it is
-// required.
+// reread reads the configuration file. With required, a file that the user names must
+// exist.
 func (ps *profiles) reread(required bool) (*plugin.File, error) {
 	path, named, err := ps.where()
 	if err != nil {
@@ -39,7 +39,7 @@ func (ps *profiles) reread(required bool) (*plugin.File, error) {
 	return ps.read, err
 }
 
-// where returns the path of the configuration file, and whether the user has named it.
+// where returns the path of the configuration file, and whether the user named it.
 func (ps *profiles) where() (path string, named bool, err error) {
 	if path = *ps.path; path != "" {
 		if path, err = filepath.Abs(path); err != nil {
@@ -62,14 +62,14 @@ func (ps *profiles) where() (path string, named bool, err error) {
 	return path, false, nil
 }
 
-// usual returns the path of the configuration file if the user does not name one.
+// usual returns the default path of the configuration file.
 func (ps *profiles) usual() (string, error) {
 	dir, err := plugin.ConfigDir(ps.getenv)
 	return filepath.Join(dir, "config.yaml"), err
 }
 
-// named returns the profile called name. Without a name it is $JETON_PROFILE,
-// else the identity in the environment, else the one called default.
+// named returns the profile called name. Without a name it returns the first of these that
+// there is: $JETON_PROFILE, the identity in the environment, the profile called default.
 func (ps *profiles) named(name string) (*plugin.Profile, error) {
 	f, err := ps.file()
 	if err != nil {
@@ -97,7 +97,7 @@ func (ps *profiles) named(name string) (*plugin.Profile, error) {
 	return p, about(p, checkFormat(p))
 }
 
-// choose returns the name of the profile that is meant if none is named.
+// choose returns the name of the profile to use when none is named.
 func (ps *profiles) choose(f *plugin.File) (string, error) {
 	p, others, err := ps.issuers.FromEnvironment("env", ps.getenv)
 	if err != nil {
@@ -138,7 +138,7 @@ func (ps *profiles) choose(f *plugin.File) (string, error) {
 		WithHint("name one, set JETON_PROFILE, or call one of them default")
 }
 
-// checkFormat returns an error if the profile names a format that there is not.
+// checkFormat returns an error if the profile names an unknown format.
 func checkFormat(p *plugin.Profile) error {
 	if p.Common.Format == "" {
 		return nil
@@ -152,14 +152,14 @@ func checkFormat(p *plugin.Profile) error {
 	return e
 }
 
-// argv returns the command line by which others get p's credential in a format.
+// argv returns the command line that prints p's credential in a format.
 func (ps *profiles) argv(p *plugin.Profile, format string) ([]string, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, plugin.Errorf(plugin.Config, "where jeton itself is cannot be told: %v", err)
 	}
 	argv := []string{program, "get", p.Name, "-f", format}
-	if *ps.path != "" || ps.getenv("JETON_CONFIG") != "" { // which the others do not know of
+	if *ps.path != "" || ps.getenv("JETON_CONFIG") != "" { // a caller does not have these settings
 		argv = append(argv, "--config", p.Config)
 	}
 	return argv, nil

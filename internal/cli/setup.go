@@ -13,7 +13,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// setupCmd has a command for each format that knows its caller's files.
+// setupCmd has one command for each format with a setup.
 type setupCmd struct{ kong.Plugins }
 
 func newSetupCmd(plugin.Issuers) any {
@@ -90,7 +90,7 @@ func (s *setupCallerCmd) Run(ctx context.Context, i *invocation, t *terminal, ps
 	return t.print(report)
 }
 
-// complete puts into c what a setup takes that is not undone.
+// complete fills in what a setup needs and its removal does not.
 func (s *setupCallerCmd) complete(c *formats.Caller, ps *profiles, session *cache.Session) error {
 	p, err := ps.named(c.Name)
 	if err != nil {

@@ -30,9 +30,9 @@ type report struct {
 	Config   string          `json:"config"`
 	Cache    string          `json:"cache,omitempty"`
 	Profiles []profileReport `json:"profiles"`
-	Unused   []profileReport `json:"unused,omitempty"` // kept, but of no profile as it is now
+	Unused   []profileReport `json:"unused,omitempty"` // cached, but of no current profile
 	Minted   []cache.Account `json:"minted,omitempty"`
-	Errors   []string        `json:"errors,omitempty"` // what could not be looked at
+	Errors   []string        `json:"errors,omitempty"` // what could not be checked
 }
 
 func (r *report) add(err error) {
@@ -44,7 +44,7 @@ func (r *report) add(err error) {
 type profileReport struct {
 	Profile   string            `json:"profile"`
 	Plugin    string            `json:"plugin,omitempty"`
-	Error     string            `json:"error,omitempty"` // why it cannot be used
+	Error     string            `json:"error,omitempty"` // why the profile cannot be used
 	Kept      bool              `json:"kept"`
 	AccessKey string            `json:"access_key,omitempty"`
 	Identity  map[string]string `json:"attributes,omitempty"`
@@ -101,7 +101,7 @@ func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 	return r.print(t, s.JSON)
 }
 
-// print prints r, whatever is in it.
+// print prints r. It returns exit status 1 if r has an error.
 func (r *report) print(t *terminal, asJSON bool) error {
 	document, err := r.encode(asJSON)
 	if err != nil {
@@ -116,7 +116,7 @@ func (r *report) print(t *terminal, asJSON bool) error {
 	return nil
 }
 
-// reportOn looks up what is kept for p, and marks it as used.
+// reportOn reports on p's cache entry, and marks the entry as used.
 func reportOn(s *cache.Session, p *plugin.Profile, kept []cache.Item, used map[string]bool) profileReport {
 	row := profileReport{Profile: p.Name, Plugin: p.Issuer.Name}
 	key, err := s.Key(p)
@@ -143,7 +143,7 @@ func reportOn(s *cache.Session, p *plugin.Profile, kept []cache.Item, used map[s
 	return row
 }
 
-// describe fills in what k tells.
+// describe fills in the facts about a cache entry.
 func (row *profileReport) describe(k cache.Item, policy cache.Policy) {
 	if f := k.Failure; f != nil {
 		row.LastError, row.FailedAt, row.RetryAt = f.Text, f.At.UTC(), f.Until.UTC()
@@ -223,7 +223,7 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// table writes rows below the title, if there are any.
+// table writes the title and the rows, or nothing without rows.
 func table(b *bytes.Buffer, title string, rows []profileReport) {
 	if len(rows) == 0 {
 		return
@@ -255,7 +255,7 @@ func (row profileReport) write(w *tabwriter.Writer) {
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Profile, row.Plugin, identity, valid, renewed, trouble)
 }
 
-// identity says in a few words who the credential is.
+// identity says in a few words whose credential it is.
 func (row profileReport) identity() string {
 	first := func(names ...string) string {
 		for _, name := range names {
@@ -282,7 +282,7 @@ func (row profileReport) identity() string {
 	return who
 }
 
-// age is d in its two largest units.
+// age formats d in its two largest units.
 func age(d time.Duration) string {
 	switch {
 	case d <= 0:

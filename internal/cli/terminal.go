@@ -7,7 +7,7 @@ package cli
 //   - Standard error is empty on success, unless a warning is due. A failure is one
 //     line, "jeton: PROFILE: what: why", and at most one "hint: …" of what to do next.
 //   - Questions go to the terminal itself, never to standard input or output, and only
-//     where somebody sits who can answer.
+//     if somebody is there to answer.
 //   - No secret is ever on standard error, whatever the level.
 
 import (
@@ -24,12 +24,12 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A terminal is how jeton talks to who runs it.
+// A terminal is how jeton talks to its user.
 type terminal struct {
 	out, err io.Writer
 	getenv   func(string) string
 	verbose  *bool
-	warned   bool // something was said beside the document
+	warned   bool // standard error is not empty
 }
 
 // print writes a whole document to standard output, at once.
@@ -44,13 +44,13 @@ func errOutput() error {
 	return plugin.Errorf(plugin.Output, "standard output cannot be written")
 }
 
-// warn tells of what has gone wrong without failing the command.
+// warn reports a problem that does not fail the command.
 func (t *terminal) warn(format string, args ...any) {
 	t.warned = true
 	fmt.Fprintf(t.err, "jeton: "+format+"\n", args...)
 }
 
-// log tells of a step, if the user wants to know.
+// log reports a step under --verbose.
 func (t *terminal) log(format string, args ...any) {
 	if *t.verbose {
 		t.warn(format, args...)
@@ -62,8 +62,8 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// fail prints err, or each of the errors that it joins, and returns the exit code of
-// the first.
+// fail prints err, or each of the errors that it joins. It returns the exit code of the
+// first.
 func (t *terminal) fail(err error) (code plugin.Code) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
@@ -92,7 +92,7 @@ func (t *terminal) fail(err error) (code plugin.Code) {
 	return e.Code
 }
 
-// inOneLine is err with its hint.
+// inOneLine returns err's text with its hint.
 func inOneLine(err error) string {
 	e := plugin.AsError(err)
 	if e.Hint == "" {
@@ -101,12 +101,11 @@ func inOneLine(err error) string {
 	return e.Text + " (" + e.Hint + ")"
 }
 
-// patience is how long a question waits for its answer.
+// patience is how long a question waits for an answer.
 const patience = 2 * time.Minute
 
-// ask puts a question to the user at the terminal, where the answer is not
-// shown. It returns plugin.ErrNobody if there is no terminal, or the caller's tool
-// has it.
+// ask asks the user at the terminal and does not show the answer. It returns
+// plugin.ErrNobody if there is no terminal, or the calling tool keeps it for itself.
 func (t *terminal) ask(ctx context.Context, question string) (plugin.Secret, error) {
 	defer plugin.Suspend(ctx)()
 	if !plugin.Attended(ctx) || !formats.Interactive(t.getenv) {
@@ -120,8 +119,7 @@ func (t *terminal) ask(ctx context.Context, question string) (plugin.Secret, err
 	return tty.readHidden(ctx, question)
 }
 
-// readSecret reads a secret from standard input, or if that is a terminal,
-// asks for it there.
+// readSecret reads a secret from standard input. If that is a terminal, it asks there.
 func (t *terminal) readSecret(ctx context.Context, question string) (plugin.Secret, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		secret, err := plugin.ReadSecret(os.Stdin)

@@ -15,7 +15,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A tty is where the user sits.
+// A tty is the user's terminal.
 type tty struct{ in, out *os.File }
 
 // Close closes both of its ends.
@@ -26,8 +26,8 @@ func (t *tty) Close() {
 	}
 }
 
-// readHidden puts a question, and reads a line without showing it. Whatever ends the
-// reading, the terminal is left as it was.
+// readHidden asks a question and reads a line without echo. It restores the terminal
+// however the reading ends.
 func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, error) {
 	state, err := term.GetState(int(t.in.Fd()))
 	if err != nil {
@@ -64,7 +64,7 @@ func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, e
 		if n, ok := s.(syscall.Signal); ok {
 			number = int(n)
 		}
-		os.Exit(128 + number) // the kernel gives the locks back
+		os.Exit(128 + number) // the kernel releases the locks
 	case <-time.After(patience):
 		restore()
 	case <-ctx.Done():

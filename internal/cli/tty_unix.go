@@ -10,9 +10,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// openTTY opens the terminal that controls this process. One that runs
-// in the background is refused: the kernel would stop it until it is in the
-// foreground again.
+// openTTY opens the controlling terminal. It returns an error for a process in the
+// background: the kernel would stop the process until it is in the foreground again.
 func openTTY() (*tty, error) {
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
