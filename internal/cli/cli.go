@@ -37,7 +37,7 @@ const budget = 20 * time.Second
 // globals are the flags of all commands.
 type globals struct {
 	Config  string `help:"Configuration file, instead of $JETON_CONFIG or config.yaml in the configuration directory." placeholder:"FILE"`
-	Verbose bool   `help:"Tell on stderr what is asked of whom."`
+	Verbose bool   `help:"Log each request on stderr."`
 }
 
 // A verb is a command of jeton.
@@ -54,15 +54,15 @@ func verbs() []verb {
 		{"get", "Print a credential.", &getCmd{}},
 		{"exec", "Run a command with a credential in its environment.", &execCmd{}},
 		{"logout", "Revoke a credential and forget it.", &logoutCmd{}},
-		{"reject", "Drop a credential that was refused, so that the next call fetches a new one.", &rejectCmd{}},
-		{"status", "Show the profiles and what is kept for them.", &statusCmd{}},
-		{"doctor", "Look for what is wrong, as each caller would, and say what puts it right.", &doctorCmd{}},
-		{"inspect", "Show who a credential is, and what its issuer offers.", &inspectCmd{}},
-		{"import", "Make profiles of what other tools are configured with.", newImportCmd},
+		{"reject", "Drop a credential that a service refused. The next call fetches a new one.", &rejectCmd{}},
+		{"status", "Show the profiles and their cached credentials.", &statusCmd{}},
+		{"doctor", "Find what is wrong, as each caller would meet it, and print the fix.", &doctorCmd{}},
+		{"inspect", "Show whose a credential is, and what its issuer offers.", &inspectCmd{}},
+		{"import", "Make profiles from the configuration of other tools.", newImportCmd},
 		{"setup", "Set up aws, kubectl or openstack for a profile.", newSetupCmd},
-		{"secret", "Keep a secret in the system's keyring: set or rm.", &secretCmd{}},
-		{"gc", "Remove what has expired, and keys that nobody wants.", &gcCmd{}},
-		{"completion", "Print what has a shell complete jeton's words.", &completionCmd{}},
+		{"secret", "Keep a secret in the system keyring: set or rm.", &secretCmd{}},
+		{"gc", "Remove expired credentials and unwanted access keys.", &gcCmd{}},
+		{"completion", "Print a completion script for a shell.", &completionCmd{}},
 		{"man", "Print the manual page.", &manCmd{}},
 		{"version", "Print the version.", &versionCmd{}},
 	}
@@ -77,26 +77,26 @@ func subcommand(name, help string, command any) any {
 	return v.Interface()
 }
 
-const description = `Jeton fetches cloud credentials, keeps them safely, and prints them the way aws, kubectl, openstack and others want them.
+const description = `Jeton fetches cloud credentials, caches them safely, and prints them in the format that aws, kubectl, openstack and other tools expect.
 
-A profile in the configuration file says where a credential comes from. Without one, jeton uses the identity in the environment, as a sourced openrc file leaves it.
+A profile in the configuration file says where a credential comes from. Without a profile, jeton uses the identity in the environment, such as a sourced openrc file.
 
 To begin:
-  jeton import env web                         make a profile of a sourced openrc file
-  jeton import clouds                          make profiles of clouds.yaml
+  jeton import env web                         make a profile from a sourced openrc file
+  jeton import clouds                          make profiles from clouds.yaml
 
 To use it:
-  jeton setup kubernetes web --context NAME    from now on, kubectl asks jeton
-  jeton setup aws s3                           and so does aws
+  jeton setup kubernetes web --context NAME    kubectl asks jeton from now on
+  jeton setup aws s3                           and aws does too
   jeton exec web -- openstack server list      for one command
   jeton get web -f header                      for scripts
 
 When something is wrong:
-  jeton doctor                                 what is wrong, and what puts it right
-  jeton status                                 what is kept, until when, the last error
-  jeton inspect web                            who that is, and what it may use
-  jeton get web --verbose                      what is asked of whom
-  jeton reject web                             the next call fetches anew
+  jeton doctor                                 what is wrong, and the fix
+  jeton status                                 what is cached, its expiry, the last error
+  jeton inspect web                            whose credential it is, and what it may use
+  jeton get web --verbose                      each request that is sent
+  jeton reject web                             the next call fetches a new one
   jeton logout web                             revoke and forget`
 
 // An invocation is what was typed, and when.

@@ -17,7 +17,7 @@ type completionCmd struct {
 }
 
 func (*completionCmd) Help() string {
-	return `Prints what has the shell complete jeton's commands, flags, profiles and formats.
+	return `Prints a script that completes jeton's commands, flags, profiles and formats.
 
   bash    echo 'eval "$(jeton completion bash)"' >>~/.bashrc
   zsh     echo 'eval "$(jeton completion zsh)"' >>~/.zshrc, below compinit

@@ -27,9 +27,9 @@ type doctorCmd struct {
 }
 
 func (d *doctorCmd) Help() string {
-	return `Looks at the configuration, the profiles and their secrets, what is kept, the issuers (without logging in), and the files in which aws, kubectl and openstack are told to ask jeton. A finding has a line for the shell that puts it right, where there is one. With a profile it looks at that alone, and not at the callers' files.
+	return `Checks the configuration, the profiles and their secrets, the cache, the issuers (without a login), and the files in which aws, kubectl and openstack find jeton. A finding comes with a shell command that fixes it, where there is one. With a profile it checks that profile alone, and logs in if nothing is cached.
 
-Exits with 1 if something is wrong, and not just doubtful.`
+Exits with 1 if there is an error, with 0 if there are only warnings.`
 }
 
 // A checkup is what doctor has found.

@@ -17,13 +17,13 @@ import (
 type execCmd struct {
 	Profile string   `arg:"" optional:"" help:"Profile; see jeton get --help."`
 	Stray   []string `arg:"" optional:"" name:"command" help:"The command to run, with its arguments, after --."`
-	Refresh bool     `help:"Fetch a new credential, whatever is kept."`
+	Refresh bool     `help:"Fetch a new credential, even if one is cached."`
 }
 
 func (e *execCmd) Help() string {
 	return `jeton exec [PROFILE] -- COMMAND…
 
-Runs COMMAND in an environment that holds the credential, and nothing of another login. A token there does not renew itself. kubectl and its like get a kubeconfig in which the context logs in by asking jeton, for as long as they run.
+Runs COMMAND with the credential in its environment, and without the variables of other logins. A token in the environment does not renew itself. kubectl and similar tools get a kubeconfig whose context asks jeton for as long as they run.
 
 Examples:
   jeton exec prod -- openstack server list

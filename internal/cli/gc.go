@@ -12,8 +12,7 @@ import (
 type gcCmd struct{}
 
 func (gcCmd) Help() string {
-	return "Removes expired credentials and what killed processes have left. Access keys that jeton has made and " +
-		"replaced, or whose profile is gone, are deleted at their issuer, as far as a profile still logs in there."
+	return `Removes expired credentials and the leftovers of killed processes. Deletes access keys at their issuer if jeton has replaced them, or if their profile is gone and another profile still logs in there.`
 }
 
 func (gcCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {

@@ -18,8 +18,8 @@ type getCmd struct {
 	As      string        `help:"Name of the cloud in the openstack format, instead of the profile's." placeholder:"NAME"`
 	Shell   string        `help:"Shell that reads the env format: sh, fish or powershell." placeholder:"SHELL"`
 	MinTTL  time.Duration `name:"min-ttl" help:"Life that the credential must have left, such as 2h." placeholder:"D"`
-	Refresh bool          `help:"Fetch a new credential, whatever is kept."`
-	NoCache bool          `help:"Neither use nor keep anything."`
+	Refresh bool          `help:"Fetch a new credential, even if one is cached."`
+	NoCache bool          `help:"Use no cache, and write none."`
 }
 
 func (g *getCmd) Help() string {
@@ -32,7 +32,7 @@ Examples:
   eval "$(jeton get prod -f env)"         the environment of this shell
   curl -H "$(jeton get prod -f header)" https://…
 
-Exit codes: 0 fine, 64 wrong use, 65 the issuer's answer makes no sense, 69 it cannot be reached, 74 output failed, 75 try later, 77 refused, 78 the configuration is wrong.`
+Exit codes: 0 success, 64 wrong usage, 65 unusable answer of the issuer, 69 network, 74 output failed, 75 try later, 77 refused, 78 wrong configuration.`
 }
 
 func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profiles, w cache.World) error {

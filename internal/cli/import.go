@@ -27,16 +27,16 @@ func newImportCmd(issuers plugin.Issuers) any {
 }
 
 func (*importCmd) Help() string {
-	return `Writes profiles into the configuration file. What is there stays byte for byte as it is; what cannot be taken over is named.
+	return `Writes profiles into the configuration file. The rest of the file stays as it is, byte for byte. Names the settings that have no place in a profile.
 
---secret says where a password goes: file (the default: a file below the state directory, for you alone), keyring (the system's), env (it stays in its environment variable), or command (it is printed by a program: the one in the openrc file, or the one that is named). A place can be given: keyring:NAME, file:PATH, env:NAME, 'command:pass show x'.`
+--secret says where a password goes: file (the default, a file below the state directory that only you can read), keyring (the system keyring), env (its environment variable), or command (a program prints it: the one in the openrc file, or one that you name). You can name the place: keyring:NAME, file:PATH, env:NAME, 'command:pass show x'.`
 }
 
 // importSourceCmd imports from one source.
 type importSourceCmd struct {
 	Source plugin.Importer `embed:""`
 	Secret string          `help:"Where secrets go: env, file, command or keyring; with :NAME, :PATH or :COMMAND to say which." placeholder:"KIND[:WHERE]"`
-	Force  bool            `help:"Replace a profile of that name, and its secrets."`
+	Force  bool            `help:"Replace an existing profile of that name, and its secrets."`
 }
 
 func (i *importSourceCmd) Help() string { return i.Source.Help() }

@@ -18,9 +18,7 @@ type inspectCmd struct {
 }
 
 func (i *inspectCmd) Help() string {
-	return "Asks the issuer who the profile's credential is, and what else it offers to its owner: for Keystone the " +
-		"roles, and the projects and domains to choose from; for OVHcloud its account and projects; of an OpenID " +
-		"Connect token its claims."
+	return `Asks the issuer whose credential the profile has, and what else its owner can use. Keystone: roles, projects and domains. OVHcloud: account and projects. OpenID Connect: the claims of the token.`
 }
 
 func (i *inspectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {

@@ -9,12 +9,11 @@ import (
 
 type logoutCmd struct {
 	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
-	All     bool   `help:"Every profile, and all that is kept."`
+	All     bool   `help:"All profiles, and everything in the cache."`
 }
 
 func (l *logoutCmd) Help() string {
-	return "Revokes the credential at its issuer and forgets it, and likewise those of the profiles that are made " +
-		"from this one. Access keys that jeton has made for them are deleted."
+	return `Revokes the credential at its issuer and removes it from the cache. Does the same for the profiles that are made from this one. Deletes the access keys that jeton made for them.`
 }
 
 func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {

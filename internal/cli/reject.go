@@ -11,8 +11,7 @@ type rejectCmd struct {
 }
 
 func (r *rejectCmd) Help() string {
-	return "Call it when a service has refused the credential although it has not expired. The credential is not " +
-		"revoked at its issuer, as logout does."
+	return `Call it when a service refuses a credential that has not expired. Unlike logout, it does not revoke the credential at its issuer.`
 }
 
 func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {

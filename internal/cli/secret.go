@@ -17,11 +17,11 @@ func (*secretCmd) Help() string {
 }
 
 type secretSetCmd struct {
-	Name string `arg:"" help:"What {keyring: NAME} refers to."`
+	Name string `arg:"" help:"The NAME in {keyring: NAME}."`
 }
 
 func (*secretSetCmd) Help() string {
-	return `What was obtained with the former secret is dropped.
+	return `Drops the credentials that were obtained with the old secret.
 
 Examples:
   jeton secret set prod
@@ -47,11 +47,11 @@ func (s *secretSetCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cac
 }
 
 type secretRmCmd struct {
-	Name string `arg:"" help:"What {keyring: NAME} refers to."`
+	Name string `arg:"" help:"The NAME in {keyring: NAME}."`
 }
 
 func (*secretRmCmd) Help() string {
-	return "What was obtained with the secret stays valid until it expires: jeton logout ends that too."
+	return "A credential that was obtained with the secret stays valid until it expires. jeton logout revokes it."
 }
 
 func (s *secretRmCmd) Run(ctx context.Context, w cache.World) error {

@@ -28,15 +28,14 @@ func newSetupCmd(plugin.Issuers) any {
 }
 
 func (*setupCmd) Help() string {
-	return "Changes the caller's own configuration file, and nothing in it but what it takes: the rest stays byte " +
-		"for byte as it is. --remove puts back what was there before, or refuses if that place has been changed since."
+	return `Edits the caller's own configuration file. The rest of the file stays as it is, byte for byte. --remove restores what was there before. It refuses if somebody has changed that place since.`
 }
 
 // setupCallerCmd sets one caller up.
 type setupCallerCmd struct {
 	Caller formats.SetupCommand `embed:""`
-	DryRun bool                 `help:"Show what would be changed, and change nothing."`
-	Remove bool                 `help:"Put back what was there before."`
+	DryRun bool                 `help:"Show the change, and write nothing."`
+	Remove bool                 `help:"Restore what was there before."`
 
 	format string
 }

@@ -20,7 +20,7 @@ type statusCmd struct {
 }
 
 func (s *statusCmd) Help() string {
-	return `Shows for every profile whose credential is kept, until when it is valid, when jeton will renew it, and the last error; then credentials that no profile uses any more, and the access keys that jeton has made. It asks no issuer.
+	return `Shows for each profile whose credential is cached, when it expires, when jeton will renew it, and the last error. Then it shows credentials that no profile uses any more, and the access keys that jeton has made. It sends no request.
 
 Exits with 1 if a profile cannot be used.`
 }
