@@ -17,27 +17,28 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// An Account is what the ledger knows of one user of an issuer: a file.
+// An Account is what the ledger knows about one user of an issuer. It is kept as one
+// file.
 type Account struct {
 	Issuer  string   `json:"issuer"`
 	Subject string   `json:"subject"`
 	Keys    []Minted `json:"keys"`
 	Intents []Intent `json:"intents,omitempty"`
-	// Strays are keys that appeared while a process was killed at its work,
-	// together with others, so that nobody can tell which one is jeton's.
+	// Strays are keys that appeared, together with others, while a process was killed
+	// during its request, so that nobody can tell which one is jeton's.
 	Strays []string `json:"strays,omitempty"`
 }
 
 // An Intent is a key that may or may not have been made.
 type Intent struct {
-	Before []string `json:"before"` // the keys that there were
+	Before []string `json:"before"` // the ids of the keys that already existed
 	Key    Minted   `json:"key"`    // without its id
 }
 
-// ledgerName returns the name of the lock of an issuer's accounts, and accountName
-// that of the file of one.
+// ledgerName returns the name of the lock on an issuer's accounts, and accountName the
+// name of the file of one account.
 func ledgerName(issuer string) string {
-	// No secret is in it, so it needs no pepper, and must outlive one.
+	// It contains no secret, so it needs no pepper, and it must outlive any pepper.
 	return ledgerPrefix + hex.EncodeToString(mac(nil, "jeton ledger 1", []byte(issuer))[:16])
 }
 
@@ -45,7 +46,7 @@ func accountName(issuer, subject string) string {
 	return ledgerName(issuer) + "." + hex.EncodeToString(mac(nil, "jeton account 1", []byte(subject))[:16])
 }
 
-// readAccount reads the file of that name; a missing one is an empty account.
+// readAccount reads the file called name. A missing file is an empty account.
 func readAccount(ctx context.Context, s State, name string) (*Account, error) {
 	a := &Account{}
 	b, err := s.Get(ctx, name)
@@ -61,9 +62,9 @@ func readAccount(ctx context.Context, s State, name string) (*Account, error) {
 	return a, nil
 }
 
-// ownExpiry returns a time, in whole seconds, somewhat before t, at which no other
-// key ends of the account, or of the others at its issuer: an intent of one of
-// those would seem to have come true here.
+// ownExpiry returns a time in whole seconds, shortly before t, at which no other key of
+// the account or of the others at its issuer expires. With a shared expiry, a key made
+// here could be mistaken for the result of another account's intent.
 func (a *Account) ownExpiry(there map[string]plugin.Mark, others []Account, t time.Time, life time.Duration) time.Time {
 	taken := map[int64]bool{}
 	for _, k := range there {
@@ -77,7 +78,7 @@ func (a *Account) ownExpiry(there map[string]plugin.Mark, others []Account, t ti
 			taken[m.Expires.Unix()] = true
 		}
 	}
-	// Another machine's jeton may make a key for this user at the same moment.
+	// jeton on another machine may make a key for this user at the same moment.
 	t = t.Add(-mathrand.N(life/60 + 1)).Truncate(time.Second)
 	for taken[t.Unix()] {
 		t = t.Add(-time.Second)
@@ -85,16 +86,16 @@ func (a *Account) ownExpiry(there map[string]plugin.Mark, others []Account, t ti
 	return t
 }
 
-// settle finds out what became of the intents that interrupted processes have
-// left, and returns the ids of the keys that were replaced. there are the keys
-// at the issuer, with their scopes.
+// settle finds out what became of the intents that interrupted processes left, and
+// returns the ids of the keys that were replaced. there holds the keys at the issuer, by
+// id.
 func (a *Account) settle(there map[string]plugin.Mark, now time.Time) (replaced []string) {
 	gone := func(id string) bool { _, ok := there[id]; return !ok }
 	a.Strays = slices.DeleteFunc(a.Strays, gone)
 	pending := a.settleMarked(there, now)
 	for len(a.Intents) > 0 {
-		// Several intents of one scope are settled together, since nobody can
-		// tell whose key is whose.
+		// Several intents in one scope are settled together, since nobody can tell which
+		// key belongs to which.
 		scope, before := a.Intents[0].Key.Scope, a.Intents[0].Before
 		var open, rest []Intent
 		for _, i := range a.Intents {
@@ -131,9 +132,9 @@ func (a *Account) settle(there map[string]plugin.Mark, now time.Time) (replaced 
 	return replaced
 }
 
-// settleMarked settles the intents whose keys can be told from all others, and
-// returns those that may still come true. Nobody has got the secret of such a
-// key, and the issuer tells it to nobody else, so that it is unwanted.
+// settleMarked settles the intents whose keys are recognisable by a mark, and returns
+// those that may still come true. Nobody has received the secret of such a key, and the
+// issuer does not reveal it again, so the key is unwanted.
 func (a *Account) settleMarked(there map[string]plugin.Mark, now time.Time) (pending []Intent) {
 	a.Intents = slices.DeleteFunc(a.Intents, func(i Intent) bool {
 		if i.Key.Tag == "" {
@@ -151,8 +152,8 @@ func (a *Account) settleMarked(there map[string]plugin.Mark, now time.Time) (pen
 	return pending
 }
 
-// find returns the id of the key that i is about, or "". An issuer that has
-// refused the tag knows the key by its expiry.
+// find returns the id of the key that i is about, or "". If the issuer did not accept the
+// tag, the key is recognised by its expiry.
 func (i *Intent) find(there map[string]plugin.Mark) string {
 	for id, k := range there {
 		if k.Tag == i.Key.Tag {
@@ -167,25 +168,25 @@ func (i *Intent) find(there map[string]plugin.Mark) string {
 	return ""
 }
 
-// open reports whether the request of i may still be under way at the issuer.
+// open reports whether the request of i may still be in progress at the issuer.
 func (i *Intent) open(now time.Time) bool { return now.Sub(i.Key.Created) <= settleAfter }
 
 // Overdue reports whether i should have been settled by now.
 func (i *Intent) Overdue(now time.Time) bool { return !i.open(now) }
 
-// has reports whether the key is one of a's.
+// has reports whether the account has a key with this id.
 func (a *Account) has(id string) bool {
 	return slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == id })
 }
 
-// adopt records that an interrupted process has made the key. It replaces the
-// former one as it would have if nothing had happened, unless another one has
-// done so since. It returns the id of the former one.
+// adopt records that an interrupted process made the key. The key replaces the former
+// one, as it would have without the interruption, unless another key has done so since.
+// It returns the id of the former key if that was replaced.
 func (a *Account) adopt(key Minted, id string) (replaced []string) {
 	key.ID = id
 	if i := a.wantedBy(key); i >= 0 {
 		if a.Keys[i].Created.After(key.Created) {
-			key.Unwanted = true // nobody has ever got it
+			key.Unwanted = true // nobody has ever received it
 		} else {
 			a.Keys[i].replaced(key.grace())
 			replaced = []string{a.Keys[i].ID}
@@ -195,8 +196,8 @@ func (a *Account) adopt(key Minted, id string) (replaced []string) {
 	return replaced
 }
 
-// moved marks the keys as replaced that the profile has in other scopes, after
-// it was edited. Who works with one has an hour to notice.
+// moved marks as replaced the profile's keys in other scopes, after the profile was
+// edited. A user of such a key has an hour to notice.
 func (a *Account) moved(l *Ledger, scope string, now time.Time) {
 	for i := range a.Keys {
 		if m := &a.Keys[i]; m.of(l) && !l.Roaming && m.Scope != scope && !m.Unwanted {
@@ -210,8 +211,8 @@ func (a *Account) wanted(l *Ledger, scope string) int {
 	return a.wantedBy(Minted{Scope: scope, Config: l.Config, Profile: l.Profile})
 }
 
-// inUse returns all keys in use by l's profile: there are several if what two logins
-// have made turned out to be one user's.
+// inUse returns all keys in use by l's profile. There are several if keys made under two
+// logins turned out to belong to one user.
 func (a *Account) inUse(l *Ledger, scope string) (keys []*Minted) {
 	for i := range a.Keys {
 		if m := &a.Keys[i]; m.of(l) && m.Scope == scope && !m.Unwanted {
@@ -227,8 +228,8 @@ func (a *Account) wantedBy(key Minted) int {
 	})
 }
 
-// Accounts returns the ledger of every account that can be read, and an error
-// for those that cannot. Without a state there are none.
+// Accounts returns the ledger of every account that can be read, and an error for those
+// that cannot. If s is nil, it returns none.
 func Accounts(ctx context.Context, s State) (all []Account, failures error) {
 	if s == nil {
 		return nil, nil

@@ -1,8 +1,8 @@
-// Package cache keeps credentials, and is the one place that caches, locks and
-// writes: of any number of processes that want the same credential at once,
-// one asks the issuer and the others wait for its answer; a warm answer takes
-// no lock, and writes nothing but who has asked, if that is a Kubernetes client; and
-// no trouble of the cache's own ever fails a command.
+// Package cache keeps credentials. All caching, locking and writing happens here. When
+// several processes want the same credential at once, one asks the issuer and the others
+// wait for its answer. A warm answer takes no lock, and writes nothing except a note of
+// who asked, if that was a Kubernetes client. A problem of the cache's own never fails a
+// command.
 package cache
 
 import (
@@ -20,25 +20,26 @@ import (
 
 const (
 	fetchLimit = 15 * time.Second // one fetch
-	aheadLimit = 5 * time.Second  // one fetch while a valid credential is at hand
-	waitLimit  = 18 * time.Second // for another process to fetch
+	aheadLimit = 5 * time.Second  // one fetch while there is a valid credential
+	waitLimit  = 18 * time.Second // for a fetch by another process
 
 	maxBackoff = 30 * time.Second
 
-	// maxDocument is the largest document in bytes that is kept: in base64 it is less
-	// than the largest value.
+	// maxDocument is the size in bytes of the largest document that is kept. In base64,
+	// such a document is still smaller than maxValue.
 	maxDocument = maxValue / 2
 )
 
-// A Cache is where credentials are kept and how they are named.
+// A Cache says where credentials are kept and how they are named.
 type Cache struct {
 	Store  Store
 	Pepper []byte
-	// Warn tells the user what has gone wrong without failing the command.
+	// Warn tells the user of a problem that does not fail the command.
 	Warn func(format string, args ...any)
 }
 
-// Key returns the key of a profile.
+// Key returns the key of a profile. It returns an error if an input of the profile cannot
+// be read.
 func (c *Cache) Key(p *plugin.Profile, getenv func(string) string) (Key, error) {
 	var key *Key
 	chain := p.Chain()
@@ -53,16 +54,16 @@ func (c *Cache) Key(p *plugin.Profile, getenv func(string) string) (Key, error) 
 	return *key, nil
 }
 
-// DocumentKey returns the key of a document of that name, as the profile gets
+// DocumentKey returns the key of the document called name, as this profile would fetch
 // it.
 func (c *Cache) DocumentKey(p *plugin.Profile, name string, getenv func(string) string) (Key, error) {
 	inputs, err := p.DocumentInputs(name, getenv)
 	return newKey(c.Pepper, inputs, nil), err
 }
 
-// Fetch returns the credential kept under key while it meets the policy, and
-// otherwise asks source for a new one and keeps that. If the issuer fails, what
-// is still valid is served.
+// Fetch returns the credential kept under key if it meets the policy. Otherwise it asks
+// source for a new one and keeps that. If the issuer fails, Fetch returns the kept
+// credential as long as it is valid.
 func (c *Cache) Fetch(ctx context.Context, key Key, source plugin.Source, p Policy) (*plugin.Credential, error) {
 	e := c.load(ctx, key)
 	switch p.judge(e, time.Now()) {
@@ -79,7 +80,7 @@ func (c *Cache) Fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		return nil, err
 	}
 	defer unlock()
-	// Somebody else may have fetched, or failed to, while this one waited.
+	// Another process may have fetched, or failed to, during the wait.
 	e = c.load(ctx, key)
 	if p.judge(e, time.Now()) != useless {
 		return e.credential(), nil
@@ -93,8 +94,8 @@ func (c *Cache) Fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	return c.fetch(ctx, key, source, p, e, fetchLimit)
 }
 
-// ahead replaces e, which is still good, unless another process is already
-// about it or the issuer has just failed.
+// ahead replaces e, which is still good, unless another process is already replacing it
+// or the issuer has just failed.
 func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry) (*plugin.Credential,
 	error) {
 	if c.failed(ctx, key, p) != nil {
@@ -112,13 +113,13 @@ func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Poli
 	if e = c.load(ctx, key); p.judge(e, time.Now()) == good {
 		return e.credential(), nil
 	}
-	if e == nil { // dropped meanwhile
+	if e == nil { // dropped in the meantime
 		return c.fetch(ctx, key, source, p, e, fetchLimit)
 	}
 	return c.fetch(plugin.Unattended(ctx), key, source, p, e, aheadLimit)
 }
 
-// fetch asks the source, under the lock, and keeps the answer.
+// fetch asks the source for a credential and keeps it. The caller holds the lock.
 func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Policy, e *entry,
 	limit time.Duration) (*plugin.Credential, error) {
 	fetchCtx, cancel := plugin.Limit(ctx, limit)
@@ -137,7 +138,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 			err = slow(err)
 		}
 		if p.usable(e, time.Now()) && errors.Is(err, plugin.ErrNobody) {
-			return e.credential(), nil // who comes when it is over will be asked
+			return e.credential(), nil // the caller that comes after its expiry will be asked
 		}
 		c.rememberFailure(ctx, key, p, err, now)
 		if p.usable(e, time.Now()) {
@@ -148,7 +149,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	}
 	c.Store.Delete(ctx, key.Name+failedSuffix)
 	if cred == prev {
-		return cred, nil // there was nothing better, and it grows no younger
+		return cred, nil // there is nothing better, and it keeps its age
 	}
 	err = c.put(ctx, key, "", newEntry(p, key, cred, now))
 	c.cool(ctx, key.Name)
@@ -163,7 +164,8 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	return cred, nil
 }
 
-// slow is err as that of a fetch which took too long.
+// slow returns the error for a fetch that took too long: err, if it already has a code of
+// its own.
 func slow(err error) error {
 	if e := plugin.AsError(err); e.Code != plugin.Bug {
 		return err
@@ -171,9 +173,9 @@ func slow(err error) error {
 	return plugin.Errorf(plugin.Network, "no answer in time").RememberFor(2 * time.Second)
 }
 
-// Document returns the document kept under key if it is younger than life and
-// not older than since, and else what fetch returns. A document is no secret and
-// not a credential: one that is too old does no harm.
+// Document returns the document kept under key if it is younger than life and was not
+// fetched before since. Otherwise it returns the result of fetch, and keeps it. A
+// document is neither a secret nor a credential: one that is out of date does no harm.
 func (c *Cache) Document(ctx context.Context, key Key, life time.Duration, since time.Time,
 	fetch func(context.Context) ([]byte, error)) ([]byte, error) {
 	kept := func() ([]byte, bool) {
@@ -200,7 +202,7 @@ func (c *Cache) Document(ctx context.Context, key Key, life time.Duration, since
 	}
 	now := time.Now()
 	if len(b) > maxDocument {
-		return b, nil // it could not be read again
+		return b, nil // too large to be read back
 	}
 	if err := c.put(ctx, key, documentSuffix, document{At: now, Until: now.Add(life), Body: b}); err != nil {
 		c.Warn("could not keep a document: %v", err)
@@ -208,8 +210,7 @@ func (c *Cache) Document(ctx context.Context, key Key, life time.Duration, since
 	return b, nil
 }
 
-// lock waits for the right to fetch. Where there can be no locks, everybody
-// has it.
+// lock waits for the right to fetch. Where locks are impossible, every caller has it.
 func (c *Cache) lock(ctx context.Context, key Key) (func(), error) {
 	locker, ok := c.Store.(Locker)
 	if !ok {
@@ -255,8 +256,8 @@ func (c *Cache) put(ctx context.Context, key Key, suffix string, v any) error {
 	return c.Store.Put(ctx, key.Name+suffix, b)
 }
 
-// failed returns the remembered failure of a fetch, or nil if there is none
-// that counts. One from before p.Since, the start of --refresh, does not.
+// failed returns the remembered failure of a fetch, or nil if none counts. A failure from
+// before p.Since, the start of --refresh, does not count.
 func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 	var f failure
 	now := time.Now()
@@ -271,14 +272,15 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 	return err.WithHint("%s (remembered for %s more; --refresh asks again at once)", f.Hint, left)
 }
 
-// active reports whether f still counts. One that claims to last longer than
-// any can was written under another clock.
+// active reports whether f still counts. A failure that claims to last longer than any
+// can was written under another clock.
 func (f *failure) active(now time.Time) bool {
 	return now.Before(f.Until) && f.Until.Before(now.Add(5*time.Minute+time.Second))
 }
 
-// rememberFailure keeps err for those who come next, if the issuer has had its
-// say. Network failures in a row are remembered ever longer.
+// rememberFailure keeps err for the callers that come next, provided the issuer was
+// asked. Consecutive network failures are remembered for longer and longer, up to
+// maxBackoff.
 func (c *Cache) rememberFailure(ctx context.Context, key Key, p Policy, err error, now time.Time) {
 	e := plugin.AsError(err)
 	if e.Remember <= 0 {
@@ -299,7 +301,7 @@ func (c *Cache) rememberFailure(ctx context.Context, key Key, p Policy, err erro
 	}
 }
 
-// AccessKey returns the id of the access key that is kept under key, or "".
+// AccessKey returns the id of the access key kept under key, or "".
 func (c *Cache) AccessKey(ctx context.Context, key Key) string {
 	if e := c.load(ctx, key); e != nil {
 		return e.AccessKey
@@ -307,7 +309,7 @@ func (c *Cache) AccessKey(ctx context.Context, key Key) string {
 	return ""
 }
 
-// Token returns the token that is kept under key, or "".
+// Token returns the token kept under key, or "".
 func (c *Cache) Token(ctx context.Context, key Key) string {
 	if e := c.load(ctx, key); e != nil {
 		return e.Token
@@ -315,7 +317,7 @@ func (c *Cache) Token(ctx context.Context, key Key) string {
 	return ""
 }
 
-// Forget forgets what is kept under key if that is cred, which is good no more.
+// Forget removes the credential kept under key if it is cred, which is no longer good.
 func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) error {
 	unlock, err := c.lock(ctx, key)
 	if err != nil {
@@ -323,12 +325,12 @@ func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) er
 	}
 	defer unlock()
 	if e := c.load(ctx, key); e == nil || e.Token != cred.Token.Reveal() || e.Certificate != cred.ClientCertificate {
-		return nil // somebody else has replaced it
+		return nil // another process has replaced it
 	}
 	return c.remove(ctx, key.Name)
 }
 
-// place returns which cache c is, or "" if it is gone with this process.
+// place returns the directory of the cache, or "" if the cache ends with this process.
 func (c *Cache) place() string {
 	if f, ok := c.Store.(Filer); ok {
 		return f.Path()
@@ -336,7 +338,8 @@ func (c *Cache) place() string {
 	return ""
 }
 
-// AskedPath returns where to keep who asked last for what is kept under key, or "".
+// AskedPath returns the path of the file that records who last asked for what is kept
+// under key, or "" if the cache has no files.
 func (c *Cache) AskedPath(key Key) string {
 	if c.place() == "" {
 		return ""
@@ -344,9 +347,9 @@ func (c *Cache) AskedPath(key Key) string {
 	return filepath.Join(c.place(), key.Name+hit.AskedSuffix)
 }
 
-// Drop forgets what is kept under the key of that name and all that was made
-// from it, and returns how many credentials that were. It waits for a fetch
-// under way, whose answer would otherwise outlive the drop.
+// Drop removes the credential kept under the key called name and every credential made
+// from it, and returns how many it removed. It waits for any fetch in progress, because
+// the answer would otherwise outlive the drop.
 func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 	count := 0
 	drop := func(name string) error {
@@ -373,14 +376,14 @@ func (c *Cache) Drop(ctx context.Context, name string) (int, error) {
 	return count, errors.Join(err, drop(name))
 }
 
-// forgetKeys forgets the access keys with these ids, which are to be deleted at their
-// issuer or were replaced, and returns those that it could not forget. It takes no lock,
-// so that it can be called in the middle of a fetch; one under way elsewhere has a key
-// that is newer.
+// forgetKeys removes from the cache the access keys with these ids, which were replaced
+// or are about to be deleted at their issuer. It returns the ids that it could not
+// remove. It takes no lock, so that it can be called in the middle of a fetch. A fetch in
+// progress elsewhere has a newer key.
 func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
 	kept, err := c.List(ctx)
 	if err != nil {
-		return nil // what cannot be listed cannot be served either
+		return nil // keys that cannot be listed cannot be served either
 	}
 	for _, k := range kept {
 		if k.Credential == nil || !slices.Contains(ids, k.Credential.AccessKey) {
@@ -393,14 +396,15 @@ func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
 	return held
 }
 
-// holds reports whether the access key with this id is kept.
+// holds reports whether the cache has the access key with this id. If the cache cannot be
+// listed, it reports true.
 func (c *Cache) holds(ctx context.Context, id string) bool {
 	kept, err := c.List(ctx)
 	return err != nil || slices.ContainsFunc(kept,
 		func(k Item) bool { return k.Credential != nil && k.Credential.AccessKey == id })
 }
 
-// Clear forgets everything.
+// Clear removes everything from the cache.
 func (c *Cache) Clear(ctx context.Context) error {
 	kept, err := c.List(ctx)
 	for _, k := range kept {

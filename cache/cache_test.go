@@ -18,14 +18,14 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A sourceFunc is a source for one test.
+// A sourceFunc is a function that serves as a source.
 type sourceFunc func(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error)
 
 func (f sourceFunc) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
 	return f(ctx, prev)
 }
 
-// counter issues numbered tokens of one life, or fails with err.
+// counter issues numbered tokens with a fixed life, or fails with err.
 type counter struct {
 	life  time.Duration
 	n     atomic.Int32
@@ -61,8 +61,8 @@ func get(t *testing.T, c *Cache, src plugin.Source, p Policy) string {
 	return cred.Token.Reveal()
 }
 
-// The life of credentials over time, for each kind of caller: when the first
-// renewal happens, counted from the issue.
+// TestRenewal checks, for each kind of caller, how long after the issue of a credential
+// its first renewal happens.
 func TestRenewal(t *testing.T) {
 	for _, test := range []struct {
 		life, minTTL time.Duration
@@ -100,8 +100,8 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
-// What cannot get longer is served to its end without asking again, and never
-// beyond.
+// A credential that cannot get a longer life is served until its end without asking
+// again, and never after that.
 func TestFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newCache(&Memory{})
@@ -109,16 +109,16 @@ func TestFixed(t *testing.T) {
 		get(t, c, src, Policy{MinTTL: 17 * time.Minute})
 		time.Sleep(time.Hour - time.Second)
 		if got := get(t, c, src, Policy{MinTTL: 17 * time.Minute}); got != "token-1" {
-			t.Errorf("%s after 59:59", got)
+			t.Errorf("got %s after 59:59", got)
 		}
 		time.Sleep(time.Second)
 		if got := get(t, c, src, Policy{MinTTL: 17 * time.Minute}); got != "token-2" {
-			t.Errorf("%s after an hour", got)
+			t.Errorf("got %s after an hour", got)
 		}
 	})
 }
 
-// While the issuer fails, what is valid is served; what has expired never is.
+// While the issuer fails, a valid credential is served and an expired one never is.
 func TestServeWhileIssuerFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, stderr := newCache(&Memory{})
@@ -145,8 +145,8 @@ func TestServeWhileIssuerFails(t *testing.T) {
 	})
 }
 
-// A failure is remembered for as long as it says, network failures ever
-// longer, and not across --refresh or a clock set back.
+// A failure is remembered for as long as it says. Network failures are remembered for
+// longer and longer. Neither --refresh nor a clock set back leaves a failure remembered.
 func TestRememberedFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newCache(&Memory{})
@@ -188,8 +188,8 @@ func TestRememberedFailure(t *testing.T) {
 	})
 }
 
-// An error without a word on how long to remember it is not remembered: the
-// issuer was not asked.
+// An error that does not say how long to remember it is not remembered: the issuer was
+// not asked.
 func TestOwnFailureIsNotRemembered(t *testing.T) {
 	c, _ := newCache(&Memory{})
 	src := &counter{err: plugin.Errorf(plugin.Config, "no such program")}
@@ -201,7 +201,7 @@ func TestOwnFailureIsNotRemembered(t *testing.T) {
 	}
 }
 
-// A clock that was set back makes nothing immortal.
+// Setting the clock back makes nothing last for ever.
 func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newCache(&Memory{})
@@ -226,7 +226,7 @@ func openTest(t *testing.T) *Dir {
 	return d
 }
 
-// Every damage to an entry makes it a miss, and the next fetch mends it.
+// Any damage to an entry makes it a miss, and the next fetch repairs it.
 func TestBrokenEntries(t *testing.T) {
 	d := openTest(t)
 	c, stderr := newCache(d)
@@ -243,7 +243,7 @@ func TestBrokenEntries(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e := c.load(t.Context(), testKey); e != nil {
-			t.Errorf("%s is taken for an entry", what)
+			t.Errorf("%s is accepted as an entry", what)
 		}
 	}
 	for n := range whole {
@@ -262,28 +262,28 @@ func TestBrokenEntries(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(d.Path(), other.Name), whole, 0o600)
 	if c.load(t.Context(), other) != nil {
-		t.Error("an entry under another name is taken for one")
+		t.Error("an entry moved to another name is accepted")
 	}
 	if err := os.WriteFile(path, whole, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	os.Chmod(path, 0o644)
 	if c.load(t.Context(), testKey) != nil {
-		t.Error("an entry that others can read is taken")
+		t.Error("an entry that others can read is accepted")
 	}
 	os.Truncate(path, 500<<20)
 	if got := get(t, c, src, Policy{}); got != "token-2" {
 		t.Error(got)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || info.Size() > 4096 {
-		t.Errorf("the mended entry: %v, %v", info, err)
+		t.Errorf("the repaired entry: %v, %v", info, err)
 	}
 	if stderr.Len() > 0 {
 		t.Errorf("stderr: %s", stderr)
 	}
 }
 
-// One of many callers fetches, and all get its answer, be it a credential or a
+// One of many callers fetches, and all receive its result, whether a credential or a
 // failure.
 func TestSingleFlight(t *testing.T) {
 	for _, err := range []error{nil, plugin.Errorf(plugin.Later, "wait").RememberFor(time.Minute)} {
@@ -297,7 +297,7 @@ func TestSingleFlight(t *testing.T) {
 		})
 		for range 50 {
 			wg.Go(func() {
-				// Each opens the directory itself, as a process would.
+				// Each caller opens the directory itself, as a process would.
 				mine, e := OpenDir(d.Path())
 				if e != nil {
 					t.Error(e)
@@ -322,7 +322,7 @@ func TestSingleFlight(t *testing.T) {
 	}
 }
 
-// A wait for the lock ends with the caller's patience.
+// A wait for the lock ends with the caller's context.
 func TestLockWaitEnds(t *testing.T) {
 	d := openTest(t)
 	unlock, err := d.Lock(t.Context(), testKey.Name)
@@ -341,13 +341,13 @@ func TestLockWaitEnds(t *testing.T) {
 	}
 }
 
-// A store that cannot be written, read or locked costs a warning and no more.
+// A store that cannot be written, read or locked costs a warning and nothing more.
 func TestStoreTrouble(t *testing.T) {
 	c, stderr := newCache(broken{})
 	src := &counter{life: time.Hour}
 	for i := range 3 {
 		if got, want := get(t, c, src, Policy{Profile: "p"}), fmt.Sprintf("token-%d", i+1); got != want {
-			t.Errorf("%s, not %s", got, want)
+			t.Errorf("got %s, not %s", got, want)
 		}
 	}
 	if !strings.Contains(stderr.String(), "p: could not keep the credential: disk full\n") {
@@ -363,7 +363,7 @@ func (broken) Delete(context.Context, string) error         { return errors.New(
 func (broken) Lock(context.Context, string) (func(), error) { return nil, errors.New("no locks") }
 func (broken) TryLock(string) (func(), error)               { return nil, errors.New("no locks") }
 
-// What was made from a credential goes with it, and nothing else.
+// Everything made from a credential is dropped with it, and nothing else is.
 func TestDrop(t *testing.T) {
 	c, _ := newCache(openTest(t))
 	ctx := t.Context()
@@ -388,11 +388,12 @@ func TestDrop(t *testing.T) {
 		t.Errorf("Drop = %d, %v", n, err)
 	}
 	if c.load(ctx, above) != nil {
-		t.Error("what was made from it is there still")
+		t.Error("a credential made from the dropped one is still there")
 	}
 }
 
-// Names say nothing of what they are made from, and differ wherever inputs do.
+// Names reveal nothing about the inputs that they are made from, and differ whenever the
+// inputs do.
 func TestKeys(t *testing.T) {
 	pepper := []byte("pepper")
 	in := func(pairs ...string) (list []plugin.Input) {
@@ -418,11 +419,11 @@ func TestKeys(t *testing.T) {
 		keys[k.Name] = true
 	}
 	if len(keys) != 10 {
-		t.Errorf("%d different names of 10", len(keys))
+		t.Errorf("only %d of 10 names differ", len(keys))
 	}
 }
 
-// gc removes what is past, and nothing that is in use.
+// gc removes what has expired, and nothing that is in use.
 func TestCollect(t *testing.T) {
 	d := openTest(t)
 	c, _ := newCache(d)
@@ -454,7 +455,7 @@ func TestCollect(t *testing.T) {
 	os.WriteFile(old, nil, 0o600)
 	os.Chtimes(old, now.Add(-time.Hour), now.Add(-time.Hour))
 	os.WriteFile(filepath.Join(d.Path(), kept.Name+".tmp"), nil, 0o600)
-	// Whatever else lies there is not the cache's.
+	// The cache does not own other files in its directory.
 	for _, name := range []string{"id_rsa", "config", ".hidden", ledgerPrefix + strings.Repeat("0", 32), pepperName} {
 		os.WriteFile(filepath.Join(d.Path(), name), []byte("x"), 0o600)
 	}
@@ -475,12 +476,12 @@ func TestCollect(t *testing.T) {
 	}
 	for _, gone := range []string{expired.Name} {
 		if strings.Contains(got, gone) {
-			t.Errorf("%s is there still", gone)
+			t.Errorf("%s is still there", gone)
 		}
 	}
 }
 
-// A directory with other files in it is not closed to others, and not used.
+// A directory that holds other files is refused, and is not closed to others.
 func TestForeignDirectory(t *testing.T) {
 	path := t.TempDir()
 	os.Chmod(path, 0o755)
@@ -489,19 +490,19 @@ func TestForeignDirectory(t *testing.T) {
 		t.Error(err)
 	}
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o755 {
-		t.Errorf("its mode is now %04o", info.Mode().Perm())
+		t.Errorf("the mode of the refused directory is now %04o", info.Mode().Perm())
 	}
 	os.Remove(filepath.Join(path, "id_rsa"))
 	if _, err := OpenDir(path); err != nil {
 		t.Error(err)
 	}
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o700 {
-		t.Errorf("its mode is %04o", info.Mode().Perm())
+		t.Errorf("the mode of the accepted directory is %04o", info.Mode().Perm())
 	}
 }
 
-// A credential that was dropped while its renewal was about to begin is not
-// served, nor handed to the source.
+// A credential that was dropped just before its renewal is neither served nor passed to
+// the source.
 func TestDroppedBeforeRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newCache(&Memory{})
@@ -521,7 +522,7 @@ func TestDroppedBeforeRenewal(t *testing.T) {
 	})
 }
 
-// What the source returns unchanged grows no younger, and max_ttl ends it.
+// A credential that the source returns unchanged keeps its age, and max_ttl ends it.
 func TestUnchangedKeepsItsAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newCache(&Memory{})
@@ -560,16 +561,16 @@ func FuzzUnseal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e entry
 		if unseal(testKey.seal, "", b, &e) == nil && !bytes.Equal(b, good) {
-			t.Errorf("%q was taken", b)
+			t.Errorf("%q was accepted", b)
 		}
 	})
 }
 
-// The time until which an entry is good is the first at which the judgement is
-// another one.
+// The end of the time in which an entry is good is the first time at which the verdict
+// changes.
 func TestGoodUntil(t *testing.T) {
 	now := time.Now()
-	some := func(most time.Duration) time.Duration { // often none
+	some := func(most time.Duration) time.Duration { // zero half of the time
 		if rand.N(2) == 0 {
 			return 0
 		}
@@ -590,7 +591,7 @@ func TestGoodUntil(t *testing.T) {
 		}
 		end := p.goodUntil(e)
 		if !end.After(now) {
-			t.Fatalf("%+v, %+v: good now, and not from %s on", p, e, end.Sub(now))
+			t.Fatalf("%+v, %+v: good now, but goodUntil is %s from now", p, e, end.Sub(now))
 		}
 		if never := end.Equal(time.Unix(0, 1<<63-1)); never {
 			if p.judge(e, now.Add(1000*time.Hour)) != good {
@@ -599,11 +600,11 @@ func TestGoodUntil(t *testing.T) {
 			continue
 		}
 		if p.judge(e, end.Add(-1)) != good || p.judge(e, end) == good {
-			t.Fatalf("%+v, %+v: not good until %s", p, e, end.Sub(now))
+			t.Fatalf("%+v, %+v: the verdict does not change at goodUntil, %s from now", p, e, end.Sub(now))
 		}
 		if earliest := e.Created.Add(-clockSlack); p.judge(e, earliest) != good ||
 			p.judge(e, earliest.Add(-1)) == good {
-			t.Fatalf("%+v, %+v: not good from %s on", p, e, earliest.Sub(now))
+			t.Fatalf("%+v, %+v: the verdict does not change at Begin, %s from now", p, e, earliest.Sub(now))
 		}
 	}
 }

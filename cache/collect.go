@@ -9,9 +9,9 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Collect removes from the cache what has no use any more: expired and broken
-// entries, failures that are past, and what killed processes left behind. It
-// returns the number of credentials removed.
+// Collect removes from the cache everything that is no longer of use: expired and broken
+// entries, failures that no longer count, and what killed processes left behind. It
+// returns the number of credentials removed, and an error if the cache cannot be listed.
 func (c *Cache) Collect(ctx context.Context) (int, error) {
 	names, err := c.names(ctx)
 	if err != nil {
@@ -20,13 +20,13 @@ func (c *Cache) Collect(ctx context.Context) (int, error) {
 	c.cool(ctx, "")
 	keys := map[string]bool{}
 	for _, name := range names {
-		if key, _ := cutName(name); isKeyName(key) { // whatever else lies there is not the cache's
+		if key, _ := cutName(name); isKeyName(key) { // the cache does not own other files
 			keys[key] = true
 		}
 	}
 	count := 0
 	for key := range keys {
-		// Under the lock nobody is about to replace what is looked at.
+		// Under the lock, nobody is about to replace what collectKey looks at.
 		if c.collectKey(ctx, key) {
 			count++
 		}
@@ -37,7 +37,8 @@ func (c *Cache) Collect(ctx context.Context) (int, error) {
 	return count, nil
 }
 
-// collectKey removes what is kept under the name if it has expired.
+// collectKey removes what is kept under name if it has expired or is broken. It reports
+// whether it removed a credential.
 func (c *Cache) collectKey(ctx context.Context, name string) (removed bool) {
 	if locker, ok := c.Store.(Locker); ok {
 		unlock, err := locker.TryLock(name)
@@ -68,10 +69,10 @@ func (c *Cache) collectKey(ctx context.Context, name string) (removed bool) {
 	return removed
 }
 
-// keysLeft returns an error that names the minted keys of the kind, and those
-// that may have been made, if there are any that no profile could delete.
+// keysLeft returns an error that names the minted keys of the kind that no profile could
+// delete, including those that only may have been made. It returns nil if there are none.
 func (s *Session) keysLeft(ctx context.Context, kind func(*Minted) bool) error {
-	accounts, _ := Accounts(ctx, s.State) // status tells of those that cannot be read
+	accounts, _ := Accounts(ctx, s.State) // status reports accounts that cannot be read
 	var failures error
 	left := func(account *Account, m *Minted, what, verb string) {
 		failures = errors.Join(failures, plugin.Errorf(plugin.Config,
@@ -89,7 +90,7 @@ func (s *Session) keysLeft(ctx context.Context, kind func(*Minted) bool) error {
 		}
 		for _, i := range account.Intents {
 			m := i.Key
-			m.Unwanted = true // whatever came of it, nobody has got it
+			m.Unwanted = true // whatever became of it, nobody received it
 			if i.Overdue(time.Now()) && kind(&m) {
 				left(account, &m, "an access key", "may be")
 			}
@@ -98,32 +99,32 @@ func (s *Session) keysLeft(ctx context.Context, kind func(*Minted) bool) error {
 	return failures
 }
 
-// CollectKeys deletes at their issuers the keys that nobody wants, as far as a profile of
-// f logs in there, and returns how many.
+// CollectKeys deletes at their issuers the keys that nobody wants, wherever a profile of
+// f logs in to their account. It returns how many it deleted.
 func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int, failures error) {
 	ledger := &Ledger{State: s.State, Why: s.Why, Config: f.Path, Cache: s.Cache}
-	_, failures = Accounts(ctx, s.State) // those that cannot be read
+	_, failures = Accounts(ctx, s.State) // errors of accounts that cannot be read
 	collect := func(name string) error {
 		n, err := s.collectKeysOf(ctx, f, name)
 		deleted += n
 		return err
 	}
-	// Each profile deletes what was made for it.
+	// Each profile deletes the keys that were made for it.
 	for _, name := range f.Names() {
 		ledger.Profile = name
 		if due, err := ledger.Has(ctx, true); err == nil && due {
 			failures = errors.Join(failures, collect(name))
 		}
 	}
-	// What was made for a profile that is gone, or for the user that a profile
-	// had before, falls to any profile that logs in to that account. A file
-	// that cannot be seen just now says nothing of its profiles.
+	// A key made for a profile that is gone, or for the user that a profile had before,
+	// can be deleted by any profile that logs in to that account. A file that cannot be
+	// seen just now says nothing about its profiles.
 	due := func(m *Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
-	for round := 0; round < 2 && f.Exists; round++ { // the first settles what the second deletes
+	for round := 0; round < 2 && f.Exists; round++ { // the first round settles what the second deletes
 		failures = errors.Join(failures, ledger.Orphan(ctx, f.Has))
 		if s.keysLeft(ctx, due) != nil {
 			for _, name := range f.Names() {
-				collect(name) // one that cannot is no failure: another may
+				collect(name) // a profile that cannot is no failure: another may
 			}
 		}
 	}
@@ -135,8 +136,8 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 	return deleted, errors.Join(failures, err, s.keysLeft(ctx, due))
 }
 
-// collectKeysOf has the profile of that name delete the unwanted keys at its account, and
-// returns how many.
+// collectKeysOf has the profile called name delete the unwanted keys at its account, and
+// returns how many it deleted.
 func (s *Session) collectKeysOf(ctx context.Context, f *plugin.File, name string) (int, error) {
 	p, err := f.Profile(name)
 	if err != nil {

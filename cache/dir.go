@@ -16,43 +16,44 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// A Dir is a [Store] in a directory that is the user's alone, one file a
-// value. [EditFile] writes those that are the user's.
+// A Dir is a [Store] in a directory that belongs to the user alone, with one file for
+// each value. [EditFile] writes the files that the user owns.
 //
-// A value is written to a file of a fixed name, NAME.tmp, and moved into place,
-// so that a reader never sees a part of it and a killed writer leaves one such
-// file at most. The right to do so is a kernel lock on NAME.lock, which ends
-// with its holder. The lock file is removed only by who holds the lock: whoever
-// waited for it then finds that it is not the file of that name any more, and
-// tries again.
+// A value is written to a file with the fixed name NAME.tmp and then moved into place.
+// Readers therefore never see part of a value, and a killed writer leaves at most one
+// such file. The right to write is a kernel lock on NAME.lock, which ends with the
+// process that holds it. Only the holder of the lock removes the lock file: a process
+// that waited for the lock then finds that its file no longer has that name, and tries
+// again.
 type Dir struct {
 	path string
 	root *os.Root
-	// volatile says that values may be lost, or half there, after a power cut.
+	// volatile says that a value may be lost or incomplete after a power cut.
 	volatile bool
 
 	mu   sync.Mutex
 	held map[string]bool
 }
 
-// What there is in the state directory beside the pepper and the ledger.
+// Names in the state directory, apart from the pepper and the ledger.
 const (
-	SecretsName = "secrets" // a directory of secrets that were imported
-	ConfigLock  = "config"  // the lock of who edits configuration files
-	SetupPrefix = "setup-"  // before what is kept to undo a setup
+	SecretsName = "secrets" // the directory of imported secrets
+	ConfigLock  = "config"  // the lock for editing configuration files
+	SetupPrefix = "setup-"  // the start of the names of what undoes a setup
 )
 
 const (
 	lockSuffix = ".lock"
 	tmpSuffix  = ".tmp"
 
-	// maxValue is the largest value in bytes that is read back, 256 KiB.
+	// maxValue is the size in bytes of the largest value that is read back, 256 KiB.
 	maxValue = 256 << 10
 )
 
-// OpenDir opens the directory at path, which it makes if there is none. It
-// refuses one that belongs to somebody else. One of ours that others can look
-// into is closed to them, if it holds nothing but what jeton writes.
+// OpenDir opens the directory at path, and creates it if it does not exist. It returns an
+// error if the directory belongs to another user. If other users can look into a
+// directory of ours, OpenDir closes it to them, provided that it holds nothing but
+// jeton's files; otherwise it returns an error wrapping [ErrOpen].
 func OpenDir(path string) (*Dir, error) {
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("%s is not an absolute path", path)
@@ -64,7 +65,7 @@ func OpenDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, plain(path, err)
 	}
-	// The checks are made on the opened directory, wherever a link led to.
+	// The checks run on the opened directory, so that they hold wherever a link leads.
 	info, err := root.Stat(".")
 	if err == nil {
 		err = checkDir(root, info)
@@ -94,14 +95,14 @@ func CheckDir(ctx context.Context, path string) error {
 	return d.writable(ctx)
 }
 
-// ErrOpen is why a directory is refused that others can look into.
+// ErrOpen says that a directory was refused because others can look into it.
 var ErrOpen = errors.New("is open to others")
 
-// Path returns where d is.
+// Path returns the path of d.
 func (d *Dir) Path() string { return d.path }
 
-// Get returns the value called name. It returns an error for a file that others could
-// have written or read.
+// Get returns the value called name. It returns an error if others could have written or
+// read the file.
 func (d *Dir) Get(_ context.Context, name string) ([]byte, error) {
 	f, err := d.root.OpenFile(name, openFlags, 0)
 	if err != nil {
@@ -118,11 +119,11 @@ func (d *Dir) Get(_ context.Context, name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxValue))
 }
 
-// errNotPrivate is why a file is not read that is no value of ours.
+// errNotPrivate says that a file was not read because it is not a value of ours.
 var errNotPrivate = errors.New("is not a private file of yours")
 
-// Put replaces the value called name. Unless the caller holds its lock, two
-// writers can meet, and each takes a temporary name of its own.
+// Put replaces the value called name. If the caller does not hold its lock, two writers
+// can meet, so each uses a temporary name of its own.
 func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 	tmp := name + tmpSuffix
 	lock, _, _ := strings.Cut(name, ".")
@@ -145,7 +146,8 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 	return syncDir(d.root)
 }
 
-// writeFile makes a new file that, with durable, is on the disk when it returns.
+// writeFile creates a file. If durable is set, the file is on disk when writeFile
+// returns.
 func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, durable bool) error {
 	root.Remove(name)
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -154,7 +156,7 @@ func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, durab
 	}
 	_, err = f.Write(value)
 	if err == nil {
-		err = f.Chmod(mode) // whatever the umask made of it
+		err = f.Chmod(mode) // regardless of the umask
 	}
 	if err == nil && durable {
 		err = f.Sync() // before the rename, or a power cut leaves zeros
@@ -174,7 +176,7 @@ func (d *Dir) writable(ctx context.Context) error {
 	return d.Delete(ctx, name)
 }
 
-// Lock waits for the lock called name.
+// Lock waits for the lock called name until ctx ends. It then returns ctx.Err().
 func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
 	for {
 		f := d.lockFile(name)
@@ -187,8 +189,8 @@ func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
 				return nil, err
 			}
 		case <-ctx.Done():
-			// The wait in the kernel cannot be called off, so it is left
-			// behind; the process is about to end.
+			// The wait in the kernel cannot be cancelled, so it is left behind; the
+			// process is about to end.
 			go func() {
 				if <-locked == nil {
 					f.Close()
@@ -203,7 +205,7 @@ func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
 	}
 }
 
-// TryLock takes the lock called name if it is free.
+// TryLock takes the lock called name if it is free. Otherwise it returns nil.
 func (d *Dir) TryLock(name string) (func(), error) {
 	f := d.lockFile(name)
 	ok, err := f.TryLock()
@@ -215,13 +217,13 @@ func (d *Dir) TryLock(name string) (func(), error) {
 }
 
 func (d *Dir) lockFile(name string) *flock.Flock {
-	// Read and write: NFS grants an exclusive lock on nothing less.
+	// Open for reading and writing, because NFS grants an exclusive lock on nothing less.
 	return flock.New(filepath.Join(d.path, name+lockSuffix),
 		flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 }
 
-// current reports whether the file that f has locked is still the one of that
-// name, and not one that gc removed while f waited.
+// current reports whether the file that f has locked is still the lock file called name,
+// and not one that gc removed while f waited.
 func (d *Dir) current(f *flock.Flock, name string) bool {
 	locked, err := f.Stat()
 	if err != nil {
@@ -254,11 +256,12 @@ func (d *Dir) List(context.Context) (names []string, err error) {
 	return names, err
 }
 
-// abandoned is the age at which a temporary file has no writer any more.
+// abandoned is the age at which a temporary file no longer has a writer.
 const abandoned = 10 * time.Minute
 
-// Sweep removes temporary files without a writer, locks of what is no longer there,
-// and the directories of commands that are dead. What is not the cache's stays.
+// Sweep removes temporary files without a writer, locks of values that no longer exist,
+// and the directories of commands that are dead. It leaves everything that is not the
+// cache's.
 func (d *Dir) Sweep(context.Context) {
 	d.sweepScratch()
 	files, _ := d.list()
@@ -281,8 +284,8 @@ func (d *Dir) Sweep(context.Context) {
 	}
 }
 
-// sweepLock removes the file of a lock that nobody holds, if there is still nothing
-// for it to guard.
+// sweepLock removes the file of a lock that nobody holds, if there is still nothing for
+// the lock to guard.
 func (d *Dir) sweepLock(name string) {
 	unlock, err := d.TryLock(name)
 	if unlock == nil || err != nil {
@@ -294,8 +297,8 @@ func (d *Dir) sweepLock(name string) {
 	}
 }
 
-// A file in a Dir belongs to a value and is, by its suffix, the value itself
-// or something beside it.
+// A file in a Dir belongs to a value. Its suffix says whether it is the value or
+// something that goes with it.
 type file struct {
 	value, suffix string
 	info          fs.FileInfo
@@ -324,7 +327,7 @@ func (d *Dir) list() ([]file, error) {
 	return files, nil
 }
 
-// plain is err without the repetition of path and operation.
+// plain returns err with path in front and without the repetition of path and operation.
 func plain(path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -9,9 +9,8 @@ import (
 
 const openFlags = os.O_RDONLY
 
-// On Windows the user's directories are closed to others by their access
-// control lists, which file modes do not show, and directories cannot be
-// synced.
+// On Windows, access control lists close the user's directories to others. File modes do
+// not show this. Directories cannot be synced.
 func checkDir(*os.Root, fs.FileInfo) error { return nil }
 func checkFile(fs.FileInfo) error          { return nil }
 func syncDir(*os.Root) error               { return nil }

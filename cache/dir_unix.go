@@ -14,7 +14,7 @@ import (
 	"github.com/jeton-cli/jeton/cache/hit"
 )
 
-// openFlags keeps an open from waiting for the other end of a named pipe.
+// openFlags prevents an open from waiting for the other end of a named pipe.
 const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
 
 func checkDir(root *os.Root, info fs.FileInfo) error {
@@ -40,7 +40,7 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 	return root.Chmod(".", 0o700)
 }
 
-// foreign reports whether a file of that name is not one that jeton writes.
+// foreign reports whether name is not the name of a file that jeton writes.
 func foreign(name string) bool {
 	value, _, _ := strings.Cut(name, ".")
 	return !isKeyName(value) && !hit.IsName(value) && value != hit.Dir && value != pepperName && value != SecretsName &&
@@ -57,7 +57,7 @@ func checkFile(info fs.FileInfo) error {
 	return nil
 }
 
-// syncDir makes a rename last through a power cut.
+// syncDir makes a rename survive a power cut.
 func syncDir(root *os.Root) error {
 	dir, err := root.Open(".")
 	if err != nil {
@@ -67,5 +67,5 @@ func syncDir(root *os.Root) error {
 	if err := dir.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
 		return err
 	}
-	return nil // some network file systems cannot, and the rename stands
+	return nil // some network file systems cannot sync, but the rename stands
 }

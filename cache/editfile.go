@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 )
 
-// EditFile replaces the content of the file at path by what change makes of it, all
-// or nothing, and reports whether it has changed. A link is followed, and the
-// mode kept; a new file and its directory are the user's alone. If change
-// returns an error, or somebody else has written the file meanwhile, it stays as
-// it is.
+// EditFile replaces the content of the file at path with what change returns for the old
+// content, all or nothing. It reports whether the file changed. It follows a link and
+// keeps the mode of the file. It creates a new file, and its directory, for the user
+// alone. If change returns an error, or another process has written the file in the
+// meantime, the file stays as it is, and EditFile returns an error.
 func EditFile(path string, change func(old []byte) ([]byte, error)) (changed bool, err error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target

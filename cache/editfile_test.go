@@ -25,7 +25,7 @@ func TestEditFile(t *testing.T) {
 			t.Errorf("%s has mode %v, %v", path, info.Mode(), err)
 		}
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); len(left) > 0 {
-			t.Errorf("%s is left", left)
+			t.Errorf("%s was left behind", left)
 		}
 	}
 	for _, want := range []bool{true, false} { // the second time, nothing changes
@@ -39,7 +39,7 @@ func TestEditFile(t *testing.T) {
 		t.Errorf("the directory has mode %v, %v", info.Mode(), err)
 	}
 
-	// A mode is kept, and a link followed.
+	// The mode is kept, and a link is followed.
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestEditFile(t *testing.T) {
 		t.Error("the link is gone")
 	}
 
-	// What goes wrong leaves the file as it is.
+	// A failure leaves the file as it is.
 	if _, err := EditFile(path, func([]byte) ([]byte, error) { return nil, errors.New("no") }); err == nil ||
 		err.Error() != "no" {
 		t.Error(err)
@@ -66,7 +66,7 @@ func TestEditFile(t *testing.T) {
 		return []byte("mine"), nil
 	})
 	if err == nil {
-		t.Error("what somebody else wrote meanwhile is gone")
+		t.Error("EditFile overwrote a change made in the meantime")
 	}
 	is(path, "somebody else's", 0o640)
 	_, err = EditFile(filepath.Join(dir, "fresh"), func([]byte) ([]byte, error) {
@@ -74,13 +74,13 @@ func TestEditFile(t *testing.T) {
 		return []byte("mine"), nil
 	})
 	if err == nil {
-		t.Error("a file that came meanwhile is gone")
+		t.Error("EditFile overwrote a file created in the meantime")
 	}
 	nowhere := filepath.Join(dir, "nowhere")
 	if err := os.Symlink(filepath.Join(dir, "absent"), nowhere); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := EditFile(nowhere, to("x")); err == nil {
-		t.Error("a link to nowhere is taken")
+		t.Error("EditFile accepts a link to nowhere")
 	}
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// An entry is a credential as it is kept. It is a JSON document behind a line
-// with its authenticator, which covers the entry's name too: an entry that was
-// cut short, altered, or moved to another name is none.
+// An entry is a credential as it is kept: a JSON document that follows a line with its
+// authenticator. The authenticator also covers the entry's name, so that an entry that
+// was cut short, altered, or moved to another name is not accepted.
 type entry struct {
 	Profile string    `json:"profile"` // a label: the name it was first fetched under
 	Config  string    `json:"config"`  // the file that the profile is in
-	Created time.Time `json:"created"` // by the local clock, when the answer came
+	Created time.Time `json:"created"` // when the answer came, by the local clock
 	Below   []string  `json:"below,omitempty"`
-	Level   bool      `json:"level,omitempty"` // of one or several profiles
+	Level   bool      `json:"level,omitempty"` // it is for a level, not a profile
 
 	Token        string            `json:"token,omitempty"`
 	AccessKey    string            `json:"access_key,omitempty"`
@@ -55,19 +55,19 @@ func (e *entry) credential() *plugin.Credential {
 	}
 }
 
-// A failure is what is remembered of a fetch that failed, so that those who
-// come next do not all ask again.
+// A failure is what is remembered of a failed fetch, so that later callers do not all ask
+// again.
 type failure struct {
 	Profile string      `json:"profile"`
 	At      time.Time   `json:"at"`
 	Until   time.Time   `json:"until"`
-	Times   int         `json:"times"` // in a row
+	Times   int         `json:"times"` // how often it has failed in a row
 	Code    plugin.Code `json:"code"`
 	Text    string      `json:"text"`
 	Hint    string      `json:"hint,omitempty"`
 }
 
-// A document is something that is worth keeping and no credential.
+// A document is something that is worth keeping and is not a credential.
 type document struct {
 	At    time.Time `json:"at"`
 	Until time.Time `json:"until"`
@@ -79,8 +79,8 @@ const (
 	documentSuffix = ".document"
 )
 
-// sealed returns v as a document that only the holder of the seal can make.
-// The suffix of its file's name keeps an entry and a failure apart.
+// sealed returns v as a document that only the holder of the seal can make. The suffix of
+// the file name keeps an entry and a failure apart.
 func sealed(seal []byte, suffix string, v any) ([]byte, error) {
 	doc, err := json.Marshal(v)
 	if err != nil {
@@ -92,7 +92,7 @@ func sealed(seal []byte, suffix string, v any) ([]byte, error) {
 
 var errBroken = errors.New("broken entry")
 
-// unseal decodes a sealed document into v.
+// unseal decodes a sealed document into v. It returns an error if b is not one.
 func unseal(seal []byte, suffix string, b []byte, v any) error {
 	line, doc, _ := bytes.Cut(b, []byte("\n"))
 	want := hex.EncodeToString(mac(seal, "document"+suffix, doc))

@@ -14,36 +14,36 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A Key says which credential is meant: it is made of every input that decides
-// what the issuer hands out, so that an edited profile never gets what was
-// obtained before the edit. It holds no secret and tells nothing of one
-// without the pepper.
+// A Key identifies a credential. It is derived from every input that decides what the
+// issuer hands out, so that an edited profile never gets a credential obtained before the
+// edit. It holds no secret, and reveals nothing about one without the pepper.
 type Key struct {
 	Name  string   // a file name
 	Below []string // the names of the keys of the profiles below
 	seal  []byte
 }
 
-// isKeyName reports whether name is like that of a key.
+// isKeyName reports whether name has the form of a key's name.
 func isKeyName(name string) bool {
 	return len(name) == 32 && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// pepperName is the file with 32 random bytes that enter every key, so that a
-// copied cache directory gives no hashes to guess passwords by.
+// pepperName is the file with the 32 random bytes that enter every key, so that a copied
+// cache directory holds no hashes to test guessed passwords against.
 const pepperName = "pepper"
 
 const pepperSize = 32
 
-// PepperPath returns where the pepper in the directory is.
+// PepperPath returns the path of the pepper in dir.
 func PepperPath(dir string) string { return filepath.Join(dir, pepperName) }
 
-// SecretMAC returns a hash of secrets that tells nothing to who has no pepper.
+// SecretMAC returns a function that hashes a secret. The hash reveals nothing without the
+// pepper.
 func SecretMAC(pepper []byte) func(secret string) string {
 	return func(secret string) string { return hex.EncodeToString(mac(pepper, "jeton secret 1", []byte(secret))) }
 }
 
-// Pepper returns the pepper kept in s, and makes it the first time.
+// Pepper returns the pepper kept in s. The first call creates it.
 func Pepper(ctx context.Context, s State) ([]byte, error) {
 	if b, err := s.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
 		return b, nil
@@ -61,12 +61,13 @@ func Pepper(ctx context.Context, s State) ([]byte, error) {
 	return b, s.Put(ctx, pepperName, b)
 }
 
-// newKey returns the key of a profile, given the keys of those below it.
+// newKey returns the key of a profile with these inputs. below is the key of the profile
+// below it, or nil.
 func newKey(pepper []byte, inputs []plugin.Input, below *Key) Key {
 	var k Key
 	canonical := []byte{}
 	add := func(s string) {
-		// The length goes first, so that no two lists of inputs look alike.
+		// The length comes first, so that no two lists of inputs look alike.
 		canonical = binary.BigEndian.AppendUint64(canonical, uint64(len(s)))
 		canonical = append(canonical, s...)
 	}
@@ -75,7 +76,7 @@ func newKey(pepper []byte, inputs []plugin.Input, below *Key) Key {
 		add(in.Value)
 	}
 	if below != nil {
-		add("\x00from") // no option is called so
+		add("\x00from") // no option has this name
 		add(below.Name)
 		k.Below = append([]string{below.Name}, below.Below...)
 	}
@@ -84,7 +85,7 @@ func newKey(pepper []byte, inputs []plugin.Input, below *Key) Key {
 	return k
 }
 
-// sealFor returns the key with which the entry called name is authenticated.
+// sealFor returns the key that authenticates the entry called name.
 func sealFor(pepper []byte, name string) []byte { return mac(pepper, "jeton entry 1", []byte(name)) }
 
 func mac(key []byte, purpose string, message []byte) []byte {

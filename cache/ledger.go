@@ -15,38 +15,37 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A Ledger records the access keys that one profile mints, so that none is
-// ever lost or left behind. There is a file for each account, in the state
-// directory, which is written before a key is asked for and after it came; a
-// process killed in between leaves an intent, which the next one settles. It
-// holds the ids of keys and never a secret: those are read again from the
-// issuer.
+// A Ledger records the access keys that one profile mints, so that no key is ever lost or
+// left behind. The state directory has one file for each account. It is written before a
+// key is requested and again after the key has arrived. A process killed between the two
+// leaves an intent, which the next process settles. The ledger holds key ids and never a
+// secret: secrets are read again from the issuer.
 type Ledger struct {
-	State   State  // nil if there can be none
-	Why     error  // why there can be none
+	State   State  // nil if there can be no ledger
+	Why     error  // why there can be no ledger
 	Config  string // the configuration file that the profile is in
 	Profile string
-	// Roaming says that the profile's name stands for whatever identity is in
-	// the environment, so that keys of several accounts and projects go by it.
+	// Roaming says that the profile's name stands for whatever identity is in the
+	// environment, so that keys of several accounts and projects are recorded under it.
 	Roaming bool
-	// Unkept says that there is no cache, so that a key whose issuer tells its
-	// secret but once would be lost with every call.
+	// Unkept says that there is no cache. If the issuer reveals the secret of a key only
+	// once, every call would then lose another key.
 	Unkept bool
-	// Cache is where keys are kept once they are made. What is done to it takes
-	// no lock.
+	// Cache is where keys are kept once they are made. The ledger takes no lock to change
+	// it.
 	Cache *Cache
 }
 
 const (
 	ledgerPrefix = "ledger-"
-	keyGrace     = time.Hour // how long a key works after it was replaced
+	keyGrace     = time.Hour // how long a key works after its replacement
 
-	// settleAfter is how long a request may go on at the issuer after its
-	// sender was killed or gave up.
+	// settleAfter is how long a request may go on at the issuer after its sender was
+	// killed or gave up.
 	settleAfter = time.Minute
 )
 
-// ErrNoCache is why there is no ledger under --no-cache.
+// ErrNoCache is the reason there is no ledger under --no-cache.
 var ErrNoCache = errors.New("--no-cache was given")
 
 func (l *Ledger) error(err error) error {
@@ -77,8 +76,8 @@ func (l *Ledger) open(ctx context.Context, issuer, subject string) (*Account, fu
 	return a, unlock, nil
 }
 
-// lock waits for the right to change the ledger of an issuer. It is one for all
-// of its accounts, since two of them can turn out to be of one user.
+// lock waits for the right to change the ledger of an issuer. All accounts of the issuer
+// share one lock, since two of them can turn out to belong to one user.
 func (l *Ledger) lock(ctx context.Context, issuer string) (func(), error) {
 	unlock, err := l.State.Lock(ctx, ledgerName(issuer))
 	if err != nil && ctx.Err() != nil {
@@ -90,10 +89,11 @@ func (l *Ledger) lock(ctx context.Context, issuer string) (func(), error) {
 	return unlock, nil
 }
 
-// save records a. What is due from now on the cache forgets first, or who is killed
-// in between would leave a key in use that the next gc deletes; and before that it is
-// marked as leaving, or it would stay although nobody has it. What the cache cannot
-// forget stays.
+// save records a. The cache removes every key that is now due before the file says that
+// it is due; otherwise a process killed in between would leave in use a key that the next
+// gc deletes. Before the removal, save marks these keys as leaving; otherwise a process
+// killed in between would leave a key that is never deleted although nobody has it. A key
+// that the cache cannot remove stays.
 func (l *Ledger) save(ctx context.Context, a *Account) error {
 	now, marked := time.Now(), *a
 	marked.Keys = slices.Clone(a.Keys)
@@ -122,8 +122,8 @@ func (l *Ledger) save(ctx context.Context, a *Account) error {
 	return l.write(ctx, a)
 }
 
-// decide settles which of the keys stay that this cache was about to forget when a
-// process was killed: those that it still hands out.
+// decide settles the keys that this cache was about to remove when a process was killed.
+// Those that the cache still hands out stay; the others become unwanted.
 func (l *Ledger) decide(ctx context.Context, a *Account) {
 	for i := range a.Keys {
 		if m := &a.Keys[i]; m.Leaving != "" && l.Cache != nil && m.Leaving == l.Cache.place() {
@@ -179,8 +179,8 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 			return c, err
 		}
 	}
-	// What is due goes first: it may be what fills the quota. A key that
-	// cannot be deleted stays for the next time.
+	// Keys that are due are deleted first, since they may be what fills the quota. A key
+	// that cannot be deleted is left for the next time.
 	l.collect(ctx, a, keys, now)
 	key := Minted{Scope: order.Scope, Config: l.Config, Profile: l.Profile, Created: now, Unseen: !readable}
 	switch {
@@ -193,8 +193,8 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 	return l.create(ctx, a, order, keys, key, slices.Sorted(maps.Keys(there)), replace)
 }
 
-// again reads the key in use from the issuer, if there is one that needs no
-// replacement, and returns nil if there is none.
+// again reads the secret of the key in use from the issuer, if there is a key that needs
+// no replacement. Otherwise it returns nil.
 func (l *Ledger) again(
 	ctx context.Context, a *Account, order plugin.Order, reader plugin.KeyReader, now time.Time,
 ) (*plugin.Credential, error) {
@@ -216,14 +216,15 @@ func (l *Ledger) again(
 	return nil, nil
 }
 
-// create makes the key at the issuer, where there were those in before. The intent is on
-// disk before the request, and the key before anybody has it.
+// create makes the key at the issuer. before lists the ids of the keys that already exist
+// there. The intent is on disk before the request is sent, and the key before anybody
+// receives it.
 func (l *Ledger) create(
 	ctx context.Context, a *Account, order plugin.Order, keys plugin.Keys, key Minted, before []string, replace bool,
 ) (*plugin.Credential, error) {
 	former := func(m *Minted) {
 		if m.replaced(key.grace()); order.Life > 0 && replace || l.lost(ctx, m) {
-			m.DeleteAfter = time.Time{} // or the quota would soon be used up
+			m.DeleteAfter = time.Time{} // at once, or the quota would soon be used up
 		}
 	}
 	for _, m := range a.inUse(l, order.Scope) {
@@ -252,7 +253,7 @@ func (l *Ledger) create(
 	}
 	key.ID = c.AccessKey
 	if !c.Expires.IsZero() {
-		key.Expires = c.Expires // the issuer's own word counts
+		key.Expires = c.Expires // the issuer's answer decides
 	}
 	a.Keys, a.Intents = append(a.Keys, key), a.Intents[:len(a.Intents)-1]
 	if err := l.save(ctx, a); err != nil {
@@ -263,7 +264,7 @@ func (l *Ledger) create(
 
 // others returns the other accounts at a's issuer.
 func (l *Ledger) others(ctx context.Context, a *Account) (others []Account) {
-	accounts, _ := Accounts(ctx, l.State) // one that cannot be read keeps its keys
+	accounts, _ := Accounts(ctx, l.State) // an unreadable account keeps its keys
 	for _, o := range accounts {
 		if o.Issuer == a.Issuer && o.Subject != a.Subject {
 			others = append(others, o)
@@ -272,8 +273,8 @@ func (l *Ledger) others(ctx context.Context, a *Account) (others []Account) {
 	return others
 }
 
-// inherit moves to a what is recorded of the keys of other accounts, where these
-// turn out to be of the same user, whose login is another one now.
+// inherit moves to a the recorded keys of other accounts that turn out to belong to the
+// same user, who now logs in differently.
 func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugin.Mark) error {
 	for _, other := range l.others(ctx, a) {
 		before := len(other.Keys) + len(other.Intents)
@@ -303,9 +304,9 @@ func (l *Ledger) inherit(ctx context.Context, a *Account, there map[string]plugi
 	return nil
 }
 
-// uncertain reports whether a key may have been made although Create failed
-// with err: whenever the request may have arrived and the issuer did not
-// clearly say no.
+// uncertain reports whether a key may have been made although Create failed with err. It
+// may have been whenever the request may have arrived and the issuer did not clearly
+// refuse it.
 func uncertain(err error) bool {
 	e := plugin.AsError(err)
 	switch e.Code {
@@ -315,9 +316,10 @@ func uncertain(err error) bool {
 	return !e.Unsent
 }
 
-// Stored records that c, which Mint has returned, is where others can find it. If it
-// is not, and its issuer tells the secret to nobody else, c must not be handed out:
-// every call would make another key.
+// Stored records that c, which Mint returned, is kept where others can find it. why is
+// the reason c could not be kept, or nil. If c could not be kept and its issuer reveals
+// the secret only once, Stored returns an error and c must not be handed out: every call
+// would make another key.
 func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) error {
 	if why != nil {
 		accounts, _ := Accounts(ctx, l.State)
@@ -337,24 +339,25 @@ func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) er
 	})
 }
 
-// lost reports whether nobody can have the key, since the process that has made
-// it was killed before it could hand it out.
+// lost reports whether nobody can have the key, because the process that made it was
+// killed before it could hand it out.
 func (l *Ledger) lost(ctx context.Context, m *Minted) bool {
 	return m.Unseen && !l.holds(ctx, m.ID)
 }
 
-// holds reports whether the cache hands out the key.
+// holds reports whether the cache hands out the key with this id.
 func (l *Ledger) holds(ctx context.Context, id string) bool {
 	return l.Cache != nil && l.Cache.holds(ctx, id)
 }
 
-// abandoned reports whether the key is lost, and its maker not about to hand it
+// abandoned reports whether the key is lost and no process can still be about to hand it
 // out.
 func (l *Ledger) abandoned(ctx context.Context, m *Minted, now time.Time) bool {
 	return now.Sub(m.Created) > settleAfter && !m.Unwanted && l.lost(ctx, m)
 }
 
-// gone sees to it that the keys are handed out no more, and returns those that still are.
+// gone removes the keys with these ids from the cache, and returns the ids of those that
+// the cache still hands out.
 func (l *Ledger) gone(ctx context.Context, ids []string) (held []string) {
 	if l.Cache != nil && len(ids) > 0 {
 		return l.Cache.forgetKeys(ctx, ids)
@@ -362,8 +365,8 @@ func (l *Ledger) gone(ctx context.Context, ids []string) (held []string) {
 	return nil
 }
 
-// collect deletes at the issuer the keys that are due, and returns their ids.
-// Nobody is handed one of them in between.
+// collect deletes at the issuer the keys that are due, and returns their ids. The cache
+// removes them first, so that nobody is handed one in the meantime.
 func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now time.Time) (ids []string,
 	failures error) {
 	for _, m := range a.Keys {
@@ -393,8 +396,8 @@ func (l *Ledger) collect(ctx context.Context, a *Account, keys plugin.Keys, now 
 	return ids, failures
 }
 
-// Collect deletes keys as [plugin.Ledger] says: those that were replaced, and
-// with all those in use by the profile too.
+// Collect deletes keys as [plugin.Ledger] says: the keys that were replaced and, if all
+// is set, also those that the profile uses now.
 func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Keys, all bool) ([]string, error) {
 	a, unlock, err := l.open(ctx, order.Issuer, order.Subject)
 	if err != nil {
@@ -419,7 +422,7 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 			m.Unwanted, m.DeleteAfter = true, time.Time{}
 		}
 	}
-	if all { // whoever is killed now has made up its mind
+	if all { // a process killed from here on leaves them marked for deletion
 		if err := l.save(ctx, a); err != nil {
 			return nil, err
 		}
@@ -428,8 +431,8 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 	return ids, errors.Join(err, l.save(ctx, a))
 }
 
-// Unwant marks the keys in use by l's profile as unwanted, after the profile's
-// credential was refused: that with the id only, if one is given.
+// Unwant marks the keys in use by l's profile as unwanted, after a service refused the
+// profile's credential. If id is not empty, it marks only the key with that id.
 func (l *Ledger) Unwant(ctx context.Context, id string) error {
 	return l.each(ctx, func(m *Minted) bool {
 		if !m.of(l) || m.Unwanted || id != "" && m.ID != id {
@@ -440,8 +443,8 @@ func (l *Ledger) Unwant(ctx context.Context, id string) error {
 	})
 }
 
-// Orphan marks as replaced the keys of profiles that are in l's configuration
-// file no longer.
+// Orphan marks as replaced the keys of profiles that are no longer in l's configuration
+// file.
 func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) error {
 	return l.each(ctx, func(m *Minted) bool {
 		if m.Config != l.Config || m.Unwanted || has(m.Profile) {
@@ -452,14 +455,14 @@ func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) erro
 	})
 }
 
-// each applies change to every key, and saves the accounts in which it
-// reports one.
+// each applies change to every key, and saves the accounts where it reports that it
+// changed one.
 func (l *Ledger) each(ctx context.Context, change func(*Minted) bool) error {
-	accounts, _ := Accounts(ctx, l.State) // one that cannot be read stands in nobody's way
+	accounts, _ := Accounts(ctx, l.State) // an unreadable account does not block the others
 	issuers := map[string]bool{}
 	for _, a := range accounts {
 		if slices.ContainsFunc(a.Keys, func(m Minted) bool { return change(&m) }) {
-			issuers[a.Issuer] = true // the others need no lock
+			issuers[a.Issuer] = true // the other issuers need no lock
 		}
 	}
 	var failures error
@@ -491,8 +494,9 @@ func (l *Ledger) eachAt(ctx context.Context, issuer string, change func(*Minted)
 	return failures
 }
 
-// Forsake gives up what has ended by itself a day ago and could not be deleted:
-// no profile logs in there any more. It returns the ids of the keys.
+// Forsake drops from the ledger the keys that expired more than a day ago and could not
+// be deleted, because no profile logs in to their account any more. It returns the ids of
+// the keys.
 func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
 	accounts, _ := Accounts(ctx, l.State)
 	for _, listed := range accounts {
@@ -518,8 +522,8 @@ func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
 	return ids, failures
 }
 
-// Has reports whether l's profile has keys that were made and not deleted, or,
-// with due, whether any of them has to be deleted now or settled.
+// Has reports whether l's profile has keys that were made and not deleted. If due is set,
+// it reports whether any of them must now be deleted or settled.
 func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 	accounts, err := Accounts(ctx, l.State)
 	now := time.Now()

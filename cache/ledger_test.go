@@ -15,14 +15,14 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// issuer has keys, of which the first belong to somebody else, and can crash
-// its caller or fail.
+// issuer is an issuer with keys, the first of which belong to somebody else. It can fail,
+// or kill its caller.
 type issuer struct {
 	keys   []string
 	n      int
 	limit  int
 	before func(op string) // may panic: the caller is killed before the request
-	after  func(op string) // or after it
+	after  func(op string) // may panic: the caller is killed after the request
 	err    error
 }
 
@@ -122,10 +122,10 @@ func TestMint(t *testing.T) {
 		want    string
 	}{{false, "key-1"}, {false, "key-1"}, {true, "key-2"}, {false, "key-2"}} {
 		if got := mint(t, l, i, step.replace); got != step.want {
-			t.Errorf("%s, not %s", got, step.want)
+			t.Errorf("got %s, not %s", got, step.want)
 		}
 	}
-	wantKeys(t, i, "key-1", "key-2") // key-1 may be in somebody's hands
+	wantKeys(t, i, "key-1", "key-2") // somebody may hold key-1
 	other := newLedger(t, l.State.(*Dir), "other")
 	mint(t, other, i, false)
 	if err := l.Unwant(t.Context(), ""); err != nil {
@@ -154,8 +154,8 @@ func TestMint(t *testing.T) {
 	}
 }
 
-// A key that rotates by age is deleted when the last of its holders was told
-// that it expires, and not before.
+// A key that rotates by age is deleted once the expiry that its last holder was told has
+// passed, and not before.
 func TestRotation(t *testing.T) {
 	i := newIssuer()
 	l := newLedger(t, nil, "s3")
@@ -205,8 +205,8 @@ func TestRotation(t *testing.T) {
 	step("key-2", "key-3")
 }
 
-// Whatever moment a process is killed at, the next one loses no key, makes no
-// second one, and touches none that is not jeton's.
+// Whenever a process is killed, the next one loses no key, makes no second one, and
+// touches no key that is not jeton's.
 func TestMintKilled(t *testing.T) {
 	type moment struct{ when, op string }
 	for _, replace := range []bool{false, true} {
@@ -217,7 +217,7 @@ func TestMintKilled(t *testing.T) {
 			i := newIssuer()
 			l := newLedger(t, nil, "s3")
 			mint(t, l, i, false)
-			mint(t, l, i, true) // key-1 is unwanted, key-2 in use
+			mint(t, l, i, true) // key-1 is unwanted, key-2 is in use
 			kill := func(op string) {
 				if op == m.op {
 					panic(errKilled)
@@ -237,7 +237,7 @@ func TestMintKilled(t *testing.T) {
 				l.Mint(t.Context(), testAccount, i, replace)
 			}()
 			i.before, i.after = nil, nil
-			// The lock would have ended with the process.
+			// With a real process, the lock would have ended too.
 			next := newLedger(t, nil, "s3")
 			copyDir(t, l.State.Path(), next.State.Path())
 			got := mint(t, next, i, false)
@@ -268,7 +268,7 @@ func copyDir(t *testing.T, from, to string) {
 	}
 }
 
-// Where several keys appeared at once, none is claimed.
+// If several keys appeared at once, none is claimed.
 func TestStrays(t *testing.T) {
 	i := newIssuer()
 	l := newLedger(t, nil, "s3")
@@ -297,8 +297,8 @@ func TestStrays(t *testing.T) {
 	wantKeys(t, i, "mine or not", "not mine or mine")
 }
 
-// Where the quota is used up, what is due makes room, what its holders were
-// promised does not, and a no leaves no trace.
+// When the quota is used up, keys that are due make room, but keys that their holders
+// were promised do not. A refusal leaves no trace.
 func TestQuota(t *testing.T) {
 	i := newIssuer()
 	i.limit = 4
@@ -329,7 +329,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// A key that cannot be deleted stands in nobody's way.
+// A key that cannot be deleted does not block the profile.
 func TestUndeletable(t *testing.T) {
 	i := newIssuer()
 	l := newLedger(t, nil, "s3")
@@ -355,8 +355,8 @@ func TestUndeletable(t *testing.T) {
 	wantKeys(t, i, "key-3")
 }
 
-// A key that is deleted or replaced is handed out no more by the cache, whoever
-// did it.
+// The cache no longer hands out a key that is deleted or replaced, whichever process did
+// so.
 func TestGone(t *testing.T) {
 	i := newIssuer()
 	l := newLedger(t, nil, "s3")
@@ -370,7 +370,7 @@ func TestGone(t *testing.T) {
 				panic(errKilled)
 			}
 		}
-		l.Mint(t.Context(), testAccount, i, true) // key-2 is made, and nobody gets it
+		l.Mint(t.Context(), testAccount, i, true) // key-2 is made, but nobody receives it
 	}()
 	i.after = nil
 	next := newLedger(t, nil, "other")
@@ -378,7 +378,7 @@ func TestGone(t *testing.T) {
 	next.Cache = l.Cache
 	mint(t, next, i, false)
 	if l.Cache.holds(t.Context(), "key-1") {
-		t.Error("key-1, which was replaced, is handed out still")
+		t.Error("key-1 was replaced, but is still handed out")
 	}
 	owner := newLedger(t, next.State.(*Dir), "s3")
 	if got := mint(t, owner, i, false); got != "key-2" {
@@ -386,7 +386,7 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// keep has c keep the access key with the id.
+// keep puts the access key with this id into c.
 func keep(t *testing.T, c *Cache, id string) {
 	key := newKey(c.Pepper, []plugin.Input{{Name: "id", Value: id}}, nil)
 	cred := &plugin.Credential{AccessKey: id, SecretKey: plugin.NewSecret("secret of " + id)}
@@ -395,7 +395,7 @@ func keep(t *testing.T, c *Cache, id string) {
 	}
 }
 
-// onceTold is an issuer that lets keys expire, and tells a secret but once.
+// onceTold is an issuer that lets keys expire and reveals a secret only once.
 type onceTold struct {
 	*issuer
 	tags bool
@@ -423,7 +423,7 @@ func (o *onceTold) Create(ctx context.Context, mark plugin.Mark) (*plugin.Creden
 	return o.issuer.Create(ctx, mark)
 }
 
-// Read hides the method of issuer, so that onceTold is no [plugin.KeyReader].
+// Read hides issuer's method of that name, so that onceTold is not a [plugin.KeyReader].
 func (o *onceTold) Read() {}
 
 var expiring = plugin.Order{Issuer: "https://api/v1", Subject: "alice", Life: time.Hour, Tag: "jeton"}
@@ -443,8 +443,8 @@ func mintExpiring(t *testing.T, l *Ledger, o *onceTold, replace bool) *plugin.Cr
 	return c
 }
 
-// A key that expires is replaced by each call, and deleted when it has expired,
-// or at once if it was replaced on purpose.
+// A key that expires is replaced by each call. It is deleted when it has expired, or at
+// once if it was replaced on purpose.
 func TestExpiring(t *testing.T) {
 	o := newOnceTold(true)
 	l := newLedger(t, nil, "osc")
@@ -457,7 +457,7 @@ func TestExpiring(t *testing.T) {
 	mintExpiring(t, l, o, false)
 	mintExpiring(t, l, o, true)
 	wantKeys(t, o.issuer, "key-1", "key-2", "key-3")
-	mintExpiring(t, l, o, false) // key-2 goes; who holds key-1 or key-3 was told of an hour
+	mintExpiring(t, l, o, false) // key-2 goes; holders of key-1 and key-3 were promised an hour
 	wantKeys(t, o.issuer, "key-1", "key-3", "key-4")
 	l.each(t.Context(), func(m *Minted) bool {
 		m.Expires = m.Expires.Add(-2 * time.Hour)
@@ -475,9 +475,9 @@ func TestExpiring(t *testing.T) {
 	wantKeys(t, o.issuer)
 }
 
-// What a killed process has made is found by its tag, or by its expiry where the
-// issuer knows no tags, and deleted. A key of somebody else's with neither is
-// left alone, also if it came at the same time.
+// A key made by a killed process is found by its tag, or by its expiry if the issuer
+// knows no tags, and deleted. Somebody else's key with neither is left alone, even if it
+// appeared at the same time.
 func TestExpiringKilled(t *testing.T) {
 	for _, tags := range []bool{true, false} {
 		o := newOnceTold(tags)
@@ -507,8 +507,7 @@ func TestExpiringKilled(t *testing.T) {
 	}
 }
 
-// A user who logs in with another key than before finds what was made with the
-// former one.
+// A user who logs in with a new key still finds the keys made with the former login.
 func TestOtherLogin(t *testing.T) {
 	o := newOnceTold(true)
 	l := newLedger(t, nil, "osc")
@@ -529,12 +528,12 @@ func TestOtherLogin(t *testing.T) {
 	}
 }
 
-// A key that was made and written down, but never handed out, is nobody's.
+// A key that was made and recorded, but never handed out, belongs to nobody.
 func TestLostKey(t *testing.T) {
 	o := newOnceTold(true)
 	l := newLedger(t, nil, "osc")
 	l.Cache = &Cache{Store: openTest(t), Warn: t.Logf}
-	if _, err := l.Mint(t.Context(), expiring, o, false); err != nil { // and killed before it was kept
+	if _, err := l.Mint(t.Context(), expiring, o, false); err != nil { // killed before the key was kept
 		t.Fatal(err)
 	}
 	mintExpiring(t, l, o, false)
@@ -552,8 +551,8 @@ func TestLostKey(t *testing.T) {
 	wantKeys(t, o.issuer)
 }
 
-// A request that was given up may still be carried out: the key is found
-// later, and nobody has it.
+// A request that was given up may still be carried out. Its key is found later, and
+// nobody has it.
 func TestLateKey(t *testing.T) {
 	i := newIssuer()
 	l := newLedger(t, nil, "s3")
@@ -586,8 +585,8 @@ func TestLateKey(t *testing.T) {
 	wantKeys(t, i)
 }
 
-// What is due is handed out no more, also if somebody is killed before the new key,
-// or the word that there is none, has reached the cache.
+// A key that is due is no longer handed out. That holds even if the process is killed
+// before the new key, or the news that there is none, reaches the cache.
 func TestDueIsForgotten(t *testing.T) {
 	for name, step := range map[string]func(l *Ledger, i *issuer) error{
 		"replaced": func(l *Ledger, i *issuer) error {
@@ -610,13 +609,13 @@ func TestDueIsForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 		if l.Cache.holds(t.Context(), "key-1") {
-			t.Errorf("%s, and handed out still", name)
+			t.Errorf("%s, but still handed out", name)
 		}
 	}
 }
 
-// A key that was about to leave when a process was killed stays if the cache has not
-// forgotten it yet, and else is deleted: there is none that is neither.
+// A key that was leaving when a process was killed stays if the cache has not yet removed
+// it, and is deleted otherwise. There is no third case.
 func TestLeaving(t *testing.T) {
 	for _, forgotten := range []bool{false, true} {
 		o, l := newOnceTold(true), newLedger(t, nil, "osc")
@@ -639,7 +638,7 @@ func TestLeaving(t *testing.T) {
 		copyDir(t, l.State.Path(), next.State.Path())
 		next.Cache = l.Cache
 		if due, err := next.Has(t.Context(), true); err != nil || !due {
-			t.Errorf("gc would not look: %v", err)
+			t.Errorf("gc would not visit the account: %v", err)
 		}
 		if _, err := next.Collect(t.Context(), expiring, o, false); err != nil {
 			t.Fatal(err)
@@ -649,13 +648,13 @@ func TestLeaving(t *testing.T) {
 		} else {
 			wantKeys(t, o.issuer, "key-1")
 			mintExpiring(t, next, o, false)
-			wantKeys(t, o.issuer, "key-1", "key-2") // replaced as any other that somebody holds
+			wantKeys(t, o.issuer, "key-1", "key-2") // replaced like any other key that somebody holds
 		}
 	}
 }
 
-// What another cache was about to forget is not decided by this one; and if no other key
-// could be had, none is about to leave.
+// A cache does not settle the keys that another cache was about to remove. If no new key
+// could be made, no key is leaving.
 func TestLeavingElsewhere(t *testing.T) {
 	for _, test := range []string{"killed", "full"} {
 		o, l := newOnceTold(true), newLedger(t, nil, "osc")
@@ -687,8 +686,8 @@ func TestLeavingElsewhere(t *testing.T) {
 	}
 }
 
-// Two users of an issuer have no keys that end in the same second: where there are
-// no tags, what one of them was about to make would be taken for the other's.
+// No two users of an issuer have keys that expire in the same second. Without tags, a key
+// that one of them was about to make would be taken for the other's.
 func TestOwnExpiry(t *testing.T) {
 	l := newLedger(t, nil, "osc")
 	seen := map[time.Time]bool{}
@@ -703,14 +702,14 @@ func TestOwnExpiry(t *testing.T) {
 		l.Mint(t.Context(), at, o, false)
 		expires := o.all["key-1"].Expires
 		if expires.IsZero() || seen[expires] {
-			t.Errorf("user %d: another key ends at %s", n, expires)
+			t.Errorf("user %d: another key also expires at %s", n, expires)
 		}
 		seen[expires] = true
 	}
 }
 
-// A profile that was edited to another project leaves no key behind, unless it
-// stands for whatever is in the environment.
+// A profile that was edited to another project leaves no key behind, unless it stands for
+// whatever is in the environment.
 func TestMoved(t *testing.T) {
 	for _, roaming := range []bool{false, true} {
 		i := newIssuer()
@@ -725,7 +724,7 @@ func TestMoved(t *testing.T) {
 		if _, err := l.Collect(t.Context(), elsewhere, i, false); err != nil {
 			t.Fatal(err)
 		}
-		wantKeys(t, i, "key-1", "key-2") // who works with the former has an hour
+		wantKeys(t, i, "key-1", "key-2") // a user of the former key has an hour
 		accounts, err := Accounts(t.Context(), l.State)
 		if err != nil {
 			t.Fatal(err)
@@ -737,7 +736,7 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// Without a ledger nothing is asked of the issuer.
+// Without a ledger, the issuer is asked for nothing.
 func TestNoLedger(t *testing.T) {
 	i := newIssuer()
 	l := &Ledger{Why: errors.New("read-only")}

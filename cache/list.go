@@ -11,12 +11,12 @@ import (
 
 // An Item is a credential in the cache, or a failure to get one, or both.
 type Item struct {
-	Name       string             // of the key
-	Profile    string             // that it was first fetched for
+	Name       string             // the name of the key
+	Profile    string             // the profile that it was first fetched for
 	Config     string             // the file that the profile is in
-	Below      []string           // the keys of the profiles it was made from
+	Below      []string           // the names of the keys it was made from
 	Credential *plugin.Credential // nil if there is only a failure
-	Level      bool               // it is a level of one or several profiles
+	Level      bool               // it is for a level that one or several profiles stand on
 	Created    time.Time
 	Failure    *Failure // nil if the last fetch succeeded
 }
@@ -27,8 +27,8 @@ type Failure struct {
 	Text      string
 }
 
-// List returns all that is kept, by profile. It returns an error if the store cannot
-// be listed.
+// List returns everything in the cache, ordered by profile. It returns an error if the
+// store cannot be listed.
 func (c *Cache) List(ctx context.Context) ([]Item, error) {
 	names, err := c.names(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *Cache) List(ctx context.Context) ([]Item, error) {
 	for _, k := range byName {
 		kept = append(kept, *k)
 	}
-	// Unlike slices.SortFunc, this brings no code of its own for each type.
+	// Unlike slices.SortFunc, sort.Slice adds no code of its own for each type.
 	sort.Slice(kept, func(i, j int) bool {
 		return kept[i].Profile+"\x00"+kept[i].Name < kept[j].Profile+"\x00"+kept[j].Name
 	})
@@ -85,7 +85,7 @@ func (c *Cache) names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// cutName splits the name of a value into that of the key and the suffix.
+// cutName splits the name of a value into the name of its key and the suffix.
 func cutName(name string) (key, suffix string) {
 	key, suffix, found := strings.Cut(name, ".")
 	if found {

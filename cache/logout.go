@@ -9,7 +9,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// about returns err as one of the profile p.
+// about returns err as an error of the profile p, or nil.
 func about(p *plugin.Profile, err error) error {
 	if err == nil {
 		return nil
@@ -17,15 +17,16 @@ func about(p *plugin.Profile, err error) error {
 	return &plugin.ProfileError{Profile: p.Name, Err: err}
 }
 
-// Logout revokes and forgets what is kept for p of the file f, and for the profiles that
-// stand on it. What cannot be revoked is forgotten all the same, and told.
+// Logout revokes and removes the credentials kept for p, a profile of f, and for the
+// profiles that stand on it. A credential that cannot be revoked is removed all the same,
+// and the error says so.
 func (s *Session) Logout(ctx context.Context, f *plugin.File, p *plugin.Profile) error {
 	var failures error
 	kept := false
 	is := func(q *plugin.Profile) bool { return q.Name == p.Name }
 	list := s.upperFirst(f, is)
 	if !slices.ContainsFunc(list, is) {
-		list = append(list, p) // one of the environment's that env hides
+		list = append(list, p) // a profile from the environment that env hides
 	}
 	for _, q := range list {
 		some, err := s.logout(ctx, q)
@@ -33,13 +34,13 @@ func (s *Session) Logout(ctx context.Context, f *plugin.File, p *plugin.Profile)
 		kept = kept || some
 	}
 	if r, ok := s.Source(p, Need{}).(plugin.Revoker); ok && !kept && !p.Issuer.Mints {
-		// A token that somebody else got can be revoked all the same.
+		// A token that another program obtained can be revoked all the same.
 		failures = errors.Join(failures, about(p, r.Revoke(ctx, nil)))
 	}
 	return failures
 }
 
-// LogoutAll logs out of every profile of f, and forgets the rest.
+// LogoutAll logs out of every profile of f, and removes everything else from the cache.
 func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 	var failures error
 	for _, p := range s.upperFirst(f, func(*plugin.Profile) bool { return true }) {
@@ -61,14 +62,14 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, everyKey))
 }
 
-// upperFirst returns the profiles that stand on one of the kind, or are one:
-// the upper ones first, since they need the lower to log in and delete what
-// they have minted.
+// upperFirst returns the profiles that are of the kind or stand on one that is. The upper
+// ones come first: they need the lower ones to log in and delete the keys that they
+// minted.
 func (s *Session) upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profile {
 	var list []*plugin.Profile
 	names := append(f.Names(), "env")
 	for i := range s.Issuers {
-		if own := s.Issuers[i].EnvName; own != "" { // which env may hide
+		if own := s.Issuers[i].EnvName; own != "" { // env may hide it
 			names = append(names, own)
 		}
 	}
@@ -81,8 +82,8 @@ func (s *Session) upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []
 	return list
 }
 
-// logout revokes and forgets what is kept for p as it is now or was before an
-// edit, and reports whether there was anything.
+// logout revokes and removes the credentials kept for p, as it is now or was before an
+// edit. It reports whether there were any.
 func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, failures error) {
 	kept, err := s.List(ctx)
 	if err != nil {
@@ -90,7 +91,7 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 	}
 	revoker, _ := s.Source(p, Need{}).(plugin.Revoker)
 	if p.Issuer.Mints {
-		failures, revoker = s.deleteKeys(ctx, p, revoker), nil // what is kept of them goes with them
+		failures, revoker = s.deleteKeys(ctx, p, revoker), nil // their cache entries go with them
 	}
 	for _, k := range s.belongingTo(p, kept) {
 		some = true
@@ -104,13 +105,13 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 	return some, about(p, failures)
 }
 
-// belongingTo returns what is kept for p, and for those of its levels that nobody
-// else stands on.
+// belongingTo returns what is kept for p, and for those of its levels that no other
+// profile stands on.
 func (s *Session) belongingTo(p *plugin.Profile, kept []Item) (items []Item) {
-	// Without the profile's secrets at hand there is no key, but a label.
+	// Without the profile's secrets there is no key, but there is still a label.
 	own := s.keysOf(p)
 	mine := func(k Item) bool {
-		// The label of an identity in the environment is everybody's.
+		// All identities in the environment share one label.
 		labelled := k.Profile == p.Name && k.Config == p.Config && !s.Roaming(p)
 		return slices.Contains(own, k.Name) || labelled
 	}
@@ -118,15 +119,15 @@ func (s *Session) belongingTo(p *plugin.Profile, kept []Item) (items []Item) {
 		shared := k.Level && slices.ContainsFunc(kept, func(above Item) bool {
 			return slices.Contains(above.Below, k.Name) && !mine(above)
 		})
-		if mine(k) && !shared { // a level goes with the last that stands on it
+		if mine(k) && !shared { // a level goes with the last profile that stands on it
 			items = append(items, k)
 		}
 	}
 	return items
 }
 
-// deleteKeys deletes the keys that p has minted. That takes a login, which is saved if
-// there are none.
+// deleteKeys deletes the keys that p has minted. This needs a login, which is skipped if
+// p has no keys.
 func (s *Session) deleteKeys(ctx context.Context, p *plugin.Profile, r plugin.Revoker) error {
 	minted, err := s.ledger(p).Has(ctx, false)
 	if err != nil || !minted || r == nil {
@@ -135,14 +136,14 @@ func (s *Session) deleteKeys(ctx context.Context, p *plugin.Profile, r plugin.Re
 	if err := r.Revoke(ctx, nil); err != nil || s.Roaming(p) {
 		return err
 	}
-	// What is left is at an account that the profile had before.
+	// Any remaining keys are at an account that the profile used before.
 	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, func(m *Minted) bool {
 		return m.Config == p.Config && m.Profile == p.Name
 	}))
 }
 
-// keysOf returns the names of p's key and of those of its levels, or nothing if
-// there is none without its secrets.
+// keysOf returns the names of p's key and of the keys of its levels. It returns nothing
+// if p's secrets are missing, as there is then no key.
 func (s *Session) keysOf(p *plugin.Profile) []string {
 	key, err := s.Key(p)
 	if err != nil {
@@ -151,7 +152,8 @@ func (s *Session) keysOf(p *plugin.Profile) []string {
 	return append([]string{key.Name}, key.Below[:p.Levels()]...)
 }
 
-// unrevoked says what has become of a credential whose revocation failed.
+// unrevoked returns the error for c, whose revocation failed with err, or nil if err is
+// nil.
 func unrevoked(err error, c *plugin.Credential) error {
 	if err == nil {
 		return nil
@@ -162,18 +164,18 @@ func unrevoked(err error, c *plugin.Credential) error {
 	return e
 }
 
-// Reject drops p's credential, which a service has refused, so that the next call
-// fetches another one.
+// Reject drops p's credential, which a service has refused, so that the next call fetches
+// a new one.
 func (s *Session) Reject(ctx context.Context, p *plugin.Profile) error {
 	key, err := s.Key(p)
 	if err != nil {
 		return about(p, err)
 	}
-	// The ledger goes first, and has the cache forget the key: a get in between
-	// must not find it wanted, and keep it.
+	// The ledger comes first, and has the cache remove the key: a get in between must not
+	// find the key wanted, and keep it.
 	if p.Issuer.Mints {
 		id := ""
-		if s.Roaming(p) { // the profile's other keys are those of other identities
+		if s.Roaming(p) { // the profile's other keys belong to other identities
 			id = s.AccessKey(ctx, key)
 		}
 		if id != "" || !s.Roaming(p) {
@@ -187,14 +189,13 @@ func (s *Session) Reject(ctx context.Context, p *plugin.Profile) error {
 	return about(p, err)
 }
 
-// DropStandingOn forgets what was obtained with the secret of that name in the keyring:
-// the secret itself is no part of the key.
+// DropStandingOn removes the credentials obtained with the keyring secret called name.
+// The secret itself is not part of their keys.
 func (s *Session) DropStandingOn(ctx context.Context, f *plugin.File, name string) error {
 	uses := func(p *plugin.Profile) bool { return slices.Contains(p.KeyringNames(), name) }
 	var failures error
 	for _, p := range s.upperFirst(f, uses) {
-		// A secret that is not at hand gives no key, and nothing is served
-		// either.
+		// If a secret is missing there is no key, but then nothing is served either.
 		for _, name := range s.keysOf(p) {
 			_, err := s.Drop(ctx, name)
 			failures = errors.Join(failures, about(p, err))

@@ -10,14 +10,15 @@ import (
 	"sync"
 )
 
-// A Memory is a [Store] that ends with the process. The zero one is empty.
+// A Memory is a [Store] that ends with the process. Its zero value is an empty store.
 type Memory struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	locks  map[string]chan struct{}
 }
 
-// Get returns the value called name.
+// Get returns the value called name. It returns an error wrapping [fs.ErrNotExist] if
+// there is none.
 func (m *Memory) Get(_ context.Context, name string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -27,7 +28,7 @@ func (m *Memory) Get(_ context.Context, name string) ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 }
 
-// Put replaces the value called name.
+// Put replaces the value called name. It returns no error.
 func (m *Memory) Put(_ context.Context, name string, value []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,7 +39,8 @@ func (m *Memory) Put(_ context.Context, name string, value []byte) error {
 	return nil
 }
 
-// Delete removes the value called name.
+// Delete removes the value called name. It returns an error wrapping [fs.ErrNotExist] if
+// there is none.
 func (m *Memory) Delete(_ context.Context, name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -56,7 +58,7 @@ func (m *Memory) List(context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(m.values)), nil
 }
 
-// Lock waits for the lock called name.
+// Lock waits for the lock called name until ctx ends. It then returns ctx.Err().
 func (m *Memory) Lock(ctx context.Context, name string) (func(), error) {
 	select {
 	case m.lock(name) <- struct{}{}:
@@ -66,7 +68,7 @@ func (m *Memory) Lock(ctx context.Context, name string) (func(), error) {
 	}
 }
 
-// TryLock takes the lock called name if it is free.
+// TryLock takes the lock called name if it is free. Otherwise it returns nil.
 func (m *Memory) TryLock(name string) (func(), error) {
 	select {
 	case m.lock(name) <- struct{}{}:
@@ -76,7 +78,7 @@ func (m *Memory) TryLock(name string) (func(), error) {
 	}
 }
 
-// lock returns the lock of that name, which is full while it is held.
+// lock returns the lock called name, a channel that is full while the lock is held.
 func (m *Memory) lock(name string) chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()

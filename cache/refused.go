@@ -9,19 +9,21 @@ import (
 )
 
 const (
-	// checkEvery is how often an issuer is asked whether a credential is still good
-	// that a client was refused with.
+	// checkEvery is the shortest interval at which an issuer is asked whether a refused
+	// credential is still good.
 	checkEvery = time.Minute
-	// replaceEvery is how often one is replaced whose issuer cannot tell: what else a
-	// server does not like would have it replaced each time.
+	// replaceEvery is the shortest interval at which a refused credential is replaced if
+	// its issuer cannot be asked. Without a limit, a server that refuses for another
+	// reason would have it replaced every time.
 	replaceEvery = 5 * time.Minute
 
 	checkLimit = 5 * time.Second
 )
 
-// Note returns what there is to note of a client that gets the document as the answer to
-// a command line, and has no reason to ask again before validUntil, in nanoseconds since
-// 1970. If that is 0 it asks when it likes, and there is nothing to note.
+// Note returns the note for a client that receives the document as the answer to a
+// command line and has no reason to ask again before validUntil, in nanoseconds since
+// 1970. If validUntil is 0, the client asks whenever it likes, and there is nothing to
+// note.
 func (s *Session) Note(p *plugin.Profile, args []string, validUntil int64, document []byte) hit.Note {
 	if validUntil == 0 {
 		return hit.Note{}
@@ -34,9 +36,10 @@ func (s *Session) Note(p *plugin.Profile, args []string, validUntil int64, docum
 	return hit.NewNote(path, args, document, validUntil)
 }
 
-// ReplaceRefused returns what to give at the time now to a client that was refused with
-// c: another one if the issuer says that c is no longer good, or cannot say, and else c.
-// It asks seldom, so that no server can make it ask in a circle.
+// ReplaceRefused returns the credential to give, at the time now, to a client that was
+// refused with c. It is a new one if the issuer says that c is no longer good or cannot
+// be asked; otherwise it is c. ReplaceRefused asks rarely, so that no server can keep it
+// asking in a loop.
 func (s *Session) ReplaceRefused(
 	ctx context.Context, p *plugin.Profile, n Need, c *plugin.Credential, note *hit.Note, now time.Time,
 ) (*plugin.Credential, error) {
@@ -49,7 +52,7 @@ func (s *Session) ReplaceRefused(
 		return c, nil
 	}
 	if Mints(p) {
-		return c, nil // no server is to have keys made
+		return c, nil // no server may cause keys to be made
 	}
 	if !note.Checking(now.UnixNano()) {
 		return c, nil
@@ -73,7 +76,7 @@ func (s *Session) ReplaceRefused(
 	if err == nil {
 		err = s.Forget(ctx, key, c)
 	}
-	if err != nil { // it is handed out still, but not here
+	if err != nil { // it is still handed out elsewhere, but not here
 		n.Since = now
 	}
 	return s.Fetch(ctx, p, n)

@@ -10,9 +10,9 @@ import (
 
 const scratchPrefix = "scratch-"
 
-// Scratch makes a directory for the files of a command that runs now, and
-// returns its path and what removes it. If this process is killed first, the next one
-// does that, or [Cache.Collect].
+// Scratch creates a directory for the files of a command that is about to run, and
+// returns its path and a function that removes it. If this process is killed first, the
+// next one removes it, or [Cache.Collect] does.
 func (c *Cache) Scratch(ctx context.Context) (path string, remove func(), err error) {
 	if s, ok := c.Store.(Scratcher); ok {
 		if path, remove, err = s.Scratch(ctx); err == nil {
@@ -23,10 +23,10 @@ func (c *Cache) Scratch(ctx context.Context) (path string, remove func(), err er
 	return path, func() { os.RemoveAll(path) }, err
 }
 
-// Scratch makes a directory in d that goes with this process.
+// Scratch creates a directory in d that lasts no longer than this process.
 func (d *Dir) Scratch(ctx context.Context) (path string, remove func(), err error) {
 	d.sweepScratch()
-	// The lock tells whether the owner is alive.
+	// The lock shows whether the owner is alive.
 	name := scratchPrefix + rand.Text()
 	unlock, err := d.Lock(ctx, name)
 	if err != nil {

@@ -9,25 +9,25 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A World is what a [Session] may use of the outside world beside files: all of it as
-// values, so that nothing below the command line reads the environment, or prints, by
-// itself.
+// A World holds what a [Session] may use of the outside world apart from files.
+// Everything is passed in as a value, so that no code below the command line reads the
+// environment or prints directly.
 type World struct {
 	Issuers plugin.Issuers
 	Getenv  func(string) string
-	Log     func(format string, args ...any) // of a step, for --verbose
-	Warn    func(format string, args ...any) // of what went wrong without failing the command
+	Log     func(format string, args ...any) // reports a step, for --verbose
+	Warn    func(format string, args ...any) // reports a problem that does not fail the command
 	Ask     func(ctx context.Context, question string) (plugin.Secret, error)
 }
 
-// A Session is the way of one run to credentials: it connects the sources of profiles
-// to the cache, and to the ledger of minted keys.
+// A Session gives one run access to credentials. It connects the sources of profiles to
+// the cache and to the ledger of minted keys.
 type Session struct {
 	*Cache
 	World
-	// State is where the ledger and the records of setups are, or nil.
+	// State holds the ledger and the records of setups. It may be nil.
 	State State
-	// Why is why there is no State.
+	// Why is the reason there is no State.
 	Why error
 	// Clients are the HTTP clients of the run.
 	Clients plugin.Clients
@@ -41,8 +41,8 @@ type Need struct {
 	Since           time.Time     // likewise
 }
 
-// Open opens the cache and the state directory; unless keep is set, neither. Nothing
-// that is wrong with them fails a command.
+// Open opens the cache and the state directory, or neither if keep is not set. No problem
+// with either of them fails a command.
 func Open(ctx context.Context, w World, keep bool) *Session {
 	s := &Session{World: w, Cache: &Cache{Store: &Memory{}, Pepper: []byte{}, Warn: w.Warn}, unkept: true}
 	if !keep {
@@ -63,8 +63,8 @@ func Open(ctx context.Context, w World, keep bool) *Session {
 	return s
 }
 
-// openCache opens the store of the cache, and reads the pepper of its keys: that of the
-// state, or else its own.
+// openCache opens the store of the cache and reads the pepper for its keys from the state
+// directory or, failing that, from the store.
 func (s *Session) openCache(ctx context.Context) error {
 	path, err := plugin.CacheDir(s.Getenv)
 	if err != nil {
@@ -88,7 +88,8 @@ func (s *Session) openCache(ctx context.Context) error {
 	return err
 }
 
-// Key returns the key of a profile.
+// Key returns the key of a profile. It returns an error if an input of the profile cannot
+// be read.
 func (s *Session) Key(p *plugin.Profile) (Key, error) { return s.Cache.Key(p, s.Getenv) }
 
 // Fetch returns p's credential from the cache or its source.
@@ -100,7 +101,7 @@ func (s *Session) Fetch(ctx context.Context, p *plugin.Profile, n Need) (*plugin
 	return s.Cache.Fetch(ctx, key, s.Source(p, n), s.Policy(p, n))
 }
 
-// Policy returns what n and p ask of a credential together.
+// Policy returns what n and p together ask of a credential.
 func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 	policy := Policy{
 		Profile: p.Name, Config: p.Config, MinTTL: n.MinTTL, AtLeast: n.AtLeast, Since: n.Since,
@@ -112,8 +113,8 @@ func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 	return policy
 }
 
-// Source returns the source of p's credentials, connected to that of the profile below
-// it.
+// Source returns the source of p's credentials, connected to the source of the profile
+// below it.
 func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
 	env := plugin.Env{
 		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn, Ask: s.Ask,
@@ -140,7 +141,8 @@ func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
 	return p.Source(env)
 }
 
-// from returns what n asks of what is below. With renew, nothing that is kept will do.
+// from returns what n asks of the profile below. If renew is set, no kept credential will
+// do.
 func (n Need) from(renew bool) Need {
 	if renew {
 		n.Since = time.Now()
@@ -148,7 +150,7 @@ func (n Need) from(renew bool) Need {
 	return n
 }
 
-// ledger returns the ledger as p's source sees it.
+// ledger returns the ledger for p's source.
 func (s *Session) ledger(p *plugin.Profile) *Ledger {
 	return &Ledger{
 		State: s.State, Why: s.Why, Config: p.Config, Profile: p.Name,
@@ -162,7 +164,7 @@ func (s *Session) Roaming(p *plugin.Profile) bool {
 	return s.Issuers.Reserved(chain[len(chain)-1].Name)
 }
 
-// Mints reports whether a login of p's can make a key.
+// Mints reports whether a login with p can make a key.
 func Mints(p *plugin.Profile) bool {
 	for _, q := range p.Chain() {
 		if q.Issuer.Mints {

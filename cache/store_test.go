@@ -31,10 +31,10 @@ func TestStores(t *testing.T) {
 	ctx := t.Context()
 	eachStore(t, func(t *testing.T, s Store) {
 		if _, err := s.Get(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("Get of nothing: %v", err)
+			t.Errorf("Get of a missing value: %v", err)
 		}
 		if err := s.Delete(ctx, "a"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("Delete of nothing: %v", err)
+			t.Errorf("Delete of a missing value: %v", err)
 		}
 		for _, value := range []string{"long value", "short", ""} {
 			if err := s.Put(ctx, "a", []byte(value)); err != nil {
@@ -48,7 +48,7 @@ func TestStores(t *testing.T) {
 		if err := s.Put(ctx, "b.suffix", changed); err != nil {
 			t.Error(err)
 		}
-		changed[0] = 'V' // the store has its own
+		changed[0] = 'V' // the store has a copy of its own
 		if b, err := s.Get(ctx, "b.suffix"); string(b) != "value" || err != nil {
 			t.Errorf("Get = %q, %v", b, err)
 		}
@@ -65,7 +65,7 @@ func TestStores(t *testing.T) {
 	})
 }
 
-// A lock has one holder, is no value, and a wait for it ends with the context.
+// A lock has one holder and is not a value. A wait for it ends with the context.
 func TestStoreLocks(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		locker, ok := s.(Locker)
@@ -77,31 +77,31 @@ func TestStoreLocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		if again, err := locker.TryLock("a"); again != nil || err != nil {
-			t.Errorf("TryLock of what is held: %v", err)
+			t.Errorf("TryLock of a held lock: %v", err)
 		}
 		if other, err := locker.TryLock("b"); other == nil || err != nil {
-			t.Errorf("TryLock of another: %v", err)
+			t.Errorf("TryLock of another lock: %v", err)
 		} else {
 			other()
 		}
 		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		if _, err := locker.Lock(short, "a"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Lock of what is held: %v", err)
+			t.Errorf("Lock of a held lock: %v", err)
 		}
 		if names, err := s.(Lister).List(t.Context()); err != nil || len(names) != 0 {
 			t.Errorf("a lock is listed: %q, %v", names, err)
 		}
 		unlock()
 		if free, err := locker.TryLock("a"); free == nil || err != nil {
-			t.Errorf("TryLock of what is free: %v", err)
+			t.Errorf("TryLock of a free lock: %v", err)
 		} else {
 			free()
 		}
 	})
 }
 
-// All that a cache does, it does with every kind of store.
+// A cache can do everything with every kind of store.
 func TestStoresInACache(t *testing.T) {
 	ctx := t.Context()
 	eachStore(t, func(t *testing.T, s Store) {
@@ -110,7 +110,7 @@ func TestStoresInACache(t *testing.T) {
 		policy := Policy{Profile: "p", Config: "/config.yaml"}
 		first := get(t, c, src, policy)
 		if again := get(t, c, src, policy); again != first {
-			t.Errorf("%s is not kept, but %s", first, again)
+			t.Errorf("%s was not kept: the next call returned %s", first, again)
 		}
 		items, err := c.List(ctx)
 		if err != nil || len(items) != 1 || items[0].Profile != "p" || items[0].Credential == nil {
@@ -129,7 +129,7 @@ func TestStoresInACache(t *testing.T) {
 		}
 		second := get(t, c, src, policy)
 		if second == first {
-			t.Error("Drop has kept it")
+			t.Error("Drop did not remove the credential")
 		}
 		if err := c.Clear(ctx); err != nil {
 			t.Error(err)
@@ -149,17 +149,17 @@ func TestStoresInACache(t *testing.T) {
 	})
 }
 
-// blind is a store with nothing but what a store must have.
+// blind is a store with nothing but the methods that every store must have.
 type blind struct{ Store }
 
-// What a store cannot do it says, and everything else works.
+// If a store lacks an ability, the cache says so, and everything else works.
 func TestBlindStore(t *testing.T) {
 	ctx := t.Context()
 	c, _ := newCache(blind{&Memory{}})
 	src := &counter{life: time.Hour}
 	first := get(t, c, src, Policy{})
 	if again := get(t, c, src, Policy{}); again != first {
-		t.Errorf("%s is not kept, but %s", first, again)
+		t.Errorf("%s was not kept: the next call returned %s", first, again)
 	}
 	const text = "this cache cannot tell what is in it"
 	_, listed := c.List(ctx)
@@ -171,12 +171,12 @@ func TestBlindStore(t *testing.T) {
 		}
 	}
 	if _, err := c.Drop(ctx, testKey.Name); err == nil {
-		t.Error("Drop does not say that what is above may be left")
+		t.Error("Drop does not say that credentials made from this one may be left")
 	}
 	if c.load(ctx, testKey) != nil {
-		t.Error("what is dropped is kept")
+		t.Error("the dropped credential is still kept")
 	}
 	if c.AskedPath(testKey) != "" {
-		t.Error("there is a file of a store without files")
+		t.Error("a store without files has a file for the note")
 	}
 }

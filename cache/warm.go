@@ -15,13 +15,14 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// public are variables of others that hold no secrets, beside those that package hit
-// itself looks at.
+// public lists other programs' variables that hold no secrets, in addition to those that
+// package hit itself looks at.
 var public = []string{"CREDENTIALS_DIRECTORY"}
 
-// LeftBehind returns the document that was left behind for the command line, if
-// it depends on secrets in the environment or standard output would not take it at
-// once: package hit has answered if not.
+// LeftBehind returns the document kept for this command line, and the note to write once
+// it is printed. Package hit has already answered unless the document depends on secrets
+// in the environment or standard output would not take it at once. LeftBehind serves
+// these two cases.
 func LeftBehind(args []string, getenv func(string) string) ([]byte, hit.Note) {
 	dir, err := plugin.StateDir(getenv)
 	if err != nil {
@@ -40,7 +41,7 @@ func LeftBehind(args []string, getenv func(string) string) ([]byte, hit.Note) {
 	})
 }
 
-// An Answer is a document that was printed, and all that it depended on.
+// An Answer is a printed document and everything that it depended on.
 type Answer struct {
 	Args       []string  // of the command line
 	Started    time.Time // when the process began
@@ -48,15 +49,16 @@ type Answer struct {
 	Profile    *plugin.Profile
 	Document   []byte
 	ValidUntil int64 // as in [hit.Warm]
-	// Variables returns the names of the variables that were read.
+	// Variables returns the names of the environment variables that were read.
 	Variables func() []string
-	// Read returns what comes of the profile, as it was read, for the command line:
-	// what it asks of a credential, and what makes a document of that.
+	// Read evaluates a profile for the command line. It returns what the command line
+	// asks of a credential, and a function that makes a document of a credential.
 	Read func(*plugin.Profile) (Need, func(*plugin.Credential) ([]byte, error), error)
 }
 
-// LeaveBehind has the command line of a answered with its document from now on, before
-// jeton really begins, if all that the document depends on can be told.
+// LeaveBehind keeps the document of a, so that the same command line is answered with it
+// from now on, before jeton really starts. It does nothing unless everything that the
+// document depends on is known.
 func (s *Session) LeaveBehind(ctx context.Context, a Answer) {
 	if s.State == nil {
 		return
@@ -104,10 +106,10 @@ func (s *Session) LeaveBehind(ctx context.Context, a Answer) {
 	})
 }
 
-// sort puts the variables that were read into w: those that can hold secrets apart. It
-// reports false if one of them leads to files that only its reader knows of.
+// sort adds the variables that were read to w, with those that can hold secrets listed
+// separately. It reports false if a variable leads to files that only its reader knows.
 func (s *Session) sort(w *hit.Warm, variables []string, p *plugin.Profile) bool {
-	// What the libraries read of the environment is not among them.
+	// The libraries read these too, but variables does not list them.
 	w.Env = []string{"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
 	for _, name := range variables {
 		own := strings.HasPrefix(name, "JETON_") || strings.HasPrefix(name, "XDG_") ||
@@ -127,7 +129,7 @@ func (s *Session) sort(w *hit.Warm, variables []string, p *plugin.Profile) bool 
 	return true
 }
 
-// reading is what comes of p, as it was read, for the command line of a.
+// reading evaluates p for the command line of a.
 func (s *Session) reading(a Answer, p *plugin.Profile) (r Reading, err error) {
 	need, document, err := a.Read(p)
 	if err != nil {
@@ -138,18 +140,18 @@ func (s *Session) reading(a Answer, p *plugin.Profile) (r Reading, err error) {
 	return r, err
 }
 
-// A Reading is what comes of reading all that a document depends on.
+// A Reading is the result of reading everything that a document depends on.
 type Reading struct {
 	Key      Key
 	Policy   Policy
 	Document func(*plugin.Credential) ([]byte, error)
 }
 
-// Warm leaves w behind for package hit, which answers the same command line with
-// it from now on, as long as nothing changes that it depends on. It was printed by a
-// process that began at started, after the first reading; again reads everything once
-// more: what is left behind has to be that which was read, and not what has come into
-// its place since. A failure costs nothing but time.
+// Warm keeps w for package hit, which from now on answers the same command line with it
+// for as long as nothing that it depends on changes. The process that printed the
+// document began at started and made the first reading. again reads everything once more,
+// to prove that w describes what was read and not something that has replaced it since. A
+// failure costs nothing but time.
 func (c *Cache) Warm(ctx context.Context, w hit.Warm, started time.Time, first Reading, again func() (Reading, error)) {
 	if c.place() == "" || first.Policy.AtLeast > 0 || !first.Policy.Since.IsZero() {
 		return
@@ -186,13 +188,14 @@ func (c *Cache) Warm(ctx context.Context, w hit.Warm, started time.Time, first R
 		return
 	}
 	warm.Put(ctx, name, b)
-	// Who has dropped the credential meanwhile may have looked for this before it was there.
+	// A process that dropped the credential in the meantime may have looked for this file
+	// before it existed.
 	if !bytes.Equal(w.Encode(started.UnixNano()), b) {
 		warm.Delete(ctx, name)
 	}
 }
 
-// goodUntil returns the first time at which e, which is good now, is no longer.
+// goodUntil returns the first time at which e, which is good now, is no longer good.
 func (p Policy) goodUntil(e *entry) time.Time {
 	s := p.Schedule(e.credential(), e.Created)
 	if until := earliest(s.Renew, s.Until); !until.IsZero() {
@@ -201,7 +204,7 @@ func (p Policy) goodUntil(e *entry) time.Time {
 	return time.Unix(0, 1<<63-1)
 }
 
-// warm opens the directory of what Warm leaves behind.
+// warm opens the directory of the answers that Warm keeps.
 func (c *Cache) warm() (*Dir, error) {
 	d, err := OpenDir(filepath.Join(c.place(), hit.Dir))
 	if err == nil {
@@ -210,14 +213,14 @@ func (c *Cache) warm() (*Dir, error) {
 	return d, err
 }
 
-// cool removes what Warm has left behind of a key, or with "" of all. Whatever it was
-// made of has to be gone or replaced by then, or it may come again.
+// cool removes the warm answers made from the entry called key, or all of them if key is
+// "". The caller must first remove or replace that entry, or the answers may come back.
 func (c *Cache) cool(ctx context.Context, key string) error {
 	if c.place() == "" {
 		return nil
 	}
 	if _, err := os.Lstat(filepath.Join(c.place(), hit.Dir)); err != nil {
-		return nil // as mostly, there is nothing
+		return nil // the usual case: there are no warm answers
 	}
 	warm, err := c.warm()
 	if err != nil {
@@ -235,7 +238,7 @@ func (c *Cache) cool(ctx context.Context, key string) error {
 	return err
 }
 
-// remove deletes the entry called name, and what was made of it.
+// remove deletes the entry called name and the warm answers made from it.
 func (c *Cache) remove(ctx context.Context, name string) error {
 	return errors.Join(c.Store.Delete(ctx, name), c.cool(ctx, name))
 }

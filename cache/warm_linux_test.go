@@ -11,14 +11,14 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// What is left behind is the document with the very files that it came from: not if
-// anything came into the place of one while they were read.
+// A document is only kept with the very files that it came from, and not if one of them
+// was replaced while it was read.
 func TestWarmReadings(t *testing.T) {
 	ctx := context.Background()
 	for name, change := range map[string]func(t *testing.T, c *Cache, dir string, r *Reading){
 		"nothing": nil,
 		"another file by the same name": func(t *testing.T, c *Cache, dir string, _ *Reading) {
-			other := filepath.Join(dir, "other") // as old
+			other := filepath.Join(dir, "other") // of the same age
 			if err := os.Remove(filepath.Join(dir, "config")); err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestWarmReadings(t *testing.T) {
 			}
 			w := hit.Warm{Args: []string{"get", "p"}, Files: []string{filepath.Join(dir, "config")},
 				Document: []byte("token-1")}
-			c.Warm(ctx, w, now.Add(time.Minute), r, func() (Reading, error) { // of files that are a minute old
+			c.Warm(ctx, w, now.Add(time.Minute), r, func() (Reading, error) { // the files are a minute old by then
 				again := r
 				if change != nil {
 					change(t, c, dir, &again)
@@ -84,7 +84,7 @@ func TestWarmReadings(t *testing.T) {
 			})
 			left, err := filepath.Glob(filepath.Join(d.path, hit.Dir, "*"))
 			if err != nil || len(left) == 1 != (change == nil) {
-				t.Errorf("left behind are %v, %v", left, err)
+				t.Errorf("the warm answers are %v, %v", left, err)
 			}
 		})
 	}

@@ -1,40 +1,41 @@
 package hit
 
-// An Asked is what is kept of the last time that a Kubernetes client asked for a
-// credential. A client asks when it begins, when what it was told has ended, and when
-// an API server has refused it with 401, but since the v1 of its protocol it does not
-// say why:
+// An Asked records the last time that a Kubernetes client asked for a credential. A
+// client asks when it starts, when what it was given has expired, and when an API server
+// has refused it with 401. Since v1 of the protocol, it does not say why it asks:
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
-// So the same process that asks the same again, before what it was told has ended, has
-// been refused. One with several clusters tells them apart in KUBERNETES_EXEC_INFO, or
-// asks once for all.
+// So if the same process asks the same thing again before its answer has expired, it has
+// been refused. A process with several clusters tells them apart in KUBERNETES_EXEC_INFO,
+// or asks once for all of them.
 type Asked struct {
-	Client, Started int64  // the id of the client's process, and when that began, by the system's count
-	Question        uint64 // a hash of the command line and the variables that say more
+	Client, Started int64  // the id of the client's process, and when that began, in the system's units
+	Question        uint64 // a hash of the command line and of [Variables]
 	Answer          uint64 // a hash of the document
-	ValidUntil      int64  // until when the document says that it is good, in nanoseconds since 1970
-	Checked         int64  // when its issuer was last asked about it or for another, likewise
+	ValidUntil      int64  // the expiry that the document states, in nanoseconds since 1970
+	Checked         int64  // when its issuer was last asked about it or for a new one, in the same unit
 }
 
-// A Note is the [Asked] of now, and the one before. The file has room for a few, so that
-// clients who take turns do not hide each other, and is always of the same size.
+// A Note holds the present [Asked] and the one before it. Its file has a fixed number of
+// places, so that clients that take turns do not hide each other and the file cannot
+// grow.
 type Note struct {
 	path        string
 	last, asked Asked
 }
 
-// AskedSuffix stands behind the name of a credential in the cache.
+// AskedSuffix follows the name of a credential in the cache.
 const AskedSuffix = ".asked"
 
 const (
 	askedFields = 6
-	askedSize   = 16*(askedFields+1) + 1 // as many digits for each, and for their hash
+	askedSize   = 16*(askedFields+1) + 1 // 16 digits for each field and for their hash, and a newline
 	askedRoom   = 8
 )
 
-// NewNote returns what to keep at path when the document has been printed that answers
-// the command line, and is good until validUntil, in nanoseconds since 1970. Where the
-// client's process, or what it asks, cannot be known there is nothing.
+// NewNote returns the note to keep at path once the document that answers the command
+// line has been printed. validUntil is the document's expiry, in nanoseconds since 1970.
+// If the client's process or its question cannot be determined, NewNote returns an empty
+// note.
 func NewNote(path string, args []string, document []byte, validUntil int64) Note {
 	if !known() {
 		return Note{}
@@ -52,19 +53,19 @@ func NewNote(path string, args []string, document []byte, validUntil int64) Note
 		if i == n.place() {
 			n.last = a
 		}
-		n.asked.Checked = max(n.asked.Checked, a.Checked) // it is the issuer's, whoever has asked
+		n.asked.Checked = max(n.asked.Checked, a.Checked) // it concerns the issuer, whichever client asked
 	}
 	return n
 }
 
-// place is where in the file n is.
+// place returns the index of n's place in the file.
 func (n *Note) place() int {
 	sum := more(hash(nil), appendInt(appendInt(scratch[:0], n.asked.Client), n.asked.Started))
 	return int((sum ^ n.asked.Question) % askedRoom)
 }
 
-// Refused reports whether the client would not ask, at the time now, if it had not been
-// refused with the same document.
+// Refused reports whether the client has been refused with this document. It has if it
+// would otherwise have no reason to ask at the time now, in nanoseconds since 1970.
 func (n *Note) Refused(now int64) bool {
 	l, a := n.last, n.asked
 	return n.path != "" && l.Client == a.Client && l.Started == a.Started && l.Question == a.Question &&
@@ -74,19 +75,20 @@ func (n *Note) Refused(now int64) bool {
 // Checked returns when the issuer was last asked, in nanoseconds since 1970, or 0.
 func (n *Note) Checked() int64 { return n.asked.Checked }
 
-// Checking keeps that the issuer is asked now, and reports whether it could: else
-// everybody would ask.
+// Checking records that the issuer is asked at the time now, and reports whether it
+// could. If it could not, the issuer must not be asked: otherwise every caller would ask.
 func (n *Note) Checking(now int64) bool {
 	n.asked.Checked = now
 	return n.Write()
 }
 
-// Answered is what n becomes if another document is printed.
+// Answered changes n for the case that another document is printed.
 func (n *Note) Answered(document []byte, validUntil int64) {
 	n.asked.Answer, n.asked.ValidUntil = hash(document), validUntil
 }
 
-// Write keeps n, and reports whether it could. If not, a refusal will not be seen.
+// Write writes n to its file, and reports whether it could. If it could not, a refusal
+// will go unnoticed.
 func (n *Note) Write() bool {
 	if n.path == "" {
 		return false
@@ -101,7 +103,7 @@ func (n *Note) Write() bool {
 	return overwrite(n.path, n.place()*askedSize, append(appendHex(text, hash(text)), '\n'))
 }
 
-// parseAsked returns what Write has written, or nothing.
+// parseAsked parses what Write wrote. It returns the zero Asked if b is not that.
 func parseAsked(b []byte) (a Asked) {
 	var fields [askedFields + 1]uint64
 	for i := range fields {
@@ -125,12 +127,12 @@ func parseHex(b []byte) (n uint64) {
 	return n
 }
 
-// startOf returns when a process began, in the kernel's ticks since it did, of which
-// Linux tells so; or 0.
+// startOf returns when a process began, in the kernel's ticks since the system started,
+// or 0. stat is what Linux says about the process:
 //
 // https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, field 22
 func startOf(stat []byte) int64 {
-	// The name of the program, which can have anything in it, is in parentheses.
+	// The program's name, which may contain any character, is in parentheses.
 	start := 0
 	for i, c := range stat {
 		if c == ')' {

@@ -9,14 +9,14 @@ import (
 
 func TestNote(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" && runtime.GOOS != "windows" {
-		t.Skip("who has started a process is not known here")
+		t.Skip("the parent process is not known on this system")
 	}
 	path := filepath.Join(t.TempDir(), "key"+AskedSuffix)
 	args := []string{"get", "p"}
 	note := func(document string) Note { return NewNote(path, args, []byte(document), 100) }
 	first := note("one")
 	if first.Refused(1) || first.Checked() != 0 {
-		t.Errorf("nobody has asked before: %+v", first)
+		t.Errorf("the first request counts as refused or checked: %+v", first)
 	}
 	first.Write()
 	for _, test := range []struct {
@@ -30,18 +30,18 @@ func TestNote(t *testing.T) {
 		{"another document", "two", 99, false},
 	} {
 		if n := note(test.document); n.Refused(test.now) != test.want {
-			t.Errorf("%s: %v", test.name, !test.want)
+			t.Errorf("%s: Refused = %v", test.name, !test.want)
 		}
 	}
 	args = []string{"get", "q"}
 	if n := note("one"); n.Refused(99) {
-		t.Error("another command line is taken for the same")
+		t.Error("another command line is taken for the same one")
 	}
 	args = []string{"get", "p"}
 	first.Checking(7)
 	n := note("two")
 	if n.Checked() != 7 {
-		t.Errorf("the check is forgotten: %d", n.Checked())
+		t.Errorf("the check was not recorded: Checked = %d", n.Checked())
 	}
 	n.Write()
 	b, err := os.ReadFile(path)
@@ -54,7 +54,7 @@ func TestNote(t *testing.T) {
 	}
 	for i := range b {
 		if b[i] == 0 || b[i] == '\n' {
-			continue // in the place of nobody, or the end of a line
+			continue // an unused place, or the end of a line
 		}
 		damaged := append([]byte(nil), b...)
 		damaged[i] ^= 1
@@ -62,10 +62,10 @@ func TestNote(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := note("two"); n.Refused(1) && i/askedSize == n.place() {
-			t.Fatalf("%q counts", damaged)
+			t.Fatalf("the damaged note %q is accepted", damaged)
 		}
 	}
-	// Others do not hide who has asked, unless they have the same place.
+	// Other clients do not hide who asked, unless they share a place.
 	for _, profile := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		args = []string{"get", profile}
 		one := note("one")
@@ -75,12 +75,12 @@ func TestNote(t *testing.T) {
 		other.Write()
 		args = []string{"get", profile}
 		if again := note("one"); again.Refused(1) != (one.place() != other.place()) {
-			t.Errorf("%s at %d, and the other at %d: refused: %v", profile, one.place(), other.place(),
+			t.Errorf("%s is at place %d and the other at %d: Refused = %v", profile, one.place(), other.place(),
 				again.Refused(1))
 		}
 	}
 	var none Note
 	if none.Write(); none.Refused(0) {
-		t.Error("nothing is a refusal")
+		t.Error("an empty note is taken for a refusal")
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// client returns the id of the process that has started this one, and when that began,
-// in microseconds since 1970; or zeros.
+// client returns the id of the process that started this one, and when it began, in
+// microseconds since 1970. It returns zeros if these cannot be determined.
 func client() (pid, started int64) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", os.Getppid())
 	if err != nil {

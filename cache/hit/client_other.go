@@ -8,8 +8,9 @@ import (
 	"runtime"
 )
 
-// client returns the id of the process that has started this one, and when that began,
-// in the kernel's ticks since it did; or zeros where that cannot be told.
+// client returns the id of the process that started this one, and when it began, in the
+// kernel's ticks since the system started. It returns zeros if these cannot be
+// determined.
 func client() (pid, started int64) {
 	if runtime.GOOS != "linux" {
 		return 0, 0

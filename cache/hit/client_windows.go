@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// client returns the id of the process that has started this one, and when that began,
-// in nanoseconds since 1970; or zeros.
+// client returns the id of the process that started this one, and when it began, in
+// nanoseconds since 1970. It returns zeros if these cannot be determined.
 func client() (pid, started int64) {
 	pid = int64(os.Getppid())
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))

@@ -1,68 +1,71 @@
-// Package hit answers a warm jeton get before anything else of jeton begins.
+// Package hit answers a warm jeton get before the rest of jeton starts.
 //
-// kubectl and aws run jeton for every command, and a warm answer depends on
-// nothing but a few files. What it would cost beyond the start of a process is
-// mostly the initialisation of packages that it has no use for: net/http, YAML, the
-// command line. Go initialises packages by their import paths, each as soon as all
-// that it imports is initialised (https://go.dev/ref/spec#Package_initialization).
-// This one imports nothing, so that its init comes before all but the runtime's;
-// TestWarmStart guards that order. It is the only place in jeton that relies on it,
-// and why it asks the kernel by itself.
+// kubectl and aws run jeton for every command, and a warm answer depends on nothing but a
+// few files. Beyond the start of a process, most of its cost would be the initialisation
+// of packages that it does not need: net/http, YAML, the command line. Go initialises
+// packages in the order of their import paths, each as soon as everything that it imports
+// is initialised (https://go.dev/ref/spec#Package_initialization). This package imports
+// nothing, so its init runs before all others except the runtime's; TestWarmStart guards
+// that order. No other package in jeton relies on the order. It is also the reason this
+// package calls the kernel directly.
 //
-// It is to say nothing that the ordinary path would not. That path leaves a [Warm]
-// behind: the document that it has printed, and all that the document depended on.
-// If every one of these is what it was, the document is printed again and the
-// process ends. On any doubt init returns, and the ordinary path decides. What it
-// relies on is that a file whose times, size, owner and mode are the same has the same
-// content, and is as readable as it was.
+// It must print nothing that the ordinary path would not. That path leaves a [Warm]
+// behind: the document that it printed, and everything that the document depended on. If
+// none of this has changed, init prints the document again and ends the process. If there
+// is any doubt, init returns and the ordinary path decides. Package hit assumes that a
+// file with the same times, size, owner and mode has the same content and is as readable
+// as before.
 package hit
 
-// A Warm is a document that was printed, with what it depended on.
+// A Warm is a printed document, with everything that it depended on.
 type Warm struct {
-	Key  string   // of the cache entry: by it the file is found when that goes
-	Args []string // of the command line, without the program
+	Key  string   // the name of the cache entry; when that is removed, the name leads to this
+	Args []string // the command line, without the program
 	Env  []string // the names of the variables that were read
-	// Secret are the names of variables that may hold secrets, and MAC a keyed hash
-	// of a value. An answer with any is left to [Look].
+	// Secret lists the names of variables that may hold secrets, and MAC is a keyed hash
+	// of a value. An answer with any such variable is left to [Look].
 	Secret []string
 	MAC    func(value string) string
-	// Files are those whose content counts, Dirs those of which only the owner and
-	// the mode do, and Absent those that there are not.
+	// Files lists files whose content matters, Dirs directories where only the owner and
+	// the mode matter, and Absent files that must not exist.
 	Files, Dirs, Absent []string
-	// From NotBefore, and until before Until, the cache would have given no
-	// other answer. In nanoseconds since 1970.
+	// From NotBefore until just before Until, the cache would have given the same answer.
+	// Both are in nanoseconds since 1970.
 	NotBefore, Until int64
-	// ValidUntil, if not 0, is until when a Kubernetes client has no reason to ask again.
+	// ValidUntil, if not 0, is the time until which a Kubernetes client has no reason to
+	// ask again, in nanoseconds since 1970.
 	ValidUntil int64
 	Document   []byte
 }
 
 const (
-	// Dir is the directory of what is left behind, below that of the cache.
+	// Dir is the name of the directory of warm answers, inside that of the cache.
 	Dir = "hit"
 
 	magic   = "jeton warm 3 "
 	maxSize = 128 << 10
-	exe     = "/proc/self/exe" // another jeton may print something else
+	exe     = "/proc/self/exe" // a different jeton may print something else
 
-	// settled is the age in nanoseconds at which a file can no longer change
-	// without its times changing too: they are kept in ticks of the kernel's. Some
-	// file systems know only seconds, or every other one.
+	// settled is the age in nanoseconds at which a file can no longer change without a
+	// change of its times, which are kept in ticks of the kernel. settledSeconds is the
+	// same for file systems that only keep seconds, or every other second.
 	settled        = 20e6
 	settledSeconds = 2e9
 )
 
-// The first use of the heap would cost more than all that is done here.
+// These are static, because the first use of the heap would cost more than everything
+// done here.
 var (
 	space   [maxSize]byte // for what is read
 	scratch [256]byte     // for what is compared, one thing at a time
 )
 
-// Variables are those that say more of what is wanted. None holds a secret.
+// Variables lists the variables that, like the command line, say what is wanted. None of
+// them holds a secret.
 var Variables = [...]string{"KUBERNETES_EXEC_INFO", "JETON_PROFILE", "JETON_CONFIG"}
 
-// Name returns the name of the file for a command line and the variables that say
-// more of what is wanted.
+// Name returns the name of the file for a command line and the present values of
+// [Variables].
 func Name(args []string) string { return string(appendHex(scratch[:0], question(args))) }
 
 func question(args []string) uint64 {
@@ -76,7 +79,7 @@ func question(args []string) uint64 {
 	return sum
 }
 
-// IsName reports whether name is like one that Name returns.
+// IsName reports whether name has the form of a name that Name returns.
 func IsName(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
@@ -86,12 +89,13 @@ func IsName(name string) bool {
 	return len(name) == 16
 }
 
-// Encode returns w as a file, or nil if it cannot be one: a file is missing, or was
-// changed so shortly before started, a time in nanoseconds since 1970, that it can
-// change again and not show it, or may be read by a group only, of which the process
-// need not be the next time. Who has read the files between two calls that return
-// the same has read what the result stands for. It is one function because each line of
-// the file is written in the order in which [document] reads it.
+// Encode returns w as the content of a file. started is the time at which the process
+// began, in nanoseconds since 1970. Encode returns nil if w cannot be kept: because a
+// file is missing; because a file was changed so shortly before started that it can
+// change again without a trace; or because only a group may read it, and the next process
+// need not belong to that group. If two calls return the same, the files as read between
+// them are those that the result describes. It is one function because each line of the
+// file is written in the order in which [document] reads it.
 func (w *Warm) Encode(started int64) []byte {
 	b := append([]byte("k "), w.Key...)
 	b = append(b, "\nu "...)
@@ -143,14 +147,15 @@ func (w *Warm) Encode(started int64) []byte {
 	return append(head, b...)
 }
 
-// IsOf reports whether a file that Encode has made is about the key.
+// IsOf reports whether b, a file made by Encode, is about the key.
 func IsOf(b []byte, key string) bool {
 	start := len(magic) + 16 + 1 + len("k ")
 	return len(b) > start+len(key) && string(b[start:start+len(key)]) == key
 }
 
-// about returns the key that a file which Encode has made is about, and until when a
-// Kubernetes client was told that the document is good, or 0.
+// about returns the key that b, a file made by Encode, is about. It also returns the time
+// until which a Kubernetes client was told that the document is good, in nanoseconds
+// since 1970, or 0.
 func about(b []byte) (key string, validUntil int64) {
 	start := len(magic) + 16 + 1
 	for start < len(b) {
@@ -172,10 +177,10 @@ func about(b []byte) (key string, validUntil int64) {
 	return key, 0
 }
 
-// document returns what is to be printed if b is a file that Encode has made for
-// this command line, and nothing has changed since. Without a mac, no answer with
-// a secret is. It is one function because a call for each line would make the stack
-// grow, which costs more than all that is done here.
+// document returns the document to print if b is a file that Encode made for this command
+// line and nothing has changed since. If mac is nil, it returns no answer that depends on
+// a secret. It is one function because a call for each line would make the stack grow,
+// which costs more than everything done here.
 func document(b []byte, args []string, now int64, mac func(value string) string) []byte {
 	start := len(magic) + 16 + 1
 	if len(b) < start || string(b[:len(magic)]) != magic ||
@@ -183,7 +188,7 @@ func document(b []byte, args []string, now int64, mac func(value string) string)
 		return nil
 	}
 	b = b[start:]
-	seen := 0 // of the arguments
+	seen := 0 // the number of arguments seen
 	for {
 		end := 0
 		for end < len(b) && b[end] != '\n' {
@@ -239,8 +244,8 @@ func document(b []byte, args []string, now int64, mac func(value string) string)
 	}
 }
 
-// directory returns that of the cache, as the ordinary path finds it on this
-// system, or "" if that takes more than to look at the environment.
+// directory returns the directory of the cache, as the ordinary path finds it on this
+// system, or "" if the environment alone does not say.
 func directory() string {
 	for _, v := range [][2]string{{"JETON_CACHE_DIR", ""}, {"XDG_CACHE_HOME", "/jeton"}, {"HOME", "/.cache/jeton"}} {
 		if dir := getenv(v[0]); dir != "" {
@@ -253,8 +258,8 @@ func directory() string {
 	return ""
 }
 
-// The rest is what the standard library would do, which would bring packages of
-// its own.
+// The rest is what the standard library would do. Importing it would bring in further
+// packages.
 
 func clean(s string) bool {
 	for i := range len(s) {
@@ -265,8 +270,8 @@ func clean(s string) bool {
 	return true
 }
 
-// hash is FNV-1a: the file is the user's own, and need be guarded against accidents
-// only.
+// hash is FNV-1a: the file is the user's own, and needs protection only against
+// accidents.
 func hash(b []byte) uint64 { return more(14695981039346656037, b) }
 
 func more(sum uint64, b []byte) uint64 {
@@ -291,7 +296,7 @@ func appendInt(b []byte, n int64) []byte {
 	for n/digits >= 10 {
 		digits *= 10
 	}
-	for ; digits > 0; digits /= 10 { // a recursion would make the stack grow
+	for ; digits > 0; digits /= 10 { // recursion would make the stack grow
 		b = append(b, byte('0'+n/digits%10))
 	}
 	return b
@@ -335,7 +340,7 @@ func cut(text []byte, at byte) (before, after string) {
 	return string(text), ""
 }
 
-// lastField returns what follows n fields of text, and may have blanks in it.
+// lastField returns what follows the first n fields of text. It may contain blanks.
 func lastField(text []byte, n int) string {
 	for i := range text {
 		if text[i] == ' ' {

@@ -4,8 +4,8 @@ package hit
 
 func init() { answer() }
 
-// answer prints the document that was left behind for this command line and ends
-// the process, or returns.
+// answer prints the document that was kept for this command line and ends the process, or
+// returns.
 func answer() {
 	if !known() {
 		return
@@ -15,14 +15,14 @@ func answer() {
 		return
 	}
 	if flags := call(sysFcntl, 1, fGetfl, 0, 0, 0); flags < 0 || flags&oNonblock != 0 {
-		return // it would take package os to wait for such a reader
+		return // waiting for such a reader would need package os
 	}
 	for written := 0; written < len(b); {
 		n := write(1, b[written:])
 		switch {
 		case n == eintr:
 		case n < 0 && written == 0:
-			return // the ordinary path will meet the same, and tell it
+			return // the ordinary path will meet the same error, and report it
 		case n < 0:
 			write(2, line[:copy(line[:], "jeton: standard output cannot be written\n")])
 			exit(74)
@@ -34,11 +34,10 @@ func answer() {
 	exit(0)
 }
 
-// Look returns the document that was left behind for the command line, if nothing
-// has changed since. Without a mac, no answer that depends on a secret in the
-// environment is looked at: to hash that takes packages of its own, so that main
-// does it. The note, if it is about anything, is to be written once the document has
-// been printed.
+// Look returns the document that was kept for the command line, if nothing has changed
+// since. If mac is nil, it returns no answer that depends on a secret in the environment:
+// hashing a secret needs further packages, so main does it. If the note is not empty, it
+// must be written once the document has been printed.
 func Look(args []string, mac func(value string) string) (answer []byte, note Note) {
 	if !known() || len(args) == 0 || args[0] != "get" {
 		return nil, Note{}
@@ -47,7 +46,7 @@ func Look(args []string, mac func(value string) string) (answer []byte, note Not
 	if dir == "" || now == 0 {
 		return nil, Note{}
 	}
-	// As main does: nobody is to read this process's memory.
+	// As in main: no other process may read this process's memory.
 	call(sysPrctl, prSetDumpable, 0, 0, 0, 0)
 	b := read(dir + "/" + Dir + "/" + Name(args))
 	answer = document(b, args, now, mac)
@@ -63,13 +62,13 @@ func Look(args []string, mac func(value string) string) (answer []byte, note Not
 	return answer, note
 }
 
-// arguments returns those of the command line, without the program. Package os,
-// which knows them, is not initialised yet.
+// arguments returns the command line without the program. Package os, which knows it, is
+// not initialised yet.
 func arguments() (args []string) {
 	b := space[:4096]
 	n, ok := slurp("/proc/self/cmdline", 0, b)
 	if !ok {
-		return nil // longer than any that is worth the while
+		return nil // too long to be worthwhile
 	}
 	start := 0
 	for i := range n {
@@ -84,7 +83,7 @@ func arguments() (args []string) {
 	return args[1:]
 }
 
-// read returns the content of a private file of ours.
+// read returns the content of a file if it is ours and private, or nothing.
 func read(path string) []byte {
 	fd := open(path, oNoFollow|oNonblock)
 	if fd < 0 {
@@ -107,9 +106,9 @@ const (
 	dirFields  = 5
 )
 
-// fileID returns what changes when a file does, or its owner or mode, the time in
-// nanoseconds since 1970 at which that was last, and whether it takes no membership
-// of a group to read it.
+// fileID returns a text that changes when the file, its owner or its mode changes. It
+// also returns the time of the last such change, in nanoseconds since 1970, and whether
+// the file is readable without membership of a group.
 func fileID(path string) (id []byte, changed int64, readable bool) {
 	if stat(path) < 0 {
 		return nil, 0, false
@@ -120,8 +119,8 @@ func fileID(path string) (id []byte, changed int64, readable bool) {
 		changed, readable
 }
 
-// dirID returns what changes when another directory is in a directory's place, or
-// its owner or mode change.
+// dirID returns a text that changes when another directory takes this one's place, or
+// when its owner or mode changes.
 func dirID(path string) []byte {
 	if stat(path) < 0 {
 		return nil
@@ -142,7 +141,7 @@ func fields(list ...int64) []byte {
 	return b
 }
 
-// small returns the content of a file of less than a KiB, or nothing.
+// small returns the content of a file smaller than 1 KiB, or nothing.
 func small(path string) []byte {
 	n, ok := slurp(path, oNoFollow|oNonblock, line[:])
 	if !ok {
@@ -151,8 +150,8 @@ func small(path string) []byte {
 	return line[:n]
 }
 
-// overwrite puts text at the offset of a file of a few KiB, at once, and reports
-// whether it could.
+// overwrite writes text, of less than 1 KiB, at offset into the file in one call, and
+// reports whether it could.
 func overwrite(path string, offset int, text []byte) bool {
 	fd := open(path, oWronly|oCreat|oNoFollow|oNonblock)
 	if fd < 0 {
@@ -163,8 +162,9 @@ func overwrite(path string, offset int, text []byte) bool {
 	return n == len(text)
 }
 
-// client returns the id of the process that has started this one, and when that began,
-// in the kernel's ticks since it did; or zeros.
+// client returns the id of the process that started this one, and when it began, in the
+// kernel's ticks since the system started. It returns zeros if these cannot be
+// determined.
 func client() (pid, started int64) {
 	pid = int64(call(sysGetppid, 0, 0, 0, 0, 0))
 	n, ok := slurp("/proc/"+string(appendInt(scratch[:0], pid))+"/stat", 0, line[:])

@@ -4,11 +4,11 @@ package hit
 
 import "os"
 
-// On other systems every answer is the ordinary path's.
+// On other systems the ordinary path gives every answer.
 
 const fileFields, dirFields = 6, 5
 
-// Look finds nothing.
+// Look finds nothing on this system.
 func Look([]string, func(string) string) ([]byte, Note) { return nil, Note{} }
 
 func known() bool                         { return true }
@@ -18,7 +18,7 @@ func absent(string) bool                  { return false }
 func fileID(string) ([]byte, int64, bool) { return nil, 0, false }
 func dirID(string) []byte                 { return nil }
 
-// small returns the content of a file of less than a KiB, or nothing.
+// small returns the content of a file smaller than 1 KiB, or nothing.
 func small(path string) []byte {
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() >= 1<<10 {
 		return nil
@@ -27,7 +27,8 @@ func small(path string) []byte {
 	return b
 }
 
-// overwrite puts text at the offset of a file, at once, and reports whether it could.
+// overwrite writes text at offset into the file in one call, and reports whether it
+// could.
 func overwrite(path string, offset int, text []byte) bool {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return false

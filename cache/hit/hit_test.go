@@ -12,7 +12,7 @@ import (
 
 func TestDocument(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("Linux's")
+		t.Skip("warm answers exist only on Linux")
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a file")
@@ -51,14 +51,14 @@ func TestDocument(t *testing.T) {
 	}
 	setenv(t, "JETON_TEST_WARM=a value", "JETON_TEST_UNSET=x", "JETON_TEST_UNSET=y")
 	if got := document(b, args, 0, nil); got != nil {
-		t.Errorf("another environment: %q", got)
+		t.Errorf("another environment is answered with %q", got)
 	}
 	setenv(t, "JETON_TEST_WARM=a value", "JETON_TEST_UNSET=")
 	if got := document(b, args, 0, nil); got == nil {
-		t.Error("the former environment is another one")
+		t.Error("the former environment is not recognised")
 	}
 	if w.Encode(info.ModTime().UnixNano()) != nil {
-		t.Error("a file that may have changed since it was read is recorded")
+		t.Error("a file that may have changed since it was read was encoded")
 	}
 	for _, change := range []func(*Warm){
 		func(w *Warm) { w.Args = []string{"a\nb"} },
@@ -68,28 +68,28 @@ func TestDocument(t *testing.T) {
 	} {
 		other := w
 		if change(&other); other.Encode(later) != nil {
-			t.Errorf("%+v is recorded", other)
+			t.Errorf("%+v was encoded", other)
 		}
 	}
 	w.Secret, w.MAC = []string{"JETON_TEST_WARM"}, func(value string) string { return "hash of " + value }
 	w.Env, w.Absent = nil, []string{filepath.Join(dir, "absent")}
 	b = w.Encode(later)
 	if got := document(b, args, 0, nil); got != nil {
-		t.Errorf("a secret that was not looked at: %q", got)
+		t.Errorf("a secret that was not checked is answered with %q", got)
 	}
 	if got := document(b, args, 0, w.MAC); got == nil {
-		t.Error("the secret is another one")
+		t.Error("the same secret is not recognised")
 	}
 	setenv(t, "JETON_TEST_WARM=another")
 	if got := document(b, args, 0, w.MAC); got != nil {
-		t.Errorf("another secret: %q", got)
+		t.Errorf("another secret is answered with %q", got)
 	}
 	setenv(t, "JETON_TEST_WARM=a value")
 	if err := os.WriteFile(w.Absent[0], nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := document(b, args, 0, w.MAC); got != nil || w.Encode(later) != nil {
-		t.Errorf("a file that was absent: %q", got)
+		t.Errorf("a file that used to be absent: document = %q", got)
 	}
 	w.Absent = nil
 	b = w.Encode(later)
@@ -97,23 +97,23 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := document(b, args, 0, w.MAC); got != nil {
-		t.Errorf("a directory of another mode: %q", got)
+		t.Errorf("a directory with another mode is answered with %q", got)
 	}
 	if os.Geteuid() != 0 {
-		return // nobody else can give a file away
+		return // only root can change the owner of a file
 	}
 	for mode, want := range map[os.FileMode]bool{0o644: true, 0o640: false} {
 		if err := errors.Join(os.Chown(file, 1, 1), os.Chmod(file, mode)); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.Encode(time.Now().Add(time.Minute).UnixNano()) != nil; got != want {
-			t.Errorf("somebody else's file of mode %o: %v", mode, got)
+			t.Errorf("another user's file with mode %o: encoded = %v", mode, got)
 		}
 	}
 }
 
-// No file, however it is made, prints anything for another command line, or breaks
-// the reader.
+// No file, however it was made, prints anything for another command line or breaks the
+// reader.
 func FuzzDocument(f *testing.F) {
 	f.Add("k 0\nu 0\nt 0 9\na get\na x\n\ndocument")
 	f.Add("k 0\nt -1 \ne =\nf 1 2 3 4 5 /\nd 1\n\n")

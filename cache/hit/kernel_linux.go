@@ -4,19 +4,19 @@ package hit
 
 import "unsafe"
 
-// Package syscall would do all of this, and costs more than all that is done here: not
-// by itself, but by what Go initialises before it. All that the kernel is given to read
-// or to write is in variables of the package, which never move.
+// Package syscall would do all of this, but would cost more than everything done here.
+// The cost lies not in the package but in what Go initialises before it. Everything that
+// the kernel reads or writes is in package variables, which never move.
 
-// syscall5 is a call of the kernel, which returns -errno if it fails. (The rest of the
-// program stands still meanwhile.)
+// syscall5 makes a system call. The result is -errno if it fails. (The rest of the
+// program stands still during the call.)
 //
 //go:noescape
 func syscall5(number, a1, a2, a3, a4, a5 uintptr) (result uintptr)
 
 func call(number, a1, a2, a3, a4, a5 uintptr) int { return int(syscall5(number, a1, a2, a3, a4, a5)) }
 
-// What the kernel's headers call them.
+// The names follow the kernel's headers.
 const (
 	oWronly   = 0o1
 	oCreat    = 0o100
@@ -34,8 +34,8 @@ const (
 	enoent, eintr = -2, -4
 )
 
-// A statx is the kernel's struct statx. Before Linux 4.11, of 2017, there is none, and
-// every answer is the ordinary path's.
+// A statx is the kernel's struct statx. It does not exist before Linux 4.11, of 2017;
+// there, the ordinary path gives every answer.
 //
 // https://man7.org/linux/man-pages/man2/statx.2.html
 type statx struct {
@@ -62,18 +62,18 @@ var (
 	info     statx
 	clock    [2]int64
 	variable [64 << 10]byte // the environment
-	line     [1024]byte     // what is read or written of small files
+	line     [1024]byte     // what is read from or written to small files
 
-	variables   []byte // of the environment, each with a zero behind it
-	environment int    // whether that is all of them: 0 if it is not known
+	variables   []byte // the variables of the environment, each followed by a zero
+	environment int    // 1 if variables holds all of them, -1 if not, 0 if not read yet
 )
 
 func pointer(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
-// named makes path one that the kernel can read.
+// named copies path to where the kernel can read it.
 func named(path string) uintptr {
 	if len(path) >= len(pathname) {
-		path = "/dev/null/it is too long" // which there is not, and cannot be
+		path = "/dev/null/it is too long" // a path that cannot exist
 	}
 	pathname[copy(pathname[:], path)] = 0
 	return pointer(pathname[:])
@@ -85,8 +85,8 @@ func open(path string, flags uintptr) int {
 
 func closeFile(fd int) { call(sysClose, uintptr(fd), 0, 0, 0, 0) }
 
-// fill reads into b, which is a variable of the package or in one, to its end or the
-// file's, and returns how much, or -1.
+// fill reads into b until b is full or the file ends. b must lie in a package variable.
+// It returns the number of bytes read, or -1.
 func fill(fd int, b []byte) (n int) {
 	for n < len(b) {
 		m := call(sysRead, uintptr(fd), pointer(b[n:]), uintptr(len(b)-n), 0, 0)
@@ -136,8 +136,8 @@ func slurp(path string, flags uintptr, b []byte) (n int, ok bool) {
 	return n, n >= 0 && n < len(b)
 }
 
-// known reports whether the environment can be told, of which it reads all at the first
-// time: package os, which has it, is not initialised yet.
+// known reports whether the environment can be read. The first call reads all of it,
+// because package os, which has it, is not initialised yet.
 func known() bool {
 	if environment == 0 {
 		environment = -1

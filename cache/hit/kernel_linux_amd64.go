@@ -1,6 +1,7 @@
 package hit
 
-// The numbers of the kernel's calls, as in its arch/x86/entry/syscalls/syscall_64.tbl.
+// The numbers of the system calls, as in the kernel's
+// arch/x86/entry/syscalls/syscall_64.tbl.
 const (
 	sysRead         = 0
 	sysWrite        = 1

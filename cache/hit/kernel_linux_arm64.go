@@ -1,6 +1,6 @@
 package hit
 
-// The numbers of the kernel's calls, as in its include/uapi/asm-generic/unistd.h.
+// The numbers of the system calls, as in the kernel's include/uapi/asm-generic/unistd.h.
 const (
 	sysFcntl        = 25
 	sysOpenat       = 56

@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// setenv makes the environment these variables and no others.
+// setenv replaces the environment with these variables.
 func setenv(t *testing.T, entries ...string) {
 	former := variables
 	t.Cleanup(func() { variables = former })
 	variables = []byte(strings.Join(entries, "\x00") + "\x00")
 }
 
-// What the kernel says is what package os hears from it.
+// The kernel gives this package the same answers as package os.
 func TestKernel(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a file")
@@ -34,16 +34,16 @@ func TestKernel(t *testing.T) {
 		info.uid != want.Uid ||
 		info.gid != want.Gid || uint64(info.nlink) != uint64(want.Nlink) || info.mtime.nano() != want.Mtim.Nano() ||
 		info.ctime.nano() != want.Ctim.Nano() {
-		t.Errorf("%+v, and package os has %+v", info, want)
+		t.Errorf("stat gives %+v, but package os gives %+v", info, want)
 	}
 	if !absent(filepath.Join(dir, "none")) || absent(path) || absent(strings.Repeat("/x", 3000)) {
-		t.Error("what is absent is not")
+		t.Error("absent gives a wrong answer")
 	}
 	if got := small(path); string(got) != "content" {
 		t.Errorf("%q", got)
 	}
 	if read(path) != nil {
-		t.Error("a file that others can read is read")
+		t.Error("read accepts a file that others can read")
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
@@ -56,11 +56,11 @@ func TestKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if read(link) != nil || small(link) != nil {
-		t.Error("a link is followed")
+		t.Error("a link was followed")
 	}
 	if overwrite(link, 0, []byte("other")) || !overwrite(filepath.Join(dir, "new"), 0, []byte("now")) ||
 		!overwrite(filepath.Join(dir, "new"), 1, []byte("e")) {
-		t.Error("what is written is not what could be")
+		t.Error("overwrite wrote through a link, or could not write a regular file")
 	}
 	for name, want := range map[string]string{"a file": "content", "new": "new"} {
 		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
@@ -71,7 +71,7 @@ func TestKernel(t *testing.T) {
 		t.Errorf("uid %d", geteuid())
 	}
 	if pid, started := client(); int(pid) != os.Getppid() || started <= 0 {
-		t.Errorf("the client is %d, of %d", pid, started)
+		t.Errorf("the client is %d, started at %d", pid, started)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestEnvironment(t *testing.T) {
 		t.Skip(err)
 	}
 	if !known() || !bytes.Equal(variables, b) || getenv("PATH") != os.Getenv("PATH") || getenv("NOWHERE") != "" {
-		t.Errorf("it is %q", variables)
+		t.Errorf("the environment is %q", variables)
 	}
 	setenv(t, "A", "AB=x", "B=1", "B=2", "C=")
 	for name, want := range map[string]string{"A": "", "AB": "x", "B": "1", "C": "", "": ""} {

@@ -1,5 +1,5 @@
-// Package cloudmc reads the service credentials that a CloudMC portal, such as
-// cloud.ca's, keeps for its users: what it calls the API keys of a service.
+// Package cloudmc reads service credentials from a CloudMC portal, such as cloud.ca's.
+// The portal calls them the API keys of a service.
 //
 // https://cloud-ca.github.io/api-docs/
 package cloudmc
@@ -19,7 +19,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Issuer gives the access key, or the name and password, that a portal keeps.
+// Issuer gives the access key, or the user name and password, that a portal keeps for a
+// service.
 var Issuer = plugin.Issuer{
 	Name:  "cloudmc",
 	Gives: plugin.AccessKey | plugin.Login,
@@ -37,10 +38,10 @@ type Options struct {
 	Fields        map[string]string `yaml:"fields" help:"what the portal's fields are: {their name: our name}; names that are ours need no entry"`
 }
 
-// cloudCA is the API of cloud.ca.
+// cloudCA is the address of cloud.ca's API.
 const cloudCA = "https://api.cloud.ca/v1"
 
-// The names that fields can have with us, beside those of attributes.
+// Jeton's names for fields, apart from those in attributes.
 const (
 	accessKey = "access_key"
 	secretKey = "secret_key"
@@ -48,19 +49,21 @@ const (
 	password  = "password"
 )
 
-// attributes are the other names that fields can have with us.
+// attributes are jeton's other names for fields: they become attributes of the
+// credential.
 var attributes = []string{
 	plugin.AttrRegion, plugin.AttrEndpoint, plugin.AttrUserID, plugin.AttrUserDomainID, plugin.AttrUserDomainName,
 	plugin.AttrProjectID, plugin.AttrProjectName, plugin.AttrProjectDomainID, plugin.AttrProjectDomainName,
 	plugin.AttrRegionName,
 }
 
-// names returns all names that fields can have with us.
+// names returns all of jeton's names for fields.
 func names() []string {
 	return slices.Concat([]string{accessKey, secretKey, username, password}, attributes)
 }
 
-// Complete checks o.
+// Complete checks o and fills in the default address. Its errors have the code
+// [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
 	if common.From != "" {
 		return plugin.Errorf(plugin.Config, "from does not go with plugin cloudmc, which logs in by itself")
@@ -96,7 +99,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
-// Source returns the source of what the portal keeps.
+// Source returns a source that reads the portal's credentials.
 func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
 
 type source struct {
@@ -104,19 +107,19 @@ type source struct {
 	env     *plugin.Env
 }
 
-// keptFor is how long what the portal keeps is taken for true. It does not
-// expire, but somebody may press the button that makes a new one.
+// keptFor is how long a credential from the portal is used before it is read again. It
+// does not expire, but someone may press the button that makes a new one.
 const keptFor = time.Hour
 
-// A field is one of a service's credentials.
+// A field is one named value of a service's credentials.
 type field struct {
 	Key       string `json:"key"`
 	Value     string `json:"value"`
 	Sensitive *bool  `json:"sensitive"`
 }
 
-// secret reports whether nobody may see the value: the portal says so, or does not
-// say that everybody may, or the name does.
+// secret reports whether the value of f must be hidden: the portal marks it as sensitive
+// or does not say, or its name suggests a secret.
 func (o *Options) secret(f field) bool {
 	if f.Sensitive == nil || *f.Sensitive || slices.Contains([]string{secretKey, password}, o.ours(f)) {
 		return true
@@ -126,7 +129,7 @@ func (o *Options) secret(f field) bool {
 		func(word string) bool { return strings.Contains(name, word) })
 }
 
-// shown is the value as people may see it.
+// shown returns the value of f as users may see it.
 func (o *Options) shown(f field) string {
 	if o.secret(f) {
 		return "***"
@@ -134,14 +137,14 @@ func (o *Options) shown(f field) string {
 	return plugin.Shorten(f.Value)
 }
 
-// ours returns our name of the field, or "".
+// ours returns jeton's name for f, or "" if it has none.
 func (o *Options) ours(f field) string {
 	if ours, ok := o.Fields[f.Key]; ok {
 		return ours
 	}
 	for _, name := range o.Fields {
 		if name == f.Key {
-			return "" // another field is said to be that
+			return "" // the profile gives this name to another field
 		}
 	}
 	if slices.Contains(names(), f.Key) {
@@ -150,8 +153,8 @@ func (o *Options) ours(f field) string {
 	return ""
 }
 
-// Fetch reads the fields. It never makes the portal renew them, as that would
-// cut off everybody who uses them.
+// Fetch reads the fields. It never makes the portal renew them, as that would cut off
+// everyone who uses them.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	o := s.options
 	if o.ConnectionID == "" || o.EnvironmentID == "" {
@@ -230,7 +233,8 @@ type item struct {
 	} `json:"serviceConnection"` // of an environment
 }
 
-// choices returns the connections and the environments that there are.
+// choices returns the portal's connections and environments. If the profile names a
+// connection, the environments of other connections are left out.
 func (s *source) choices(ctx context.Context) (connections, environments []item, err error) {
 	if err := s.get(ctx, "/services/connections", &connections); err != nil {
 		return nil, nil, err
@@ -245,8 +249,8 @@ func (s *source) choices(ctx context.Context) (connections, environments []item,
 	return connections, environments, nil
 }
 
-// unchosen is the error for a profile that does not say what it is about. It
-// lists what there is.
+// unchosen returns the error for a profile without connection_id or environment_id. It
+// lists the ids to choose from.
 func (s *source) unchosen(ctx context.Context) error {
 	connections, environments, err := s.choices(ctx)
 	if err != nil {
@@ -267,8 +271,8 @@ func (s *source) unchosen(ctx context.Context) error {
 		list(connections), list(environments)).WithHint("write both into the profile").RememberFor(10 * time.Second)
 }
 
-// Inspect lists the connections and environments, and the fields of those that
-// the profile names. What is sensitive is masked.
+// Inspect lists the connections and environments. If the profile names one of each, it
+// also lists their fields, with sensitive values masked.
 func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, error)) ([]plugin.Table, error) {
 	o := s.options
 	connections, environments, err := s.choices(ctx)
@@ -292,7 +296,7 @@ func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, erro
 		return tables, nil
 	}
 	fields, err := s.fields(ctx)
-	if errors.Is(err, errAbsent) { // of what there is, the reader can choose
+	if errors.Is(err, errAbsent) { // the user can still choose from the lists
 		s.env.Warn("%s: %v", s.env.Profile, err)
 		return tables, nil
 	}
@@ -306,10 +310,11 @@ func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, erro
 	return append(tables, third), nil
 }
 
-// errAbsent says that the portal has no such thing.
+// errAbsent means that the portal does not have what was asked for.
 var errAbsent = errors.New("there is no such thing")
 
-// get decodes the data of the portal's answer into out.
+// get requests path and decodes the data in the portal's answer into out. Its error wraps
+// errAbsent if the portal does not have what was asked for.
 func (s *source) get(ctx context.Context, path string, out any) error {
 	key, err := s.options.APIKey.ResolveAs(ctx, "api_key", s.env)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package command takes the credential that another program prints: a
-// credential_process of AWS, an exec plugin of Kubernetes, or another jeton.
+// Package command runs another program and takes the credential that it prints. The
+// program can be an AWS credential_process, a Kubernetes exec plugin, or another jeton.
 package command
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Issuer gives what programs print.
+// Issuer gives the credential that a program prints.
 var Issuer = plugin.Issuer{
 	Name:  "command",
 	Gives: plugin.AnyKind,
@@ -27,7 +27,7 @@ type Options struct {
 	Env  []string `yaml:"env" help:"variables for it, NAME=VALUE each, beside those of jeton"`
 }
 
-// Complete checks o.
+// Complete checks o. Its errors have the code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
 	if len(o.Argv) == 0 || o.Argv[0] == "" {
 		return plugin.Errorf(plugin.Config, "argv is missing").
@@ -54,7 +54,7 @@ type source struct {
 	env     *plugin.Env
 }
 
-// Fetch runs the program. What it prints is never repeated.
+// Fetch runs the program. Its errors never repeat what the program prints.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	out, err := plugin.RunProgram(ctx, s.options.Argv, s.options.Env, s.env.Getenv, s.env.Profile)
 	if err != nil {
@@ -69,11 +69,11 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	return c, nil
 }
 
-// unlimited is after what time a program is asked again that does not say until
-// when its credential is valid.
+// unlimited is how long a credential without a known expiry is used before the program is
+// run again.
 const unlimited = 5 * time.Minute
 
-// A document is any of the three that are known. Their names do not meet.
+// A document holds any of the three known formats. Their field names do not collide.
 type document struct {
 	// AWS's credential_process.
 	Version         int
@@ -152,7 +152,8 @@ func parse(b []byte, now time.Time) (*plugin.Credential, error) {
 	return c, nil
 }
 
-// notAfter is when a certificate in PEM form expires, or a zero time.
+// notAfter returns the expiry of a PEM certificate, or the zero time if it cannot be
+// read.
 func notAfter(text string) (end time.Time) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

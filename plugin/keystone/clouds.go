@@ -15,21 +15,21 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// clouds.yaml is read as openstacksdk reads it
-// (openstack/config/loader.py): the first file of the name that there is,
-// secure.yaml merged over it, and below each cloud the vendor profile that it
-// names, from clouds-public.yaml or from those that openstacksdk knows.
+// This file reads clouds.yaml as openstacksdk does (openstack/config/loader.py). It takes
+// the first clouds.yaml that it finds, and merges secure.yaml over it. Each cloud is
+// merged over the vendor profile that it names, from clouds-public.yaml or from those
+// that openstacksdk knows.
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 
-// maxClouds is the largest clouds.yaml in bytes, 1 MiB.
+// maxClouds is the largest size of a clouds.yaml in bytes, 1 MiB.
 const maxClouds = 1 << 20
 
-// A tree is a mapping of YAML. Its leaves are strings, as they were written,
-// and lists; a key without a value is not in it.
+// A tree is a YAML mapping. Its leaves are lists and strings, and strings are kept as
+// they were written. A key without a value is left out.
 type tree map[string]any
 
-// Clouds are the clouds in the files of a user.
+// Clouds are the clouds in a user's files.
 type Clouds struct {
 	Path   string   // of clouds.yaml
 	Names  []string // of the clouds in it, in its order
@@ -37,13 +37,13 @@ type Clouds struct {
 	public tree // the vendor profiles of clouds-public.yaml
 }
 
-// ReadClouds reads the clouds.yaml at path, or if that is empty, where
-// openstacksdk finds it.
+// ReadClouds reads the clouds.yaml at path. If path is empty, it looks where openstacksdk
+// does.
 func ReadClouds(path string, getenv func(string) string) (*Clouds, error) {
 	where := searchPath(getenv)
 	first, secureFile := getenv("OS_CLIENT_CONFIG_FILE"), getenv("OS_CLIENT_SECURE_FILE")
 	if path != "" {
-		// It and no other; what belongs to it is beside it.
+		// Read only this file. The files that belong to it are in the same folder.
 		if _, err := plugin.ReadOwnFile(path, maxClouds); err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func ReadClouds(path string, getenv func(string) string) (*Clouds, error) {
 	return c, nil
 }
 
-// searchPath returns the directories where openstacksdk looks.
+// searchPath returns the directories that openstacksdk searches.
 func searchPath(getenv func(string) string) []string {
 	var dirs []string
 	add := func(dir string) {
@@ -101,9 +101,9 @@ func searchPath(getenv func(string) string) []string {
 	return dirs
 }
 
-// readFirst reads the file called first, or else the first of that base name
-// in the directories. Like openstacksdk it passes by what there is not and
-// what may not be read. names are those of the clouds in the file, in its
+// readFirst reads the file called first. If first is empty or cannot be read, it reads
+// the first file with that base name in dirs. Like openstacksdk, it skips files that do
+// not exist or may not be read. names are the names of the clouds in the file, in its
 // order.
 func readFirst(first string, dirs []string, base string) (path string, doc tree, names []string, err error) {
 	paths := []string{}
@@ -138,8 +138,8 @@ func readFirst(first string, dirs []string, base string) (path string, doc tree,
 	return "", tree{}, nil, nil
 }
 
-// parseClouds reads one file: the whole of it, and the names of the clouds in
-// their order.
+// parseClouds parses one file. It returns the whole document, and the names of the clouds
+// in their order.
 func parseClouds(b []byte) (tree, []string, error) {
 	var node yaml.Node
 	if err := yaml.Unmarshal(b, &node); err != nil {
@@ -175,8 +175,8 @@ func parseClouds(b []byte) (tree, []string, error) {
 	return doc, names, nil
 }
 
-// underscored returns t with underscores for the dashes in its keys, which
-// openstacksdk takes too. Of both, the dashes count there.
+// underscored returns t with the dashes in its keys replaced by underscores. Like
+// openstacksdk, it accepts both, and prefers the key with dashes if both are there.
 func (t tree) underscored() tree {
 	result := tree{}
 	for _, key := range slices.Sorted(maps.Keys(t)) {
@@ -193,8 +193,8 @@ func (t tree) underscored() tree {
 	return result
 }
 
-// A reader makes a tree of YAML, aliases and merge keys resolved. Aliases of
-// aliases can blow a small file up, so that it stops after so many values.
+// A reader turns YAML into a tree, with aliases and merge keys resolved. Aliases of
+// aliases can make a small file huge, so the reader stops when it has read left values.
 type reader struct{ left int }
 
 func (r *reader) mapping(n *yaml.Node, depth int) (tree, error) {
@@ -259,7 +259,7 @@ func (r *reader) value(n *yaml.Node, depth int) (any, error) {
 	return n.Value, nil
 }
 
-// tree returns the mapping below key, or an empty one.
+// tree returns the mapping under key, or an empty one.
 func (t tree) tree(key string) tree {
 	if sub, ok := t[key].(tree); ok {
 		return sub
@@ -267,7 +267,7 @@ func (t tree) tree(key string) tree {
 	return tree{}
 }
 
-// text returns the string below the first of the keys that has one.
+// text returns the string under the first of keys that has one, or "".
 func (t tree) text(keys ...string) string {
 	for _, key := range keys {
 		if s, ok := t[key].(string); ok {
@@ -277,7 +277,7 @@ func (t tree) text(keys ...string) string {
 	return ""
 }
 
-// merge puts what other has into t, mapping by mapping.
+// merge copies other into t, mapping by mapping. Where both have a value, other's wins.
 func (t tree) merge(other tree) {
 	for key, v := range other {
 		below, ok := v.(tree)
@@ -293,16 +293,16 @@ func (t tree) merge(other tree) {
 	}
 }
 
-// A cloud is one of clouds.yaml with its vendor profile and its region.
+// A cloud is a cloud of clouds.yaml, merged with its vendor profile and its region.
 type cloud struct {
 	name, path string
 	settings   tree
 	auth       tree
-	regions    []string // beside the one that was chosen
+	regions    []string // except the chosen one
 }
 
-// cloud returns the one called name, in a region if that is not empty. A nil
-// error and an empty cloud's auth_url are possible: others may supply it.
+// cloud returns the cloud called name, in the given region unless that is empty. The
+// cloud may have no auth_url even if the error is nil: other sources may supply it.
 func (c *Clouds) cloud(name, region string) (*cloud, error) {
 	own, ok := c.clouds[name].(tree)
 	if !ok {
@@ -340,12 +340,12 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 	return cl, nil
 }
 
-// chooseRegion puts the settings of a region into those of the cloud: the one
-// that is asked for, or else the first. It returns the names of the others.
+// chooseRegion merges the settings of one region into those of the cloud: the wanted
+// region, or the first if wanted is empty. It returns the names of the others.
 func chooseRegion(settings, own tree, wanted string) (others []string, err error) {
 	from := settings
 	if _, ok := own["regions"]; ok || own.text("region_name") != "" {
-		from = own // they are not the vendor's
+		from = own // the cloud has its own regions, not the vendor's
 	}
 	regions, _ := from["regions"].([]any)
 	if regions == nil {
@@ -386,7 +386,8 @@ func chooseRegion(settings, own tree, wanted string) (others []string, err error
 	return others, nil
 }
 
-// fill puts the settings into a template such as https://{region_name}.example.
+// fill puts the settings into a template such as https://{region_name}.example. It
+// returns an error if a name in the template has no setting.
 func fill(template string, settings tree) (string, error) {
 	var b strings.Builder
 	for {

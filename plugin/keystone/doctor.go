@@ -6,10 +6,10 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// passwordSoon is how long before its end a password is told of.
+// passwordSoon is how long before its expiry a password is reported, 14 days.
 const passwordSoon = 14 * 24 * time.Hour
 
-// doctor looks whether the user's password ends soon.
+// doctor checks whether the user's password expires soon.
 func doctor(profile string, c *plugin.Credential, now time.Time) []plugin.Finding {
 	end, err := time.Parse(time.RFC3339, c.Attrs[plugin.AttrPasswordExpiresAt])
 	if err != nil || end.Sub(now) >= passwordSoon {

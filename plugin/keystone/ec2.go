@@ -12,9 +12,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// EC2 gives S3 access keys, which Keystone calls EC2 credentials. They belong
-// to a user and a project, and never expire, so that jeton keeps a ledger of
-// those that it makes.
+// EC2 gives S3 access keys, which Keystone calls EC2 credentials. They belong to a user
+// and a project. They never expire, so jeton keeps a ledger of those it creates.
 //
 // https://docs.openstack.org/api-ref/identity/v3-ext/#os-ec2-api
 var EC2 = plugin.Issuer{
@@ -34,7 +33,7 @@ type EC2Options struct {
 	MaxAge    time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
 }
 
-// Complete checks o.
+// Complete checks o. Its errors have the code [plugin.Config].
 func (o *EC2Options) Complete(common *plugin.Common) error {
 	if common.From == "" {
 		return plugin.Errorf(plugin.Config, "from is missing").
@@ -52,7 +51,7 @@ func (o *EC2Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
-// ObjectStore returns where the keys are good.
+// ObjectStore returns the region and address of the S3 service that accepts the keys.
 func (o *EC2Options) ObjectStore() (region, endpoint string) { return o.Region, o.Endpoint }
 
 // Source returns the source of access keys.
@@ -65,8 +64,9 @@ type ec2 struct {
 	env     *plugin.Env
 }
 
-// withToken does something with a token of the profile below. A token that
-// turns out to be revoked is replaced once: that it was kept is our affair.
+// withToken calls do with a token of the profile below. If Keystone refuses the token,
+// withToken gets a new one and calls do once more: the refused token came from jeton's
+// cache and may have been revoked.
 func (s *ec2) withToken(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
 	for renew := false; ; renew = true {
 		token, err := s.env.From(ctx, renew)
@@ -101,7 +101,7 @@ func (s *ec2) withToken(ctx context.Context, do func(plugin.Order, plugin.Keys) 
 	}
 }
 
-// ec2Keys are the calls of the OS-EC2 API for one user.
+// ec2Keys calls the OS-EC2 API for one user.
 type ec2Keys struct {
 	options      *EC2Options
 	client       *gophercloud.ServiceClient
@@ -112,14 +112,14 @@ type ec2Keys struct {
 
 func (k *ec2Keys) user() string { return k.token.Attrs[plugin.AttrUserID] }
 
-// An ec2Credential is what the API tells of a key.
+// An ec2Credential is what the API says about a key.
 type ec2Credential struct {
 	Access   string `json:"access"`
 	Secret   string `json:"secret"`
 	TenantID string `json:"tenant_id"`
 }
 
-// url returns the address of the key with the id, or with "" of all.
+// url returns the address of the key with the id, or of all keys if id is "".
 func (k *ec2Keys) url(id string) string {
 	parts := []string{"users", k.user(), "credentials", "OS-EC2"}
 	if id != "" {
@@ -128,6 +128,7 @@ func (k *ec2Keys) url(id string) string {
 	return k.client.ServiceURL(parts...)
 }
 
+// List returns the user's keys by id.
 func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var a struct {
 		Credentials []ec2Credential `json:"credentials"`
@@ -142,12 +143,15 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	return keys, nil
 }
 
+// Create makes a key for the project.
 func (k *ec2Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
 	var a struct{ Credential ec2Credential }
 	_, err := k.client.Post(plugin.SendOnce(ctx), k.url(""), map[string]string{"tenant_id": k.project}, &a, nil)
 	return k.credential(a.Credential, err)
 }
 
+// Read returns an existing key with its secret. It returns fs.ErrNotExist if there is no
+// such key.
 func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, error) {
 	var a struct{ Credential ec2Credential }
 	_, err := k.client.Get(ctx, k.url(id), &a, nil)
@@ -157,6 +161,7 @@ func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, erro
 	return k.credential(a.Credential, err)
 }
 
+// Delete removes a key. A key that is already gone is no error.
 func (k *ec2Keys) Delete(ctx context.Context, id string) error {
 	_, err := k.client.Delete(ctx, k.url(id), nil)
 	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
@@ -165,7 +170,7 @@ func (k *ec2Keys) Delete(ctx context.Context, id string) error {
 	return k.explain(err)
 }
 
-// credential makes a credential of the answer to Create or Read.
+// credential turns the answer to Create or Read into a credential.
 func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, error) {
 	if err != nil {
 		return nil, k.explain(err)

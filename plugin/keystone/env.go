@@ -7,16 +7,16 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A login is where the options of a login are looked up, as openstackclient
-// does it: the OS_ variables of an openrc file, and the cloud of clouds.yaml
-// that OS_CLOUD names. An empty variable is like an absent one.
+// A login collects the options of a login as openstackclient does: from the OS_ variables
+// of an openrc file, and from the cloud in clouds.yaml that OS_CLOUD names. An empty
+// variable counts as absent.
 type login struct {
 	getenv func(string) string
 	cloud  *cloud // or nil
 	values map[string]plugin.Value
 }
 
-// environment reads the login that the environment holds.
+// environment reads the login in the environment.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
 	l := &login{getenv: getenv, values: map[string]plugin.Value{}}
 	if err := l.openCloud(); err != nil {
@@ -29,8 +29,8 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 	return l.values, complete, nil
 }
 
-// openCloud reads the cloud that OS_CLOUD names. The name in OS_CLOUD_NAME is
-// that of the environment itself.
+// openCloud reads the cloud that OS_CLOUD names. The name in OS_CLOUD_NAME stands for the
+// environment itself.
 func (l *login) openCloud() error {
 	name, own := l.getenv("OS_CLOUD"), l.getenv("OS_CLOUD_NAME")
 	if own == "" {
@@ -51,17 +51,17 @@ func (l *login) openCloud() error {
 	return nil
 }
 
-// read takes over the options that belong to the way of logging in, and
-// reports whether they are enough. A shell collects the variables of several
-// logins, and the rest of them does no harm.
+// read records the options for the way of logging in, and reports whether they are
+// complete. A shell may hold variables of several logins; those of other logins do no
+// harm.
 func (l *login) read() (complete bool, err error) {
 	if l.get("auth_url") == "" && l.cloud == nil {
-		return false, nil // what else there may be is a leftover
+		return false, nil // any other variables are leftovers
 	}
 	kind := l.kind()
 	token, password := l.find("token", "auth_token"), l.find("password")
 	if strings.TrimPrefix(kind, "v3") == "token" && password.Text != "" {
-		// Which of the two is meant decides who one is.
+		// The token and the password may belong to different identities.
 		return false, plugin.Errorf(plugin.Config, "%s and %s are both set, which are two logins", token.From(),
 			password.From()).
 			WithHint("remove the password to use the token, or the token and auth_type (OS_AUTH_TYPE) to use " +
@@ -81,7 +81,7 @@ func (l *login) read() (complete bool, err error) {
 	case "v2password":
 		return l.v2(), nil
 	case "totp":
-		complete = l.user() // the passcode can be asked for
+		complete = l.user() // the user can be asked for the passcode
 		l.get("passcode")
 	default:
 		complete = l.user()
@@ -95,7 +95,8 @@ func (l *login) read() (complete bool, err error) {
 	return complete, nil
 }
 
-// kind returns the auth_type, which it takes over, or finds out by what is there.
+// kind records and returns the auth_type. If none is set, it derives one from the other
+// options.
 func (l *login) kind() string {
 	kind := l.get("auth_type", "auth_plugin")
 	version := l.get("identity_api_version")
@@ -122,7 +123,7 @@ func (l *login) kind() string {
 	return kind
 }
 
-// way takes over how requests go, and what is passed on to clients.
+// way records the options of the connection, and those passed on to clients.
 func (l *login) way() {
 	l.get("region_name")
 	insecure, err := strconv.ParseBool(l.getenv("OS_INSECURE"))
@@ -139,7 +140,7 @@ func (l *login) way() {
 	l.get("key_file", "key")
 }
 
-// federated takes over a login by OpenID Connect, and reports whether it is complete.
+// federated records an OpenID Connect login, and reports whether it is complete.
 func (l *login) federated(kind string) (complete bool) {
 	l.scope()
 	complete = l.get("identity_provider") != "" && l.get("protocol") != ""
@@ -163,7 +164,7 @@ func (l *login) federated(kind string) (complete bool) {
 	return complete
 }
 
-// v2 takes over a login of the API v2.0, and reports whether it is complete.
+// v2 records an API v2.0 login, and reports whether it is complete.
 func (l *login) v2() (complete bool) {
 	id, name := l.get("user_id", "userid"), l.get("username", "user_name")
 	complete = l.get("password") != "" && (id != "" || name != "")
@@ -174,12 +175,12 @@ func (l *login) v2() (complete bool) {
 	return complete
 }
 
-// user takes over who logs in, and reports whether somebody does.
+// user records the options that identify the user, and reports whether a user is named.
 func (l *login) user() bool {
 	l.get("user_domain_id")
 	l.get("user_domain_name")
 	if l.getenv("OS_DEFAULT_DOMAIN") != "" {
-		// That of clouds.yaml is one that openstackclient never looks at.
+		// openstackclient never looks at default_domain in clouds.yaml.
 		l.values["default_domain"] = plugin.Value{Variable: "OS_DEFAULT_DOMAIN", Key: "OS_DEFAULT_DOMAIN",
 			Text: l.getenv("OS_DEFAULT_DOMAIN")}
 	}
@@ -187,8 +188,8 @@ func (l *login) user() bool {
 	return id != "" || name != ""
 }
 
-// scope takes over what the token is for. A domain beside a project is that of
-// the user and the project.
+// scope records the scope of the token. A domain given beside a project is the domain of
+// both the user and the project.
 func (l *login) scope() {
 	l.get("system_scope")
 	l.get("trust_id")
@@ -203,7 +204,7 @@ func (l *login) scope() {
 		l.inherit("user_domain_name", "domain_name")
 	}
 	if id.Text != "" {
-		l.values["project_id"] = id // it beats a name, which may be another's
+		l.values["project_id"] = id // it beats a name, which may be that of another project
 		return
 	}
 	l.values["project_name"] = name
@@ -211,7 +212,7 @@ func (l *login) scope() {
 	l.inherit("project_domain_name", "domain_name")
 }
 
-// inherit takes over the option, or else what stands for it too.
+// inherit records the option, with the value of common if it has none of its own.
 func (l *login) inherit(option, common string) {
 	v := l.find(option)
 	if v.Text == "" {
@@ -222,7 +223,7 @@ func (l *login) inherit(option, common string) {
 	}
 }
 
-// get takes an option over, by its own name or another one, and returns it.
+// get records an option, under its own name or another one, and returns its value.
 func (l *login) get(option string, others ...string) string {
 	v := l.find(option, others...)
 	if v.Text != "" {
@@ -231,9 +232,9 @@ func (l *login) get(option string, others ...string) string {
 	return v.Text
 }
 
-// find returns the value of an option. Mostly the environment beats the file;
-// but openstacksdk maps the old names of some options to new ones in an order
-// by which the file beats the environment.
+// find returns the value of an option. Usually the environment beats the file. For some
+// options the file beats the environment, because of the order in which openstacksdk maps
+// their old names to new ones.
 func (l *login) find(option string, others ...string) plugin.Value {
 	keys := append([]string{option}, others...)
 	inEnv := func(key string) plugin.Value {
@@ -283,7 +284,7 @@ func (l *login) find(option string, others ...string) plugin.Value {
 	return plugin.Value{}
 }
 
-// place says where a setting of the cloud stands.
+// place describes where a setting of the cloud is written.
 func (c *cloud) place(key string) string {
 	return key + " of cloud " + plugin.Shorten(c.name) + " in " + c.path
 }

@@ -13,20 +13,20 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// How long a refusal is remembered, so that a storm of callers neither locks
-// the account nor uses up the rate limit.
+// How long a refusal is remembered, so that a burst of callers neither locks the account
+// nor uses up the rate limit.
 const (
 	deniedFor   = time.Minute
 	unusableFor = 10 * time.Second
 )
 
-// explain returns err, which gophercloud or the HTTP client returned, in words
-// made for the user. The library's own texts hold whole answers and addresses.
+// explain rewords err, an error of gophercloud or the HTTP client, for the user.
+// gophercloud's own messages contain whole answers and addresses.
 func (s *source) explain(err error, secrets ...plugin.Secret) error {
 	return explain(err, s.options.AuthURL, s.options.advice(), secrets...)
 }
 
-// advice says what o logs in with, and what to check if it is refused.
+// advice describes what o logs in with, and what to check if that is refused.
 func (o *Options) advice() advice {
 	switch o.AuthType {
 	case "v3applicationcredential":
@@ -65,7 +65,7 @@ func (o *Options) advice() advice {
 	return advice{"the login", "log in", hint}
 }
 
-// advice is what was refused, what it was meant to do, and what to do about it.
+// advice says what was refused, what it was meant to do, and what to do about it.
 type advice struct{ what, purpose, hint string }
 
 func explain(err error, endpoint string, a advice, secrets ...plugin.Secret) error {
@@ -104,7 +104,7 @@ func explain(err error, endpoint string, a advice, secrets ...plugin.Secret) err
 	case http.StatusNotFound, http.StatusMultipleChoices, http.StatusMethodNotAllowed, http.StatusGone,
 		http.StatusNotImplemented:
 		if isKeystone && status.Actual == http.StatusNotFound {
-			return refused(host, a, status.Actual) // so it says of a token that it cannot read
+			return refused(host, a, status.Actual) // Keystone's answer to a token that it cannot read
 		}
 		return absent(endpoint, status.Actual)
 	case http.StatusBadRequest:
@@ -141,14 +141,14 @@ func absent(endpoint string, status int) error {
 		WithHint("check auth_url: a browser shows {\"version\": …} there").RememberFor(unusableFor)
 }
 
-// unlike is the error for an answer that Keystone would not give.
+// unlike returns the error for an answer that Keystone would not give.
 func unlike(host, endpoint string) error {
 	return plugin.Errorf(plugin.Unusable, "%s does not answer as Keystone does", host).
 		WithHint("check auth_url: %s", endpoint).RememberFor(unusableFor)
 }
 
-// delegated is the error for what Keystone lets no token of a delegation do:
-// since 2026 it refuses every exchange of such a token.
+// delegated returns the error for an operation that Keystone does not allow with a token
+// of a delegation. Since 2026 it refuses every exchange of such a token.
 func delegated(kind, what string) *plugin.Error {
 	return plugin.Errorf(plugin.Config, "the token stems from %s, and Keystone lets nobody %s", article(kind), what).
 		WithHint("use a profile that logs in with a password: only such tokens can be exchanged or make EC2 keys")
@@ -164,9 +164,8 @@ func article(kind string) string {
 	return "a delegation (an application credential or a trust)"
 }
 
-// keystoneMessage returns the message of Keystone's error document, and
-// whether body is one at all. A message that repeats a secret which was sent is
-// withheld.
+// keystoneMessage returns the message in Keystone's error document, and whether body is
+// such a document. A message that repeats one of secrets is withheld.
 func keystoneMessage(body []byte, secrets []plugin.Secret) (message string, isKeystone bool) {
 	var doc struct {
 		Error struct {

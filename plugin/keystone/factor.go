@@ -14,17 +14,18 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A factor is one proof of who one is, as an authentication request holds it.
+// A factor is one proof of identity, in the form used in an authentication request.
 type factor struct {
 	method   string // of the Identity API, such as "totp"
 	identity map[string]any
 	secret   plugin.Secret
-	// once says that the secret is good for one request: it is not sent again.
+	// once means that the secret works for one request only, so the request is not sent
+	// again.
 	once bool
 }
 
-// factors are the auth_types that are one: the method of the Identity API, and
-// what returns an error if an option for it is missing.
+// factors are the auth_types that consist of one factor. method is its name in the
+// Identity API; check returns an error if an option for it is missing.
 var factors = map[string]struct {
 	method string
 	check  func(o *Options) error
@@ -34,7 +35,8 @@ var factors = map[string]struct {
 	"v3applicationcredential": {"application_credential", checkApplicationCredential},
 }
 
-// factors returns the methods that o's auth_type sends in its first request.
+// factors returns the methods of the factors that o's auth_type sends in its first
+// request.
 func (o *Options) factors() (methods []string) {
 	types := []string{o.AuthType}
 	switch o.AuthType {
@@ -49,7 +51,7 @@ func (o *Options) factors() (methods []string) {
 	return methods
 }
 
-// prove returns the factor of that method.
+// prove returns the factor for method.
 func (s *source) prove(ctx context.Context, method string) (f factor, err error) {
 	o := s.options
 	f.method = method
@@ -84,8 +86,9 @@ func (s *source) prove(ctx context.Context, method string) (f factor, err error)
 	return f, nil
 }
 
-// passcode returns the passcode of this moment: from where the profile says,
-// or else from the user.
+// passcode returns the current passcode: from the source that the profile names, or
+// otherwise from the user. Its error wraps [plugin.ErrNobody] if there is no terminal to
+// ask at.
 func (s *source) passcode(ctx context.Context) (plugin.Secret, error) {
 	if !s.options.Passcode.IsZero() {
 		return s.options.Passcode.ResolveAs(ctx, "passcode", s.env)
@@ -104,17 +107,18 @@ func (s *source) passcode(ctx context.Context) (plugin.Secret, error) {
 	return passcode, err
 }
 
-// A receipt is Keystone's answer to a login by one factor of a user who has to
-// show several: it stands for those that were accepted.
+// A receipt is Keystone's answer to a login with one factor by a user who needs several.
+// It stands for the factors accepted so far.
 //
 // https://docs.openstack.org/api-ref/identity/v3/#multi-step-authentication-2-factor-password-and-totp-example
 type receipt struct {
 	id       string
 	accepted []string
-	required [][]string // one set of methods is enough
+	required [][]string // sets of methods, one of which is enough
 }
 
-// receiptIn returns the receipt in the answer that err stands for, or nil.
+// receiptIn returns the receipt in the answer that err stands for, or nil if there is
+// none.
 func receiptIn(err error) *receipt {
 	var status gophercloud.ErrUnexpectedResponseCode
 	if !errors.As(err, &status) || status.Actual != http.StatusUnauthorized {
@@ -130,13 +134,13 @@ func receiptIn(err error) *receipt {
 	if id == "" {
 		return nil
 	}
-	json.Unmarshal(status.Body, &body) // of which nothing may be usable
+	json.Unmarshal(status.Body, &body) // an unusable body leaves the lists empty
 	return &receipt{id, body.Receipt.Methods, body.Required}
 }
 
-// missing returns the methods that complete the easiest set of the required
-// ones, of those that o has something for; and else, in words, all that would
-// do.
+// missing returns the smallest set of methods that o can prove and that completes the
+// login, or nil if there is none. all describes in words every set that would complete
+// it.
 func (r *receipt) missing(o *Options) (methods []string, all string) {
 	var ways []string
 	for _, set := range r.required {
@@ -153,21 +157,21 @@ func (r *receipt) missing(o *Options) (methods []string, all string) {
 	return methods, strings.Join(ways, ", or ")
 }
 
-// canProve reports whether o has, or can ask for, what the method needs.
+// canProve reports whether o has, or can ask the user for, what the method needs.
 func (o *Options) canProve(method string) bool {
 	switch method {
 	case "password":
 		return !o.Password.IsZero()
 	case "totp":
-		return o.checkUser() == nil // the passcode can be asked for
+		return o.checkUser() == nil // the user can be asked for the passcode
 	case "application_credential":
 		return !o.ApplicationCredentialSecret.IsZero()
 	}
 	return false
 }
 
-// login shows the factors to Keystone, and those more that it wants of this
-// user then.
+// login shows the factors to Keystone, and then any more that Keystone wants of this
+// user.
 func (s *source) login(ctx context.Context, factors ...factor) (*plugin.Credential, error) {
 	a, err := s.post(ctx, "", factors)
 	if r := receiptIn(err); r != nil {
@@ -228,14 +232,15 @@ func (s *source) explainLogin(err error, factors []factor) error {
 		return e.WithHint("the passcode may be used up, so it was not sent again: try with the next one")
 	}
 	if once && s.options.Passcode.IsZero() && e.Code == plugin.Denied {
-		// Who has mistyped a passcode is to have another try; the callers
-		// who wait in a row are not each to ask for one.
+		// A user who mistyped a passcode should get another try soon. But the callers
+		// waiting in line should not each ask for one.
 		return e.RememberFor(5 * time.Second)
 	}
 	return e
 }
 
-// wantsMore is the error for factors that the profile does not have.
+// wantsMore returns the error for a user who needs factors that the profile does not
+// have.
 func (s *source) wantsMore(all string) error {
 	if all == "" {
 		all = "a further factor"

@@ -15,15 +15,14 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A federated login shows Keystone the token of an OpenID Connect provider, and
-// gets an unscoped token for it, which is then exchanged for one of a project.
-// The requests are keystoneauth's (identity/v3/oidc.py, federation.py), and so
-// are the names of the options.
+// A federated login shows Keystone a token of an OpenID Connect provider and gets an
+// unscoped token for it. That token is then exchanged for one of a project. The requests
+// and the names of the options are keystoneauth's (identity/v3/oidc.py, federation.py).
 //
 // https://docs.openstack.org/api-ref/identity/v3-ext/#request-an-unscoped-os-federation-token
 
-// presets are the values of clouds that have federated logins: those that are
-// not written in the profile.
+// presets are the values for clouds with federated logins. They are used for options that
+// the profile does not set.
 var presets = map[string]map[string]string{
 	"ovhcloud-emea": ovhcloud("ovhcloud-emea",
 		"https://iam.ovh.net/role-adapter/urn:v1:eu:resource:publicCloudProject:pci/.well-known/openid-configuration"),
@@ -39,7 +38,8 @@ func ovhcloud(provider, discovery string) map[string]string {
 	}
 }
 
-// applyPreset fills in what the preset has and the profile has not.
+// applyPreset fills in the options that the preset has and the profile does not set. It
+// returns an error if there is no such preset.
 func (o *Options) applyPreset() error {
 	if o.Preset == "" {
 		return nil
@@ -72,10 +72,10 @@ func (o *Options) applyPreset() error {
 	return nil
 }
 
-// federated reports whether o logs in by an OpenID Connect provider.
+// federated reports whether o logs in through an OpenID Connect provider.
 func (o *Options) federated() bool { return strings.HasPrefix(o.AuthType, "v3oidc") }
 
-// checkFederated returns a check for an auth_type that needs the options.
+// checkFederated returns a check for an auth_type that needs the given options.
 func checkFederated(needs ...string) func(o *Options) error {
 	return func(o *Options) error {
 		set := plugin.SetOptions(o)
@@ -122,12 +122,12 @@ func checkFederated(needs ...string) func(o *Options) error {
 	}
 }
 
-// scoped reports whether o asks for a scope, so that its token is made of an
-// unscoped one.
+// scoped reports whether o asks for a scope. If so, its token is made from an unscoped
+// one.
 func (o *Options) scoped() bool { return len(o.scopes()) > 0 && !o.Unscoped }
 
-// Below returns the options of the unscoped token of a federated login, which
-// all its scopes share.
+// Below returns the options of the unscoped token that all scopes of a federated login
+// share. It returns nil if o has no scope or its login is not federated.
 func (o *Options) Below() plugin.Options {
 	if !o.federated() || !o.scoped() {
 		return nil
@@ -140,8 +140,8 @@ func (o *Options) Below() plugin.Options {
 	return &below
 }
 
-// fetchFederated logs in at the provider and shows its token to Keystone; or
-// with a scope, exchanges the unscoped token of the level below.
+// fetchFederated logs in at the provider and shows its token to Keystone. With a scope,
+// it exchanges the unscoped token of the level below instead.
 func fetchFederated(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error) {
 	if s.options.scoped() {
 		return fetchToken(ctx, s, prev)
@@ -167,8 +167,8 @@ func fetchFederated(ctx context.Context, s *source, prev *plugin.Credential) (*p
 	return s.federate(ctx, token)
 }
 
-// accessToken returns the provider's token that is given, or that of the profile
-// below.
+// accessToken returns the provider's token: the one given in the profile, or that of the
+// profile below. With renew, it asks the profile below for a newer one.
 func (s *source) accessToken(ctx context.Context, renew bool) (*plugin.Credential, error) {
 	if s.env.From == nil {
 		token, err := s.options.AccessToken.ResolveAs(ctx, "access_token", s.env)
@@ -186,7 +186,7 @@ func (s *source) accessToken(ctx context.Context, renew bool) (*plugin.Credentia
 	return c, nil
 }
 
-// providerToken logs in at the provider.
+// providerToken logs in at the provider and returns its token.
 func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 	o := s.options
 	secret, err := o.ClientSecret.ResolveAs(ctx, "client_secret", s.env)
@@ -244,7 +244,8 @@ func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 	return token, nil
 }
 
-// federate shows the provider's token to Keystone.
+// federate shows the provider's token to Keystone and returns the token that Keystone
+// gives for it.
 func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Credential, error) {
 	o := s.options
 	client := s.client(plugin.Secret{})
@@ -268,7 +269,7 @@ func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 	return s.accept(ctx, a)
 }
 
-// expiredHint tells if a token has expired by this machine's clock.
+// expiredHint returns a hint if the token has expired by this machine's clock, or "".
 func expiredHint(token plugin.Secret) string {
 	if end := plugin.ParseClaims(token).Expires; !end.IsZero() && end.Before(time.Now()) {
 		return "; it expired at " + end.Format(time.RFC3339)

@@ -11,7 +11,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin/keystone/openrc"
 )
 
-// imports are the files that a login at Keystone is taken over from.
+// imports are the sources from which a Keystone login can be imported.
 var imports = []plugin.Import{
 	{Name: "openrc", Help: "Take over an openrc file.", New: func() plugin.Importer { return &importOpenrc{} }},
 	{Name: "clouds", Help: "Take over clouds of a clouds.yaml.",
@@ -29,7 +29,7 @@ func (*importOpenrc) Help() string {
 	return "The file is read and never run: what it would ask for, or have a program print, is left to --secret."
 }
 
-// Drafts returns the profile of the file.
+// Drafts returns the profile made from the file.
 func (i *importOpenrc) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	b, err := plugin.ReadOwnFile(i.File, 1<<20)
 	if err != nil {
@@ -50,8 +50,8 @@ func (i *importOpenrc) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	return []plugin.Draft{d}, nil
 }
 
-// profileNameOf makes a name of that of an openrc file: "web" of
-// web-openrc.sh, "openstack" of openrc.
+// profileNameOf derives a profile's name from that of an openrc file: "web" from
+// web-openrc.sh, "openstack" from openrc.
 func profileNameOf(path string) string {
 	name := filepath.Base(path)
 	name = strings.TrimSuffix(name, filepath.Ext(name))
@@ -71,7 +71,7 @@ func (*importClouds) Help() string {
 	return "secure.yaml and clouds-public.yaml are merged as openstack does it."
 }
 
-// Drafts returns the profiles of the clouds.
+// Drafts returns the profiles made from the clouds.
 func (i *importClouds) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	path, names := plugin.FileFirst(i.Args, ".yaml", ".yml", ".json")
 	clouds, err := ReadClouds(path, env.Getenv)
@@ -90,7 +90,7 @@ func (*importEnv) Help() string {
 		"OS_CLOUD names."
 }
 
-// Drafts returns the profile of the identity in the environment.
+// Drafts returns the profile made from the identity in the environment.
 func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	l := &login{getenv: env.Getenv, values: map[string]plugin.Value{}}
 	if err := l.openCloud(); err != nil {
@@ -103,8 +103,8 @@ func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	return []plugin.Draft{d}, nil
 }
 
-// openrcDraft returns the profile that an openrc file sets up. getenv is the environment
-// in which files are found.
+// openrcDraft returns the profile made from an openrc file. getenv reads the environment,
+// which is used only to find other files.
 func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plugin.Draft, error) {
 	l := &login{values: map[string]plugin.Value{}, getenv: func(name string) string {
 		w, set := rc.Values[name]
@@ -112,7 +112,7 @@ func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plug
 		case w.Asked, w.Command != nil:
 			return unknown
 		case !set && (!strings.HasPrefix(name, "OS_") || strings.HasPrefix(name, "OS_CLIENT_")):
-			return getenv(name) // where files are
+			return getenv(name) // it says where files are
 		}
 		return w.Text
 	}}
@@ -122,18 +122,19 @@ func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plug
 	d, err := l.draft(name, rc.Names(), func(v plugin.Value) plugin.DraftSecret {
 		w, ok := rc.Values[v.Variable]
 		if !ok {
-			w.Text = v.Text // of the cloud that the file chooses
+			w.Text = v.Text // from the cloud that the file chooses
 		}
 		return plugin.DraftSecret{Value: plugin.NewSecret(w.Text), Asked: w.Asked, Command: w.Command,
 			Variable: v.Variable}
 	})
-	// What is asked for and not taken over was a step towards another variable.
+	// A variable that was asked for but not imported was a step towards another variable.
 	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return rc.Values[name].Asked })
 	d.Notes = append(d.Notes, rc.Notes...)
 	return d, noted(rc, err)
 }
 
-// noted returns err with what is not understood of the file, which may be the reason.
+// noted adds to err what jeton does not understand in the file, since that may be the
+// reason.
 func noted(rc *openrc.File, err error) error {
 	if err == nil || len(rc.Notes) == 0 {
 		return err
@@ -146,7 +147,7 @@ func noted(rc *openrc.File, err error) error {
 // unknown stands for a value that the user types or a program prints.
 const unknown = "?"
 
-// Draft returns the profile of a cloud.
+// Draft returns the profile made from the cloud called name.
 func (c *Clouds) Draft(name string) (plugin.Draft, error) {
 	found, err := c.cloud(name, "")
 	if err != nil {
@@ -156,16 +157,16 @@ func (c *Clouds) Draft(name string) (plugin.Draft, error) {
 	return l.draft(name, nil, given)
 }
 
-// given returns a secret that is known.
+// given returns a secret with a known value.
 func given(v plugin.Value) plugin.DraftSecret {
 	return plugin.DraftSecret{Value: plugin.NewSecret(v.Text), Variable: v.Variable}
 }
 
-// selectors are variables that lead to a login and are no part of it.
+// selectors are variables that lead to a login but are not part of it.
 var selectors = []string{"OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"}
 
-// draft returns the profile of the login. variables are the names of those that could be
-// part of it.
+// draft returns the profile made from the login. variables are the names of the variables
+// that could be part of it.
 func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) (plugin.Draft,
 	error) {
 	if _, err := l.read(); err != nil {
@@ -195,8 +196,8 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	return d, nil
 }
 
-// leaveOut takes out of l what a profile must not or cannot have, and returns what the
-// user should know of it.
+// leaveOut removes from l what a profile must not or cannot have, and returns notes about
+// it for the user.
 func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []string) {
 	if _, insecure := l.values["verify"]; insecure {
 		notes = append(notes, "verify: false (OS_INSECURE) is not taken over: name the cloud's certificate "+
@@ -221,8 +222,8 @@ func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []
 	return notes
 }
 
-// asked returns secret for a login whose password may be missing: openstackclient asks
-// for it each time.
+// asked returns secret, adapted to a login without the password that it needs.
+// openstackclient asks for it each time.
 func (l *login) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.Value) plugin.DraftSecret {
 	kind := l.values["auth_type"].Text
 	if _, ok := l.values["password"]; ok ||
@@ -238,7 +239,7 @@ func (l *login) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.
 	}
 }
 
-// left returns the names of variables and of settings of the cloud that are not taken.
+// left returns the names of the variables and cloud settings that are not imported.
 func (l *login) left(taken map[string]bool, variables []string) (names []string) {
 	for _, name := range variables {
 		if strings.HasPrefix(name, "OS_") && !taken[name] && !slices.Contains(selectors, name) {

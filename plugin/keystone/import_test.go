@@ -12,7 +12,7 @@ import (
 
 func noEnvironment(string) string { return "" }
 
-// A file of YAML that is written to blow up does not.
+// A YAML file built to exhaust memory is refused.
 func TestCloudsBomb(t *testing.T) {
 	text := "a: &a [x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'j'; c++ {
@@ -23,14 +23,14 @@ func TestCloudsBomb(t *testing.T) {
 		t.Error(err)
 	}
 	if _, _, err := parseClouds([]byte("a: &a {b: *a}")); err == nil {
-		t.Error("a mapping in itself is taken")
+		t.Error("a mapping that contains itself is accepted")
 	}
 	if _, _, err := parseClouds([]byte(strings.Repeat("[", 20000))); err == nil {
-		t.Error("deep nesting is taken")
+		t.Error("deep nesting is accepted")
 	}
 }
 
-// The vendors that are known have an address.
+// Every known vendor has a valid address.
 func TestVendors(t *testing.T) {
 	c := &Clouds{}
 	for name, v := range vendors {
@@ -65,7 +65,7 @@ func FuzzOpenrc(f *testing.F) {
 			t.Errorf("%v", err)
 		}
 		if _, err := os.Stat(canary); err == nil {
-			t.Fatal("it was executed")
+			t.Fatal("the command in the file was executed")
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Inspect tells who the token is, and what scopes its owner can choose from.
+// Inspect shows whose token it is, and the scopes that its owner can choose from.
 func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credential, error)) ([]plugin.Table, error) {
 	c, err := credential()
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	return append(tables, table), nil
 }
 
-// identityOf tells who the token is.
+// identityOf returns a table of the token's user, scope, roles and expiry.
 func identityOf(a *answer, c *plugin.Credential) plugin.Table {
 	var roles []string
 	for _, r := range a.Roles {
@@ -96,7 +96,7 @@ func projectTable(projects []project) plugin.Table {
 	return table
 }
 
-// remembered is what Keystone told of the token when it issued it.
+// remembered returns what Keystone said about the token when it issued it.
 func remembered(c *plugin.Credential) *answer {
 	thing := func(id, name string) named { return named{c.Attrs[id], c.Attrs[name]} }
 	a := &answer{}

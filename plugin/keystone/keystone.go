@@ -1,10 +1,10 @@
 // Package keystone obtains tokens and S3 access keys from OpenStack's Identity
 // service, Keystone.
 //
-// It speaks the Identity API v3 (and v2.0) through gophercloud, but never asks the
-// service where it is: the endpoint is the configured auth_url, since the
-// addresses in Keystone's own version document are often internal ones, and
-// following them would hand a password to whoever they name.
+// It speaks the Identity API v3 (and v2.0) through gophercloud. It never asks the service
+// for its address: the endpoint is the configured auth_url. The addresses in Keystone's
+// own version document are often internal ones, and following them would hand a password
+// to whatever host they name.
 //
 // https://docs.openstack.org/api-ref/identity/v3/
 package keystone
@@ -34,7 +34,7 @@ var Issuer = plugin.Issuer{
 	Environment:   environment,
 }
 
-// aliases are the other names that clouds.yaml and openrc files use.
+// aliases are other names of options, found in clouds.yaml and openrc files.
 var aliases = map[string]string{
 	"tenant_id":   "project_id",
 	"tenant_name": "project_name",
@@ -45,7 +45,8 @@ var aliases = map[string]string{
 	"key":         "key_file",
 }
 
-// Options are those of clouds.yaml, by its names.
+// Options are the options of a keystone profile. They have the same names as in
+// clouds.yaml.
 type Options struct {
 	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token, v3oidcclientcredentials, v3oidcpassword, v3oidcaccesstoken, v2password"`
 	AuthURL  string `yaml:"auth_url" help:"Keystone's address; /v3 is appended unless it ends so, or in /v2.0"`
@@ -94,12 +95,13 @@ type Options struct {
 
 	plainHTTP bool
 
-	cacert  string // the client of a token has to trust the same authorities
-	from    bool   // another profile supplies a token
-	assumed bool   // a domain was not given, and the default one is taken
+	cacert  string // passed on: a client of the token has to trust the same authorities
+	from    bool   // another profile supplies a token or a login
+	assumed bool   // no domain was given, so the default one is used
 }
 
-// Complete checks o and fills in what openstackclient would.
+// Complete checks o and fills in the defaults of openstackclient. Its errors have the
+// code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
 	if !o.Verify {
 		return plugin.Errorf(plugin.Config,
@@ -133,8 +135,8 @@ func (o *Options) Complete(common *plugin.Common) error {
 	return o.checkScope()
 }
 
-// locate sets the endpoint. The path of auth_url is kept, as in
-// https://host/identity.
+// locate completes AuthURL with the version of the API. It keeps the path of auth_url, as
+// in https://host/identity.
 func (o *Options) locate(plainHTTP bool) error {
 	if o.AuthURL == "" {
 		return plugin.Errorf(plugin.Config, "auth_url is missing").
@@ -166,8 +168,8 @@ func (o *Options) locate(plainHTTP bool) error {
 	return nil
 }
 
-// defaultDomains completes names without a domain as openstackclient does
-// (osc_lib/cli/client_config.py): with the domain whose id is default_domain.
+// defaultDomains adds a domain to names without one, as openstackclient does
+// (osc_lib/cli/client_config.py): the domain with the id in default_domain.
 func (o *Options) defaultDomains(m *method) {
 	if !m.defaultDomain {
 		return
@@ -209,9 +211,9 @@ func (s *source) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Cr
 	return m.fetch(ctx, s, prev)
 }
 
-// fetchBelow logs in with the user, the password and the project that the
-// profile below supplies. If the password was refused, and there is a newer one,
-// that is shown too: that the former was kept is our affair.
+// fetchBelow logs in with the user, password and project of the profile below. If the
+// password is refused and there is a newer one, it tries that too: the refused one came
+// from jeton's cache and may be out of date.
 func (s *source) fetchBelow(ctx context.Context, m *method) (*plugin.Credential, error) {
 	plugin.Connect(s.env.HTTP, s.options.AuthURL)
 	below, err := s.env.From(ctx, false)

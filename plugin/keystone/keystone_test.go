@@ -14,7 +14,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Times in every form that Keystones write are the same instant.
+// Keystone servers write times in several forms. All of them are read as the same
+// instant.
 func TestParseTime(t *testing.T) {
 	want := time.Date(2026, 3, 29, 1, 30, 0, 123456000, time.UTC)
 	for _, s := range []string{
@@ -32,7 +33,7 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-// Every alias names an option, of the plugin's own or of all.
+// Every alias stands for an option, either the plugin's own or one of all plugins.
 func TestAliases(t *testing.T) {
 	var names []string
 	for _, block := range []any{&Options{}, &plugin.Common{}} {
@@ -42,12 +43,12 @@ func TestAliases(t *testing.T) {
 	}
 	for alias, option := range aliases {
 		if !slices.Contains(names, option) || slices.Contains(names, alias) {
-			t.Errorf("alias %s of %s", alias, option)
+			t.Errorf("alias %s for %s is not valid", alias, option)
 		}
 	}
 }
 
-// The environment as openrc files leave it, and what becomes of it.
+// The login is read from the environment that openrc files leave.
 func TestEnvironment(t *testing.T) {
 	for name, test := range map[string]struct {
 		env      string
@@ -109,7 +110,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// The address of the token request, as keystoneauth makes it of auth_url.
+// The address of the token request is derived from auth_url as keystoneauth does it.
 func TestAuthURL(t *testing.T) {
 	for in, want := range map[string]string{
 		"https://auth.cloud.ca":           "https://auth.cloud.ca/v3",
@@ -128,7 +129,7 @@ func TestAuthURL(t *testing.T) {
 	}
 }
 
-// fetch runs one login against a server that answers so.
+// fetch runs one login against a server that answers with handler.
 func fetch(t *testing.T, handler http.HandlerFunc) (*plugin.Credential, error) {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -141,8 +142,8 @@ func fetch(t *testing.T, handler http.HandlerFunc) (*plugin.Credential, error) {
 	return source.Fetch(context.Background(), nil)
 }
 
-// Whatever an issuer answers, it is a usable credential or an error in jeton's
-// words, which holds no secret.
+// Every answer yields either a usable credential or an error in jeton's own words that
+// holds no secret.
 func FuzzAnswer(f *testing.F) {
 	f.Add(201, "gAAAA", `{"token":{"expires_at":"2099-01-01T00:00:00.000000Z","issued_at":"2026-01-01T00:00:00Z","project":{"id":"p","name":"web"},"user":{"id":"u"}}}`)
 	f.Add(201, "", `{"token":{}}`)
@@ -168,7 +169,7 @@ func FuzzAnswer(f *testing.F) {
 		})
 		if err == nil {
 			if c.Token.IsZero() || c.Expires.IsZero() || c.Attrs[plugin.AttrProjectID] != "p" {
-				t.Errorf("accepted as %v, %v", c, c.Attrs)
+				t.Errorf("an unusable answer was accepted as %v, %v", c, c.Attrs)
 			}
 			return
 		}
@@ -180,8 +181,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// One POST, as Keystone's API reference has it, without the catalogue and
-// without a scope for an application credential.
+// A login is one POST, as in Keystone's API reference. It asks for no catalogue, and for
+// no scope with an application credential.
 func TestRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		options Options
@@ -240,8 +241,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// A token of the level below that was revoked meanwhile is replaced, once, and
-// one that has just been made is not.
+// If the token of the level below has been revoked, it is replaced once. A token that has
+// just been made is not replaced.
 func TestRevokedLevel(t *testing.T) {
 	for _, test := range []struct {
 		age      time.Duration
@@ -282,8 +283,8 @@ func TestRevokedLevel(t *testing.T) {
 	}
 }
 
-// A password that the profile below kept, and that was changed since, is read
-// again once; one that is as it was is not shown twice.
+// If a password cached by the profile below has changed since, it is read again once. An
+// unchanged password is not sent twice.
 func TestChangedPasswordBelow(t *testing.T) {
 	for _, test := range []struct {
 		now             string

@@ -13,10 +13,10 @@ import (
 
 // A method is a way to log in: an auth_type.
 type method struct {
-	// uses are the options that say who one is. Others of them would silently
-	// be ignored, and are refused.
+	// uses are the login options of this method. Those of other methods are refused, as
+	// they would silently be ignored.
 	uses []string
-	// defaultDomain says that names without a domain get the default one.
+	// defaultDomain means that names without a domain get the default one.
 	defaultDomain bool
 	// check returns an error if an option is missing or does not fit.
 	check func(o *Options) error
@@ -25,7 +25,7 @@ type method struct {
 }
 
 var methods = map[string]*method{
-	// The passcode is for a user of whom Keystone wants more than a password.
+	// The passcode is for a user from whom Keystone wants more than a password.
 	"v3password": {[]string{"username", "user_id", "password", "passcode"}, true, checkPassword,
 		fetchLogin},
 	"v3totp": {[]string{"username", "user_id", "password", "passcode"}, true, (*Options).checkUser,
@@ -43,23 +43,24 @@ var methods = map[string]*method{
 	"v2password":        {[]string{"username", "user_id", "password"}, false, checkV2, fetchV2},
 }
 
-// Of a federated login: the options of the provider as Keystone knows it, and of
-// the client there.
+// Options of a federated login: provider has those that name the provider in Keystone,
+// client those of the login at the provider.
 var (
 	provider = []string{"identity_provider", "protocol"}
 	client   = []string{"client_id", "client_secret", "discovery_endpoint", "access_token_endpoint",
 		"access_token_type", "openid_scope"}
 )
 
-// applicationCredential are the options of one, which may be named by its
-// user and name.
+// applicationCredential are the options of an application credential. It may be
+// identified by its user and name instead of its id.
 var applicationCredential = []string{"username", "user_id", "application_credential_id", "application_credential_name",
 	"application_credential_secret"}
 
-// versionless are keystoneauth's names that leave the version to discovery.
+// versionless maps keystoneauth's names that leave the version to discovery to the ones
+// that jeton uses.
 var versionless = map[string]string{"password": "v3password", "token": "v3token"}
 
-// proper returns keystoneauth's full name of an auth_type.
+// proper returns keystoneauth's full name for an auth_type.
 func proper(name string) string {
 	if v3, ok := versionless[name]; ok {
 		return v3
@@ -67,8 +68,9 @@ func proper(name string) string {
 	return name
 }
 
-// method returns the way to log in that o asks for. from says that another
-// profile supplies a token.
+// method returns the way to log in that o asks for. from means that another profile
+// supplies a token or a login. method returns an error if the auth_type is unknown or
+// does not go with from.
 func (o *Options) method(from bool) (*method, error) {
 	name := o.AuthType
 	switch {
@@ -114,7 +116,7 @@ func checkPassword(o *Options) error {
 	if o.from && !o.Password.IsZero() {
 		return plugin.Errorf(plugin.Config, "password and from are two logins").WithHint("leave one of them out")
 	}
-	if o.from { // whose login is not known yet
+	if o.from { // the login of that profile is not known yet
 		return nil
 	}
 	if err := o.checkUser(); err != nil {
@@ -184,20 +186,20 @@ func twoTokens(option string) error {
 	return plugin.Errorf(plugin.Config, "%s and from are two tokens", option).WithHint("leave one of them out")
 }
 
-// fetchToken uses a token that somebody else has obtained. With a project it
-// is exchanged for one of that project, which keeps the expiry of the first;
-// without, it is validated and passed on as it is.
+// fetchToken uses a token that someone else obtained. With a project, it exchanges the
+// token for one of that project, which keeps the expiry of the first. Without, it
+// validates the token and passes it on unchanged.
 func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error) {
 	parent, err := s.parent(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	if prev != nil && !s.env.Refresh && !parent.Expires.IsZero() && !parent.Expires.After(prev.Expires) {
-		return prev, nil // an exchange would bring no longer life
+		return prev, nil // an exchange would not bring a later expiry
 	}
 	c, err := s.exchange(ctx, parent)
 	if s.stale(err, parent) {
-		// Keystone says 401 too of a scope that the user may not have.
+		// Keystone also answers 401 if the user may not have the scope.
 		if _, e := getToken(ctx, s.client(parent.Token), parent.Token); e == nil {
 			return nil, err
 		}
@@ -215,14 +217,16 @@ func fetchToken(ctx context.Context, s *source, prev *plugin.Credential) (*plugi
 	return c, nil
 }
 
-// stale reports whether err may be because the token below, which was kept, has
-// been revoked since. That is our affair. One that is new has not been.
+// stale reports whether err may mean that the credential below is out of date: it came
+// from jeton's cache and may have been revoked since. One issued within the last 10
+// seconds is not stale.
 func (s *source) stale(err error, below *plugin.Credential) bool {
 	var e *plugin.Error
 	return errors.As(err, &e) && e.Invalid && s.env.From != nil && time.Since(below.Issued) > 10*time.Second
 }
 
-// exchange returns the token of the profile's scope for another one.
+// exchange trades the parent token for one with the profile's scope. Without a scope, it
+// only validates the token.
 func (s *source) exchange(ctx context.Context, parent *plugin.Credential) (*plugin.Credential, error) {
 	token := parent.Token
 	o := s.options
@@ -237,8 +241,9 @@ func (s *source) exchange(ctx context.Context, parent *plugin.Credential) (*plug
 	return s.login(ctx, factor{method: "token", identity: map[string]any{"id": token.Reveal()}, secret: token})
 }
 
-// parent returns the token to start from: that of the profile below, or one
-// that is given and of which nothing more is known.
+// parent returns the token to start from: that of the profile below, or one given in the
+// profile, about which nothing else is known. With renew, it asks the profile below for a
+// newer one.
 func (s *source) parent(ctx context.Context, renew bool) (*plugin.Credential, error) {
 	if s.env.From == nil {
 		token, err := s.options.Token.ResolveAs(ctx, "token", s.env)
@@ -262,7 +267,7 @@ func (s *source) parent(ctx context.Context, renew bool) (*plugin.Credential, er
 	return c, nil
 }
 
-// notKeystone is the error for a profile below that gives something else.
+// notKeystone returns the error for a profile below that gives no Keystone token.
 func notKeystone() error {
 	return plugin.Errorf(plugin.Config, "from: that profile gives no Keystone token").
 		WithHint("name a profile of plugin keystone")
@@ -309,8 +314,8 @@ func (o *Options) checkScope() error {
 	return nil
 }
 
-// scope returns the scope object of an authentication request, or nil for
-// what Keystone gives of its own accord: the user's default project.
+// scope returns the scope object of an authentication request. It is nil if Keystone
+// should use its own choice, the user's default project.
 func (o *Options) scope() map[string]any {
 	switch {
 	case o.ProjectID != "":
@@ -344,7 +349,7 @@ func (o *Options) checkUser() error {
 	return nil
 }
 
-// checkUnused refuses options that the auth_type would silently ignore.
+// checkUnused returns an error for an option that the auth_type would silently ignore.
 func (o *Options) checkUnused(m *method) error {
 	for _, name := range plugin.SetOptions(o) {
 		if isLogin(name) && !slices.Contains(m.uses, name) {
@@ -355,7 +360,7 @@ func (o *Options) checkUnused(m *method) error {
 	return nil
 }
 
-// isLogin reports whether the option says who one is.
+// isLogin reports whether the option is part of a login.
 func isLogin(option string) bool {
 	for _, m := range methods {
 		if slices.Contains(m.uses, option) {

@@ -17,8 +17,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// client returns a gophercloud client of the configured endpoint that
-// authenticates with token, if there is one.
+// client returns a gophercloud client for the configured endpoint. It authenticates with
+// token, unless that is empty.
 func (s *source) client(token plugin.Secret) *gophercloud.ServiceClient {
 	return newClient(s.env.HTTP, s.options.AuthURL, token)
 }
@@ -30,16 +30,17 @@ func newClient(base *http.Client, endpoint string, token plugin.Secret) *gopherc
 	return &gophercloud.ServiceClient{ProviderClient: provider, Endpoint: endpoint + "/", Type: "identity"}
 }
 
-// catalogKey marks a request for a token with its catalogue.
+// catalogKey marks the context of a request that wants a token with its catalogue.
 type catalogKey struct{}
 
-// pinned sends requests to one endpoint only, and asks for tokens without
-// their catalogue, which can be a hundred times as large, unless it is wanted.
+// pinned sends requests to one endpoint only. It asks for tokens without their catalogue,
+// unless the caller wants it. The catalogue can be a hundred times as large as the token.
 type pinned struct {
 	endpoint string
 	next     http.RoundTripper
 }
 
+// RoundTrip returns an error if r is for an address outside the endpoint.
 func (p pinned) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasPrefix(r.URL.String(), p.endpoint+"/") {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone names an address outside %s", p.endpoint)
@@ -51,9 +52,9 @@ func (p pinned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
-// request returns the body of one POST /v3/auth/tokens. (gophercloud's own knows a
-// part of the methods and scopes only, and its packages for one call each would
-// make every start of jeton slower.)
+// request returns the body of a POST /v3/auth/tokens. (gophercloud's own version knows
+// only some of the methods and scopes, and its packages for each call would make every
+// start of jeton slower.)
 func request(factors []factor, scope map[string]any) map[string]any {
 	var methods []string
 	identity := map[string]any{}
@@ -69,7 +70,7 @@ func request(factors []factor, scope map[string]any) map[string]any {
 	return map[string]any{"auth": auth}
 }
 
-// answer is what Keystone tells of a token.
+// answer is what Keystone says about a token.
 type answer struct {
 	id        string
 	Methods   []string `json:"methods"`
@@ -89,7 +90,7 @@ type answer struct {
 	Trust                 *named  `json:"OS-TRUST:trust"`
 }
 
-// owned is a user or project, whose name is unique in its domain only.
+// owned is a user or a project. Its name is unique only within its domain.
 type owned struct {
 	named
 	Domain named `json:"domain"`
@@ -116,12 +117,12 @@ func getToken(ctx context.Context, client *gophercloud.ServiceClient, token plug
 	return a.check(resp, err)
 }
 
-// subject is the header of the token that a request is about.
+// subject returns the header with the token that a request asks about.
 func subject(token plugin.Secret) map[string]string {
 	return map[string]string{"X-Subject-Token": token.Reveal()}
 }
 
-// A document is an answer as Keystone wraps it.
+// A document is the JSON object in which Keystone wraps an answer.
 type document struct {
 	Token *answer `json:"token"`
 }
@@ -142,7 +143,8 @@ func (d *document) check(resp *http.Response, err error) (*answer, error) {
 	return d.Token, nil
 }
 
-// accept makes a credential of a, if it is for what was asked.
+// accept turns a into a credential. It returns an error if the token does not have the
+// scope that was asked for.
 func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, error) {
 	o := s.options
 	token := plugin.NewSecret(a.id)
@@ -221,8 +223,8 @@ func withoutEmpty(attrs map[string]string) map[string]string {
 	return attrs
 }
 
-// parseTime reads Keystone's times: RFC 3339 with any offset, or without one,
-// which means UTC.
+// parseTime parses Keystone's times: RFC 3339 with any offset, or without one, which
+// means UTC.
 func parseTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
@@ -231,7 +233,7 @@ func parseTime(s string) (time.Time, error) {
 	return t.UTC(), err
 }
 
-// validate asks Keystone what token is, and passes it on as it is.
+// validate asks Keystone about token, and passes it on unchanged.
 func (s *source) validate(ctx context.Context, token plugin.Secret) (*plugin.Credential, error) {
 	a, err := getToken(ctx, s.client(token), token)
 	if err != nil {
@@ -241,9 +243,9 @@ func (s *source) validate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 	return s.accept(ctx, a)
 }
 
-// Valid asks Keystone about c's token, with that token: it says 401 of one that it no
-// longer knows. The API v2.0 answers only administrators that, but lists anybody's
-// projects.
+// Valid asks Keystone about c's token, and authenticates with that token. Keystone
+// answers 401 if it no longer knows the token. API v2.0 answers this only to
+// administrators, so there Valid lists the user's projects, which everyone may do.
 //
 // https://docs.openstack.org/api-ref/identity/v3/#check-token
 func (s *source) Valid(ctx context.Context, c *plugin.Credential) (bool, error) {
@@ -262,11 +264,11 @@ func (s *source) Valid(ctx context.Context, c *plugin.Credential) (bool, error) 
 	return err == nil, err
 }
 
-// Revoke makes the token invalid. Keystone says 204, and 401 or 404 of a
-// token that it no longer knows.
+// Revoke makes the token invalid. Keystone answers 204, and 401 or 404 for a token that
+// it no longer knows, which is no error.
 func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 	if c == nil {
-		// A token that was given can be revoked although none is kept.
+		// A token given in the profile can be revoked even if none is cached.
 		token, err := s.options.Token.ResolveAs(ctx, "token", s.env)
 		if err != nil || token.IsZero() {
 			return err
@@ -292,8 +294,8 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 	return s.explain(err, c.Token)
 }
 
-// Describe returns the document of c's token, with its catalogue, which is read once in
-// its life.
+// Describe returns Keystone's document about c's token, with its catalogue. The document
+// is read only once in the token's life.
 func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, error) {
 	if s.options.v2() {
 		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody about a token")
@@ -315,14 +317,14 @@ func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, er
 			})
 	}
 	b, err := describe(false)
-	if err == nil && !bytes.HasPrefix(b, []byte(sum)) { // it is that of the former token
+	if err == nil && !bytes.HasPrefix(b, []byte(sum)) { // it describes the former token
 		b, err = describe(true)
 	}
 	return bytes.TrimPrefix(b, []byte(sum)), err
 }
 
-// Endpoints reads the catalogue of c's project, for clients that use a token
-// without asking Keystone themselves.
+// Endpoints returns the endpoints in the catalogue of c's project, for clients that use a
+// token without asking Keystone themselves.
 func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[string]string, error) {
 	var body struct {
 		Catalog []struct {
@@ -353,7 +355,7 @@ func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[strin
 	return endpoints, nil
 }
 
-// A project is one that the owner of a token has a role in.
+// A project is one in which the owner of a token has a role.
 type project struct {
 	named
 	DomainID string `json:"domain_id"`
@@ -372,8 +374,7 @@ func (s *source) projects(ctx context.Context, token plugin.Secret) ([]project, 
 	return body.Projects, err
 }
 
-// withProjects completes err with the projects that the owner of token can
-// choose from.
+// withProjects adds to err the projects that the owner of token can choose from.
 func (s *source) withProjects(ctx context.Context, token plugin.Secret, err *plugin.Error, advice string) error {
 	err.RememberFor(unusableFor)
 	projects, e := s.projects(ctx, token)

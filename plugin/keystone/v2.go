@@ -11,8 +11,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// The Identity API v2.0, deprecated since 2016, is what clouds offer that have
-// not moved on. It has no domains, and calls a project a tenant.
+// The Identity API v2.0 has been deprecated since 2016, but some clouds have not moved on
+// from it. It has no domains, and calls a project a tenant.
 //
 // https://docs.openstack.org/api-ref/identity/v2/
 
@@ -36,7 +36,7 @@ func checkV2(o *Options) error {
 	return nil
 }
 
-// v2Request returns the body of one POST /v2.0/tokens.
+// v2Request returns the body of a POST /v2.0/tokens.
 func (o *Options) v2Request(password plugin.Secret) map[string]any {
 	login := map[string]any{"password": password.Reveal()}
 	if o.UserID != "" {
@@ -56,7 +56,7 @@ func (o *Options) v2Request(password plugin.Secret) map[string]any {
 	return map[string]any{"auth": auth}
 }
 
-// v2Answer is what API v2.0 tells of a token.
+// v2Answer is what API v2.0 says about a token.
 type v2Answer struct {
 	Access struct {
 		Token struct {
@@ -69,7 +69,7 @@ type v2Answer struct {
 	} `json:"access"`
 }
 
-// fetchV2 logs in with a password at API v2.0. The token is in the body there.
+// fetchV2 logs in with a password at API v2.0, which returns the token in the body.
 func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
 	o := s.options
 	password, err := o.Password.ResolveAs(ctx, "password", s.env)
@@ -122,7 +122,8 @@ func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Cred
 	return c, nil
 }
 
-// newCredential returns a token with its times as Keystone writes them.
+// newCredential returns the credential for a token and its times in Keystone's format. It
+// returns an error if the expiry is not usable.
 func newCredential(id, issuedAt, expiresAt string) (*plugin.Credential, error) {
 	expires, err := parseTime(expiresAt)
 	if err != nil {
@@ -135,7 +136,7 @@ func newCredential(id, issuedAt, expiresAt string) (*plugin.Credential, error) {
 	return &plugin.Credential{Token: plugin.NewSecret(id), Issued: issued, Expires: expires}, nil
 }
 
-// tenants returns the projects that the owner of token has a role in.
+// tenants returns the projects in which the owner of token has a role.
 func (s *source) tenants(ctx context.Context, token plugin.Secret) ([]project, error) {
 	var body struct {
 		Tenants []project `json:"tenants"`
@@ -146,8 +147,8 @@ func (s *source) tenants(ctx context.Context, token plugin.Secret) ([]project, e
 	return body.Tenants, err
 }
 
-// inspectV2 is Inspect for API v2.0, where only administrators may ask about a
-// token: what it told when it issued it has to do.
+// inspectV2 is Inspect for API v2.0. Only administrators may ask about a token there, so
+// it shows what Keystone said when it issued the token.
 func (s *source) inspectV2(ctx context.Context, c *plugin.Credential) ([]plugin.Table, error) {
 	tenants, err := s.tenants(ctx, c.Token)
 	if err != nil {

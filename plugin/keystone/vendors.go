@@ -6,9 +6,9 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// vendors are the clouds that openstacksdk knows by a name: the address of
-// Keystone, the version of its API, and the regions. Where domain is set, it is
-// the name of the domain of users and projects.
+// vendors are the clouds that openstacksdk knows by name: the address of Keystone, the
+// version of its API, and the regions. domain, if set, is the name of the domain of users
+// and projects.
 var vendors = map[string]struct{ authURL, domain, version, regions string }{
 	"auro":              {"https://api.van2.auro.io:5000/v3", "Default", "3", "RegionOne"},
 	"betacloud":         {"https://api-1.betacloud.de:5000", "", "3", "betacloud-1"},
@@ -33,14 +33,15 @@ var vendors = map[string]struct{ authURL, domain, version, regions string }{
 	"zetta":         {"https://identity.api.zetta.io/v3", "", "3", "no-osl1"},
 }
 
-// vendor returns the settings of a vendor profile.
+// vendor returns the settings of a vendor profile, or an error if there is no such
+// profile.
 func (c *Clouds) vendor(name string) (tree, error) {
 	if t, ok := c.public[name].(tree); ok {
 		return t, nil
 	}
 	v, ok := vendors[name]
 	switch {
-	case strings.Contains(name, "://"), name == "vexxhost": // which is an address under another name
+	case strings.Contains(name, "://"), name == "vexxhost": // vexxhost stands for an address too
 		return nil, plugin.Errorf(plugin.Config,
 			"profile: the settings of %s would have to be fetched from there, which jeton does not do",
 			plugin.Shorten(name)).

@@ -18,8 +18,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// assertion returns a JWT by which the client authenticates itself at the token
-// endpoint: good for a minute, and for one time (RFC 7523, section 3).
+// assertion returns a JWT with which the client authenticates at the token endpoint. It
+// is valid for one minute, and can be used once (RFC 7523, section 3).
 func (s *source) assertion(endpoint string, now time.Time) (plugin.Secret, error) {
 	o := s.options
 	key, err := readKey(string(o.PrivateKey))
@@ -50,7 +50,7 @@ func (s *source) assertion(endpoint string, now time.Time) (plugin.Secret, error
 			if err != nil {
 				return nil, err
 			}
-			size := (key.Curve.Params().BitSize + 7) / 8 // each number is as long as the field (RFC 7518, section 3.4)
+			size := (key.Curve.Params().BitSize + 7) / 8 // both numbers are padded to this size (RFC 7518, section 3.4)
 			return append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...), nil
 		}
 	case ed25519.PrivateKey:
@@ -77,11 +77,11 @@ func (s *source) assertion(endpoint string, now time.Time) (plugin.Secret, error
 }
 
 func encode(v any) string {
-	b, _ := json.Marshal(v) // cannot fail: they are strings and numbers
+	b, _ := json.Marshal(v) // cannot fail: v holds only strings and numbers
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// readKey reads a private key in PEM form: PKCS #8, PKCS #1 or SEC 1.
+// readKey reads a PEM private key in PKCS #8, PKCS #1 or SEC 1 format.
 func readKey(path string) (any, error) {
 	b, err := plugin.ReadKeyFile(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package oidc obtains ID tokens and access tokens from any OpenID Connect or
-// OAuth 2.0 issuer, without anybody at the keyboard.
+// Package oidc obtains ID tokens and access tokens from any OpenID Connect or OAuth 2.0
+// issuer, without user interaction.
 package oidc
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Issuer gives tokens of OpenID Connect.
+// Issuer gives OpenID Connect and OAuth 2.0 tokens.
 var Issuer = plugin.Issuer{
 	Name:  "oidc",
 	Gives: plugin.BearerToken,
@@ -48,8 +48,7 @@ type Options struct {
 	plainHTTP, from bool
 }
 
-// uses returns the options that mean something in the flow, beside those that say where
-// the issuer is.
+// uses returns the options that the flow uses, apart from those that locate the issuer.
 func (o *Options) uses() []string {
 	asClient := []string{
 		"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token",
@@ -65,7 +64,7 @@ func (o *Options) uses() []string {
 	return asClient
 }
 
-// Complete checks o.
+// Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
 	o.plainHTTP, o.from = common.PlainHTTP, common.From != ""
 	if o.Flow == "" {
@@ -100,7 +99,8 @@ func (o *Options) meaningless(option string) error {
 		WithHint("leave it out, or choose another flow")
 }
 
-// checkFlow returns an error if there is no such flow, or what it begins with is missing.
+// checkFlow returns an error if the flow is unknown, or if the client or token that it
+// starts from is missing.
 func (o *Options) checkFlow() error {
 	subjects := 0
 	for _, given := range []bool{!o.SubjectToken.IsZero(), o.TokenFile != "", o.from} {
@@ -206,7 +206,7 @@ func missing(option, of string) error {
 	return plugin.Errorf(plugin.Config, "%s is missing, which %s needs", option, of)
 }
 
-// Variables returns those that say whose job this is.
+// Variables returns the environment variables that identify the GitHub Actions job.
 func (o *Options) Variables() []string {
 	if o.Flow == "github_actions" {
 		return []string{requestURL, requestToken}
@@ -214,7 +214,8 @@ func (o *Options) Variables() []string {
 	return nil
 }
 
-// Where a job of GitHub Actions asks for its ID token, and by what.
+// The variables with the address at which a GitHub Actions job asks for its ID token, and
+// with the bearer token for that request.
 const (
 	requestURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
 	requestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
@@ -228,7 +229,7 @@ type source struct {
 	env     *plugin.Env
 }
 
-// Fetch obtains a token by the profile's flow.
+// Fetch obtains a token with the profile's flow.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	switch s.options.Flow {
 	case "token_file":
@@ -238,7 +239,7 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 		}
 		c, err := s.passedOn(token)
 		if c != nil && s.options.TokenFile == "" {
-			c.Fixed = s.options.SubjectToken.InKey() // else there may be a newer one
+			c.Fixed = s.options.SubjectToken.InKey() // a command or the keyring may give a newer one
 		}
 		return c, err
 	case "github_actions":
@@ -249,7 +250,8 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	return s.request(ctx, url.Values{"grant_type": {"client_credentials"}}, s.options.Token)
 }
 
-// subject returns the token that is at hand, and its type.
+// subject returns the token to exchange or to pass on, and its type, which is empty if it
+// is not known.
 func (s *source) subject(ctx context.Context) (plugin.Secret, string, error) {
 	o := s.options
 	kind := o.SubjectTokenType
@@ -276,7 +278,8 @@ func (s *source) subject(ctx context.Context) (plugin.Secret, string, error) {
 	return c.Token, kind, nil
 }
 
-// passedOn returns a token that somebody else has obtained.
+// passedOn returns the credential for a token that someone else obtained. It returns an
+// error if the token has expired or has no expiry.
 func (s *source) passedOn(token plugin.Secret) (*plugin.Credential, error) {
 	claims := plugin.ParseClaims(token)
 	if claims.Expires.IsZero() {
@@ -340,12 +343,12 @@ func (s *source) githubActions(ctx context.Context) (*plugin.Credential, error) 
 	}
 	c, err := s.passedOn(plugin.NewSecret(body.Value))
 	if c != nil {
-		c.Fixed = false // there are newer ones
+		c.Fixed = false // the runner gives newer ones
 	}
 	return c, err
 }
 
-// exchange trades a token for another one (RFC 8693).
+// exchange trades one token for another (RFC 8693).
 func (s *source) exchange(ctx context.Context) (*plugin.Credential, error) {
 	token, kind, err := s.subject(ctx)
 	if err != nil {
@@ -370,7 +373,7 @@ func (s *source) exchange(ctx context.Context) (*plugin.Credential, error) {
 
 const tokenTypes = "urn:ietf:params:oauth:token-type:"
 
-// request asks the token endpoint for the wanted token. The secrets are those in the form.
+// request asks the token endpoint for the wanted token. secrets are the secrets in form.
 func (s *source) request(ctx context.Context, form url.Values, wanted string,
 	secrets ...plugin.Secret) (*plugin.Credential, error) {
 	o := s.options
@@ -397,7 +400,7 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string,
 			form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 			form.Set("client_assertion", assertion.Reveal())
 			r.Secrets = append(r.Secrets, assertion)
-			r.Once = true // a server may take an assertion for one time only
+			r.Once = true // a server may accept an assertion only once
 		}
 		return r.Do(ctx, s.env)
 	}
@@ -415,7 +418,7 @@ func (s *source) request(ctx context.Context, form url.Values, wanted string,
 	return o.credential(answer, wanted)
 }
 
-// credential returns the wanted token of an answer.
+// credential returns the wanted token from answer.
 func (o *Options) credential(answer *plugin.TokenResponse, wanted string) (*plugin.Credential, error) {
 	if kind := strings.ToLower(answer.TokenType); kind != "" && kind != "bearer" && kind != "n_a" {
 		return nil, plugin.Errorf(plugin.Unusable,
@@ -424,7 +427,7 @@ func (o *Options) credential(answer *plugin.TokenResponse, wanted string) (*plug
 	}
 	token := answer.AccessToken
 	if wanted == "id_token" && answer.IssuedType != tokenTypes+"id_token" {
-		token = answer.IDToken // else an exchange gives it as access_token
+		token = answer.IDToken // a token exchange puts it in access_token instead
 	}
 	if token.IsZero() {
 		return nil, plugin.Errorf(plugin.Unusable, "the issuer's answer holds no %s", wanted).
@@ -441,7 +444,7 @@ func (o *Options) credential(answer *plugin.TokenResponse, wanted string) (*plug
 	return c, nil
 }
 
-// Inspect tells what the token says of itself.
+// Inspect shows what the token says about itself.
 func (s *source) Inspect(_ context.Context, credential func() (*plugin.Credential, error)) ([]plugin.Table, error) {
 	c, err := credential()
 	if err != nil {
@@ -461,7 +464,8 @@ func (s *source) Inspect(_ context.Context, credential func() (*plugin.Credentia
 	return []plugin.Table{table}, nil
 }
 
-// attributes returns what a token tells of itself.
+// attributes returns a token's attributes: its type, its client, and the issuer and
+// subject in its claims.
 func attributes(token plugin.Secret, kind, client string) map[string]string {
 	claims := plugin.ParseClaims(token)
 	attrs := map[string]string{plugin.AttrTokenType: kind}

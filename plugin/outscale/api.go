@@ -13,28 +13,28 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// api is Outscale's API as one login opens it.
+// api calls Outscale's API with one login.
 type api struct {
 	env          *plugin.Env
 	base, region string
-	accessKey    string // or
+	accessKey    string // or login
 	login        string
-	secret       plugin.Secret // that belongs to it
+	secret       plugin.Secret // of the access key or login
 	known        bool          // the login has been accepted
 }
 
-// A refusal is why the API has said no.
+// A refusal is the reason why the API refused a call.
 type refusal int
 
 const (
 	none         refusal = iota
-	unauthorized         // it does not know who asks
-	forbidden            // it knows, and does not allow it
+	unauthorized         // the login is not accepted
+	forbidden            // the login is known, but may not make the call
 	quota                // there are too many keys
-	invalid              // it cannot use the request, or finds nothing
+	invalid              // the request cannot be used, or what it names does not exist
 )
 
-// A refusedError is an error of the API itself.
+// A refusedError is an error reported by the API itself.
 type refusedError struct {
 	why refusal
 	err *plugin.Error
@@ -43,7 +43,7 @@ type refusedError struct {
 func (e *refusedError) Error() string { return e.err.Error() }
 func (e *refusedError) Unwrap() error { return e.err }
 
-// refused returns why the API has said no, if that is what err is about.
+// refused returns the API's reason for refusing a call, or none if err is not a refusal.
 func refused(err error) refusal {
 	var e *refusedError
 	if errors.As(err, &e) {
@@ -52,7 +52,8 @@ func refused(err error) refusal {
 	return none
 }
 
-// call makes the call of that name and decodes the answer into out.
+// call makes the API call called name with the body in, and decodes the answer into out.
+// It goes through guard until the login has been accepted.
 func (a *api) call(ctx context.Context, name string, in, out any) error {
 	if a.known {
 		return a.send(ctx, name, in, out)
@@ -63,11 +64,12 @@ func (a *api) call(ctx context.Context, name string, in, out any) error {
 	return err
 }
 
-// guard shows a login to Outscale by calling do, unless it was refused lately,
-// whichever profile has shown it: four failures lock the account.
+// guard calls do, which shows a login to Outscale. If the same login was refused within
+// lockedFor, by any profile, guard returns that refusal instead: four failures lock the
+// account.
 func guard(ctx context.Context, env *plugin.Env, where, login string, secret plugin.Secret, do func() error) error {
 	var err error
-	name := strings.Join([]string{"outscale's refusal", where, login, secret.Reveal()}, "\x00") // a hash of it is kept
+	name := strings.Join([]string{"outscale's refusal", where, login, secret.Reveal()}, "\x00") // kept as a hash
 	text, kept := env.Keep(ctx, name, lockedFor, env.Refresh, func(context.Context) ([]byte, error) {
 		if err = do(); refused(err) == unauthorized {
 			e := plugin.AsError(err)
@@ -86,7 +88,7 @@ func guard(ctx context.Context, env *plugin.Env, where, login string, secret plu
 		what).WithHint("%s; --refresh asks at once", hint)}
 }
 
-// errAccepted says that there is no refusal to remember.
+// errAccepted means that there is no refusal to remember.
 var errAccepted = errors.New("the login was not refused")
 
 func (a *api) send(ctx context.Context, name string, in, out any) error {
@@ -120,32 +122,33 @@ func (a *api) send(ctx context.Context, name string, in, out any) error {
 	return nil
 }
 
-// signature is Outscale's kind of signature.
+// signature returns Outscale's kind of request signature for a region.
 //
 // https://docs.outscale.com/en/userguide/Signature-of-API-Requests.html
 func signature(region string) plugin.Signature {
 	return plugin.Signature{Prefix: "OSC4", Vendor: "Osc", Region: region, Service: "api"}
 }
 
-// A failure is the API's own word on why a call has failed: its own shape, or
-// that of RFC 9457.
+// A failure is the API's own explanation of a failed call. It comes in Outscale's format
+// or in that of RFC 9457.
 type failure struct {
 	Errors []struct{ Type, Code, Details string }
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
 }
 
-// Codes of failures, and what they mean to a login.
+// Error codes, and how long a refused login is not tried again.
 //
 // https://docs.outscale.com/api-errors.html
 const (
-	codeBadLogin     = "4120" // with the status of a parameter that cannot be used
+	codeBadLogin     = "4120" // sent with the status of an invalid parameter
 	codePlatformBusy = "6"
 
-	lockedFor = 5 * time.Minute // four failures lock the account for a minute, more for longer
+	lockedFor = 5 * time.Minute // four failures lock the account for a minute, more failures for longer
 )
 
-// rules are the codes of a refusal that has nothing to do with the login.
+// rules are the codes of refusals that have nothing to do with the login, each with a
+// hint.
 var rules = map[string]string{
 	"4":  "an EIM policy has to allow the access key calls",
 	"5":  "the account's API access rules do not let this machine in",
@@ -153,14 +156,15 @@ var rules = map[string]string{
 	"14": "the account's API access rules ask for a client certificate: cert_file and key_file",
 }
 
-// locks are the codes of a login that is right or wrong, but of no use.
+// locks are the codes for a login that cannot be used now, whether it is right or wrong,
+// each with a hint.
 var locks = map[string]string{
 	"11": "the account is locked: only Outscale's support can open it",
 	"13": "the account is locked for a minute or more, after failed logins",
 	"20": "the password has expired: change it in Cockpit",
 }
 
-// explain returns the error for an answer that is a failure.
+// explain returns the error for a failed call.
 func (a *api) explain(host string, resp *http.Response, body []byte, now time.Time) error {
 	var f failure
 	broken := json.Unmarshal(body, &f) != nil
@@ -202,7 +206,7 @@ func (a *api) explain(host string, resp *http.Response, body []byte, now time.Ti
 	return &refusedError{invalid, plugin.Errorf(plugin.Config, "%s", text).RememberFor(10 * time.Second)}
 }
 
-// unknown is the error for a login that was refused.
+// unknown returns the error for a refused login.
 func (a *api) unknown(text, code string, resp *http.Response, now time.Time) *plugin.Error {
 	e := plugin.Errorf(plugin.Denied, "%s", text).RememberFor(lockedFor)
 	if hint := locks[code]; hint != "" {

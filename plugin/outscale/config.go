@@ -12,7 +12,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A Config is a config.json of Outscale's own tools.
+// A Config is a config.json, the configuration file of Outscale's own tools.
 //
 // https://docs.outscale.com/en/userguide/Installing-and-Configuring-OSC-CLI.html
 type Config struct {
@@ -21,8 +21,8 @@ type Config struct {
 	profiles map[string]map[string]json.RawMessage
 }
 
-// ReadConfig reads the file, or without a path the one that Outscale's tools
-// read.
+// ReadConfig reads the file at path. If path is empty, it reads ~/.osc/config.json, as
+// Outscale's tools do. The error wraps fs.ErrNotExist if there is no such file.
 func ReadConfig(path string) (*Config, error) {
 	if path == "" {
 		path = plugin.ExpandHome("~/.osc/config.json")
@@ -40,7 +40,8 @@ func ReadConfig(path string) (*Config, error) {
 	return c, nil
 }
 
-// line returns the line in b that err, of encoding/json, is about.
+// line returns the number of the line in b to which err, an error of encoding/json,
+// refers.
 func line(b []byte, err error) int {
 	offset := int64(0)
 	var syntax *json.SyntaxError
@@ -54,7 +55,7 @@ func line(b []byte, err error) int {
 	return 1 + bytes.Count(b[:min(offset, int64(len(b)))], []byte("\n"))
 }
 
-// options are the names in a profile of the file that are options of ours.
+// options maps the names of settings in the file to jeton's options.
 var options = map[string]string{
 	"access_key": "access_key", "secret_key": "secret_key", "login": "login", "password": "password",
 	"region": "region", "region_name": "region", "x509_client_cert": "cert_file", "x509_client_key": "key_file",
@@ -67,8 +68,8 @@ func (c *Config) values(name string) (map[string]plugin.Value, error) {
 	return values, err
 }
 
-// read returns the options in the profile called name, and the names of what is
-// there beside them.
+// read returns the options in the profile called name, and the names of its other
+// settings.
 func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
 	profile, ok := c.profiles[name]
 	if !ok {
@@ -99,11 +100,12 @@ func (c *Config) read(name string) (map[string]plugin.Value, []string, error) {
 	return values, left, err
 }
 
-// place says where a setting of a profile stands.
+// place describes where a profile's setting is written.
 func (c *Config) place(key, name string) string { return key + " of profile " + name + " in " + c.Path }
 
-// certificates completes the files of a client certificate: one file can hold both, and a
-// relative one is beside the configuration.
+// certificates completes the file names of a client certificate. One file can hold both
+// the certificate and its key. A relative name starts from the folder of the
+// configuration file.
 func (c *Config) certificates(values map[string]plugin.Value) {
 	if values["cert_file"].Text != "" && values["key_file"].Text == "" {
 		values["key_file"] = values["cert_file"]
@@ -116,8 +118,8 @@ func (c *Config) certificates(values map[string]plugin.Value) {
 	}
 }
 
-// endpoint puts the address of the API into values, if the profile called name has one of
-// its own, and returns the names of other services' addresses.
+// endpoint puts the API's address into values, if the profile called name sets one. It
+// returns the names of the settings that change the addresses of other services.
 func (c *Config) endpoint(name, host string, values map[string]plugin.Value) (left []string, err error) {
 	var endpoints addresses
 	if raw, ok := c.profiles[name]["endpoints"]; ok && json.Unmarshal(raw, &endpoints) != nil {
@@ -143,7 +145,7 @@ func (c *Config) endpoint(name, host string, values map[string]plugin.Value) (le
 	return left, nil
 }
 
-// addresses are those of Outscale's services. Jeton has a use for one of them.
+// addresses are the addresses of Outscale's services. Jeton uses only that of the API.
 type addresses struct {
 	API string `json:"api"`
 	OOS string `json:"oos"`
@@ -156,7 +158,7 @@ func (a addresses) others() map[string]string {
 	return map[string]string{"oos": a.OOS, "fcu": a.FCU, "lbu": a.LBU, "eim": a.EIM}
 }
 
-// Draft returns the profile that the one called name in the file makes.
+// Draft returns the profile made from the one called name in the file.
 func (c *Config) Draft(name string) (plugin.Draft, error) {
 	values, left, err := c.read(name)
 	if err != nil {
@@ -164,7 +166,7 @@ func (c *Config) Draft(name string) (plugin.Draft, error) {
 	}
 	d, err := draft(name, values)
 	d.Left = left
-	if name == "default" { // which would become the profile of every command
+	if name == "default" { // every jeton command would use a profile of this name
 		d.Name = "outscale"
 		if slices.Contains(c.Names, d.Name) {
 			d.Name = "outscale-default"

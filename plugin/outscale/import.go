@@ -7,8 +7,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// importConfig takes over profiles of config.json, or the identity in the
-// environment.
+// importConfig imports profiles from a config.json, or the identity in the environment.
 type importConfig struct {
 	Args []string `arg:"" optional:"" name:"file-or-profile" help:"A config.json, by default ~/.osc/config.json, and names of profiles in it; by default all."`
 	As   string   `help:"Name of the profile, if there is one." placeholder:"NAME"`
@@ -19,7 +18,7 @@ func (*importConfig) Help() string {
 		"the file. The profile default becomes one called outscale."
 }
 
-// Drafts returns the profiles.
+// Drafts returns the imported profiles.
 func (i *importConfig) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	path, names := plugin.FileFirst(i.Args, ".json")
 	if len(i.Args) == 0 {

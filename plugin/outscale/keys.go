@@ -11,16 +11,16 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// keys are the calls of the API for the access keys of one user.
+// keys calls the API for the access keys of one user.
 //
 // https://docs.outscale.com/api#3ds-outscale-api-accesskey
 type keys struct {
 	options *Options
 	api     *api
-	there   []accessKey // as listed last
+	there   []accessKey // as last listed
 }
 
-// An accessKey is what the API tells of a key.
+// An accessKey is what the API says about a key.
 type accessKey struct {
 	ID         string `json:"AccessKeyId"`
 	SecretKey  string `json:"SecretKey"`
@@ -44,8 +44,8 @@ func (k accessKey) created() string {
 	return plugin.Shorten(k.Creation)
 }
 
-// parseDate reads the dates of the API, which are of several forms; the usual
-// one, with its +0000, is none of RFC 3339's.
+// parseDate parses the API's dates, which have several forms. The usual one ends in
+// +0000, which RFC 3339 does not allow.
 func parseDate(text string) (t time.Time, err error) {
 	for _, layout := range []string{"2006-01-02T15:04:05Z0700", time.RFC3339, "2006-01-02"} {
 		if t, err = time.Parse(layout, text); err == nil {
@@ -55,7 +55,7 @@ func parseDate(text string) (t time.Time, err error) {
 	return t, err
 }
 
-// A request is the body of the calls, all of which name the user likewise.
+// A request is the body of a call. All calls name the user in the same way.
 type request struct {
 	AccessKeyID    string `json:"AccessKeyId,omitempty"`
 	UserName       string `json:"UserName,omitempty"`
@@ -65,11 +65,11 @@ type request struct {
 	DryRun         bool   `json:"DryRun,omitempty"`
 }
 
-// date is t as the API wants it. jeton's own are of whole seconds, as not every
-// answer has parts of them.
+// date formats t as the API wants it. The expiry times that jeton sets are in whole
+// seconds, as some answers leave out fractions.
 func date(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// List returns the keys of the user.
+// List returns the user's keys by id.
 func (k *keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var a struct{ AccessKeys []accessKey }
 	if err := k.api.call(ctx, "ReadAccessKeys", request{UserName: k.options.UserName}, &a); err != nil {
@@ -83,13 +83,13 @@ func (k *keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	return list, nil
 }
 
-// Create makes a key with the mark on it.
+// Create makes a key with the tag and expiry of mark.
 func (k *keys) Create(ctx context.Context, mark plugin.Mark) (*plugin.Credential, error) {
 	r := request{UserName: k.options.UserName, ExpirationDate: date(mark.Expires), Tag: mark.Tag}
 	var a struct{ AccessKey accessKey }
 	err := k.api.call(plugin.SendOnce(ctx), "CreateAccessKey", r, &a)
 	if refused(err) == invalid {
-		r.Tag = "" // which not every region knows
+		r.Tag = "" // not every region supports tags
 		err = k.api.call(plugin.SendOnce(ctx), "CreateAccessKey", r, &a)
 	}
 	if why := refused(err); why == quota || why == invalid && len(k.there) >= usualQuota {
@@ -126,11 +126,11 @@ func hostname(endpoint string) string {
 	return u.Hostname()
 }
 
-// usualQuota is how many keys Outscale lets an account or a user have.
+// usualQuota is how many keys Outscale usually allows an account or a user.
 const usualQuota = 10
 
-// full is the error for a quota that is used up. It names the keys that are
-// there, since somebody has to choose.
+// full returns the error for an exhausted quota. It lists the existing keys, since the
+// user has to choose one to delete.
 func (k *keys) full(ctx context.Context) error {
 	if _, err := k.List(ctx); err != nil {
 		return err
@@ -154,13 +154,14 @@ func (k *keys) full(ctx context.Context) error {
 			"replaced go once they have ended").RememberFor(time.Minute)
 }
 
-// check asks whether a key could be made.
+// check asks, with a dry run, whether a key could be made.
 func (k *keys) check(ctx context.Context) error {
 	r := request{UserName: k.options.UserName, ExpirationDate: date(time.Now().Add(time.Minute)), DryRun: true}
 	return k.api.call(plugin.SendOnce(ctx), "CreateAccessKey", r, &struct{}{})
 }
 
-// Delete removes a key. That of an EIM user has to be inactive first.
+// Delete removes a key. A key of an EIM user has to be made inactive first. A key that is
+// already gone is no error.
 func (k *keys) Delete(ctx context.Context, id string) error {
 	if k.there == nil {
 		if _, err := k.List(ctx); err != nil {
@@ -185,7 +186,7 @@ func (k *keys) Delete(ctx context.Context, id string) error {
 	if refused(err) != invalid {
 		return err
 	}
-	// It is gone meanwhile, or that of an EIM user after all.
+	// The key is gone by now, or it belongs to an EIM user after all.
 	if _, err := k.List(ctx); err != nil {
 		return err
 	}
@@ -210,12 +211,12 @@ func (k *keys) find(id string) (accessKey, bool) {
 	return accessKey{}, false
 }
 
-// deactivate makes a key inactive. A key that is updated without an expiry loses
-// the one it had, and would live for ever if this were our last act.
+// deactivate makes a key inactive. It sends the expiry again, since an update without one
+// removes it: if jeton got no further than this, the key would live for ever.
 func (k *keys) deactivate(ctx context.Context, key accessKey) error {
 	expires := key.expires()
 	if soon := time.Now().Add(time.Minute); expires.Before(soon) {
-		expires = soon // a date that is past may be refused
+		expires = soon // a date in the past may be refused
 	}
 	r := request{AccessKeyID: key.ID, UserName: k.options.UserName, State: inactive, ExpirationDate: date(expires)}
 	if err := k.api.call(ctx, "UpdateAccessKey", r, &struct{}{}); err != nil {

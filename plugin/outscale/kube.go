@@ -13,8 +13,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Kube gives the client certificate of an OKS cluster, which takes no token of
-// Outscale's.
+// Kube gives the client certificate for an OKS cluster. Such a cluster accepts no
+// Outscale token.
 //
 // https://docs.outscale.com/en/userguide/OUTSCALE-Kubernetes-as-a-Service-OKS.html
 var Kube = plugin.Issuer{
@@ -36,7 +36,8 @@ type KubeOptions struct {
 	Lifetime  time.Duration    `yaml:"lifetime" help:"life of the certificate, in whole minutes (1h)"`
 }
 
-// Complete checks o.
+// Complete checks o and fills in the default lifetime. Its errors have the code
+// [plugin.Config].
 func (o *KubeOptions) Complete(common *plugin.Common) error {
 	if o.ClusterID == "" {
 		return plugin.Errorf(plugin.Config, "cluster_id is missing").
@@ -79,13 +80,13 @@ type kube struct {
 	env     *plugin.Env
 }
 
-// A visit is what OKS is shown, and where.
+// A visit holds what is sent to OKS to log in, and where it is sent.
 type visit struct {
 	header http.Header
-	base   string // of the API
+	base   string // address of the API
 	login  string
 	secret plugin.Secret
-	since  time.Time // of a key of the profile below
+	since  time.Time // when the key of the profile below was issued
 }
 
 // Fetch asks for a kubeconfig with a new certificate.
@@ -96,8 +97,8 @@ func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credent
 	}
 	c, err := s.fetch(ctx, v)
 	if s.env.From != nil && refused(err) == unauthorized && time.Since(v.since) > 10*time.Second {
-		// That the key was kept is our affair. One that is new is refused for
-		// another reason.
+		// The refused key came from jeton's cache and may be out of date. A new key is
+		// refused for another reason.
 		if v, err = s.visit(ctx, true); err != nil {
 			return nil, err
 		}
@@ -106,7 +107,8 @@ func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credent
 	return c, err
 }
 
-// visit returns what logs in: the key of the profile below, or what is in this one.
+// visit returns the login: the key of the profile below, or the login in this profile.
+// With renew, it asks the profile below for a newer key.
 func (s *kube) visit(ctx context.Context, renew bool) (v visit, err error) {
 	o := s.options
 	v = visit{header: http.Header{}, base: o.Endpoint}
@@ -155,7 +157,8 @@ func (s *kube) visit(ctx context.Context, renew bool) (v visit, err error) {
 	return v, nil
 }
 
-// fetch makes the call, and once more with a passcode if OKS asks for one.
+// fetch asks for the kubeconfig. If OKS wants a passcode, fetch asks the user for it and
+// sends the request once more.
 func (s *kube) fetch(ctx context.Context, v visit) (c *plugin.Credential, err error) {
 	err = guard(ctx, s.env, v.base, v.login, v.secret, func() error {
 		var a answer
@@ -186,8 +189,8 @@ func (s *kube) fetch(ctx context.Context, v visit) (c *plugin.Credential, err er
 	return c, nil
 }
 
-// wrongCode is err as that of a request with a passcode. It is not remembered, as
-// there is another passcode in half a minute.
+// wrongCode returns the error for a failed request with a passcode. A refused passcode is
+// not remembered, as there is a new one within half a minute.
 func (s *kube) wrongCode(err error) error {
 	if err == nil || refused(err) == unauthorized {
 		return plugin.Errorf(plugin.Denied, "OKS does not accept the passcode")
@@ -195,7 +198,7 @@ func (s *kube) wrongCode(err error) error {
 	return err
 }
 
-// An answer is OKS's.
+// An answer is OKS's response to a request.
 type answer struct {
 	OTPRequired bool `json:"otp_required"`
 	Cluster     struct {
@@ -232,8 +235,8 @@ func (s *kube) send(ctx context.Context, v visit) (a answer, err error) {
 	return a, nil
 }
 
-// refusal is the error for an answer that is no kubeconfig. Its words are not
-// repeated, as the shapes of OKS's errors are many.
+// refusal returns the error for an answer without a kubeconfig. It does not repeat the
+// answer, since OKS's errors have many formats.
 func (s *kube) refusal(host string, status int, base string) error {
 	switch status {
 	case http.StatusUnauthorized:
@@ -252,7 +255,8 @@ func (s *kube) refusal(host string, status int, base string) error {
 		WithHint("check endpoint: %s", base).RememberFor(30 * time.Second)
 }
 
-// Revoke tells what it cannot do.
+// Revoke revokes nothing. It warns that the cluster honours the certificate until it
+// expires.
 func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
 	if c != nil {
 		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s", s.env.Profile,

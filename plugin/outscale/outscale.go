@@ -1,4 +1,4 @@
-// Package outscale makes access keys of 3DS Outscale that expire.
+// Package outscale creates expiring access keys for 3DS Outscale.
 //
 // https://docs.outscale.com/api
 package outscale
@@ -16,8 +16,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Issuer gives access keys that expire. Their secret is told once, so that
-// jeton keeps a ledger of those that it makes.
+// Issuer gives access keys that expire. Outscale reveals their secret only once, so jeton
+// keeps a ledger of the keys it creates.
 var Issuer = plugin.Issuer{
 	Name:  "outscale",
 	Gives: plugin.AccessKey,
@@ -32,7 +32,7 @@ var Issuer = plugin.Issuer{
 	Environment:   environment,
 }
 
-// Options are the options of an outscale profile. Their names are those of
+// Options are the options of an outscale profile. They have the same names as in
 // ~/.osc/config.json.
 type Options struct {
 	Region    string           `yaml:"region" help:"region, such as eu-west-2 (the default)"`
@@ -45,7 +45,7 @@ type Options struct {
 	Lifetime  time.Duration    `yaml:"lifetime" help:"life of a key, at least 1m (1h)"`
 	Tag       string           `yaml:"tag" help:"what the tags of the keys begin with (\"jeton\")"`
 
-	objectStore string // what S3 clients are told, or empty
+	objectStore string // the address given to S3 clients, or empty
 }
 
 const (
@@ -53,7 +53,7 @@ const (
 	defaultLifetime = time.Hour
 )
 
-// Complete checks o.
+// Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
 	if common.From != "" {
 		return plugin.Errorf(plugin.Config, "from does not go with plugin outscale, which logs in by itself")
@@ -87,8 +87,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
-// completeEndpoint fills in region and endpoint, of which each can tell the
-// other.
+// completeEndpoint fills in the region and the endpoint, each from the other if need be.
 func (o *Options) completeEndpoint(common *plugin.Common) error {
 	endpoint, err := parseEndpoint(o.Endpoint, common)
 	if err != nil {
@@ -114,10 +113,10 @@ func (o *Options) completeEndpoint(common *plugin.Common) error {
 	}
 	switch service {
 	case "api":
-		if o.UserName == "" { // whose keys OOS does not take
+		if o.UserName == "" { // OOS does not accept the keys of EIM users
 			o.objectStore = endpoint.Scheme + "://oos" + strings.TrimPrefix(endpoint.Host, "api")
 		}
-	case "oos": // beside which the API is
+	case "oos": // the API is at the host next to it
 		o.objectStore = endpoint.String()
 		endpoint = &url.URL{Scheme: endpoint.Scheme, Host: "api" + strings.TrimPrefix(endpoint.Host, "oos")}
 	case "fcu", "lbu", "eim", "icu", "directlink":
@@ -135,7 +134,7 @@ func parseEndpoint(text string, common *plugin.Common) (*url.URL, error) {
 	if text == "" {
 		return nil, nil
 	}
-	if !strings.Contains(text, "://") { // as older files of Outscale's tools have it
+	if !strings.Contains(text, "://") { // older files of Outscale's tools leave the scheme out
 		text = "https://" + text
 	}
 	u, err := plugin.ParseURL(text, common.PlainHTTP)
@@ -145,8 +144,8 @@ func parseEndpoint(text string, common *plugin.Common) (*url.URL, error) {
 	return u, nil
 }
 
-// splitHost returns the service that a host is named after, and the region if
-// it is one of Outscale's own.
+// splitHost returns the service that a host is named after, and the region if the host is
+// one of Outscale's own.
 func splitHost(host string) (service, region string) {
 	service, rest, _ := strings.Cut(host, ".")
 	region, own := strings.CutSuffix(rest, ".outscale.com")
@@ -156,7 +155,7 @@ func splitHost(host string) (service, region string) {
 	return service, region
 }
 
-// checkLogin returns an error unless there is one whole way to log in.
+// checkLogin returns an error unless there is exactly one login, and it is complete.
 func checkLogin(accessKey string, secretKey plugin.SecretRef, login string, password plugin.SecretRef) error {
 	byKey, byLogin := accessKey != "" || !secretKey.IsZero(), login != "" || !password.IsZero()
 	switch {
@@ -177,7 +176,8 @@ func checkLogin(accessKey string, secretKey plugin.SecretRef, login string, pass
 	return nil
 }
 
-// ObjectStore returns where the keys are good, if they are.
+// ObjectStore returns the region and address of the S3 service, OOS. The address is empty
+// if OOS does not accept the keys or its address is not known.
 func (o *Options) ObjectStore() (region, endpoint string) { return o.Region, o.objectStore }
 
 // Source returns the source of access keys.
@@ -193,7 +193,8 @@ type source struct {
 	env     *plugin.Env
 }
 
-// Fetch makes a key.
+// Fetch makes a key. The key lives as long as the profile says, or less if the account's
+// policy does not allow that.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	o := s.options
 	api, err := s.api(ctx)
@@ -220,7 +221,7 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	return c, nil
 }
 
-// order says where the profile's keys are made.
+// order describes the keys to make: where, for whom, how long they live, and their tag.
 func (o *Options) order() plugin.Order {
 	subject := o.AccessKey + o.Login
 	if o.UserName != "" {
@@ -229,7 +230,7 @@ func (o *Options) order() plugin.Order {
 	return plugin.Order{Issuer: o.Endpoint, Subject: subject, Life: o.Lifetime, Tag: o.Tag}
 }
 
-// open does something with the keys of the profile's user.
+// open calls do with the keys of the profile's user.
 func (s *source) open(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
 	api, err := s.api(ctx)
 	if err != nil {
@@ -238,7 +239,7 @@ func (s *source) open(ctx context.Context, do func(plugin.Order, plugin.Keys) er
 	return do(s.options.order(), &keys{options: s.options, api: api})
 }
 
-// api returns the API as the profile's login opens it.
+// api returns the API with the profile's login.
 func (s *source) api(ctx context.Context) (*api, error) {
 	o := s.options
 	a := &api{env: s.env, base: o.Endpoint, region: o.Region, accessKey: o.AccessKey, login: o.Login}
@@ -251,8 +252,8 @@ func (s *source) api(ctx context.Context) (*api, error) {
 	return a, err
 }
 
-// Inspect asks whether the profile may make keys, by a dry run, and lists those
-// that there are.
+// Inspect checks with a dry run whether the profile may make keys, and lists the existing
+// ones.
 func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, error)) ([]plugin.Table, error) {
 	o := s.options
 	api, err := s.api(ctx)
@@ -292,8 +293,8 @@ func (s *source) Inspect(ctx context.Context, _ func() (*plugin.Credential, erro
 	return []plugin.Table{identity, table}, nil
 }
 
-// longestLife returns how long the account lets its keys live, or 0 if it does
-// not say.
+// longestLife returns the longest life that the account allows its keys, or 0 if no limit
+// is known.
 func (a *api) longestLife(ctx context.Context) (time.Duration, error) {
 	var answer struct {
 		Policy struct {
@@ -302,7 +303,7 @@ func (a *api) longestLife(ctx context.Context) (time.Duration, error) {
 	}
 	err := a.call(ctx, "ReadApiAccessPolicy", struct{}{}, &answer)
 	if refused(err) == forbidden {
-		return 0, nil // a user who may not ask; the calls to come will tell
+		return 0, nil // the user may not ask; later calls will tell
 	}
 	if s := answer.Policy.Seconds; s > 0 && s < int64(100*365*24*time.Hour/time.Second) {
 		return time.Duration(s) * time.Second, nil
@@ -310,8 +311,8 @@ func (a *api) longestLife(ctx context.Context) (time.Duration, error) {
 	return 0, err
 }
 
-// environment reads the variables of Outscale's own tools. OSC_PROFILE names a
-// profile of ~/.osc/config.json, which fills in what the variables leave out.
+// environment reads the variables of Outscale's own tools. OSC_PROFILE names a profile in
+// ~/.osc/config.json that supplies what the variables leave out.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
 	values := map[string]plugin.Value{}
 	for _, v := range variables {
@@ -338,7 +339,7 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		}
 	}
 	if !hasLogin(values) {
-		return nil, false, nil // a region alone is no identity
+		return nil, false, nil // a region alone is not an identity
 	}
 	for _, name := range []string{"OSC_X509_CLIENT_CERT_B64", "OSC_X509_CLIENT_KEY_B64"} {
 		if getenv(name) != "" {
@@ -354,7 +355,8 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 // logins are the options of the two ways to log in.
 var logins = []string{"access_key", "secret_key", "login", "password"}
 
-// merge fills in values what more has. Logins are not put together of both.
+// merge adds to values the options that only more has. It never combines parts of both
+// into one login.
 func merge(values, more map[string]plugin.Value) {
 	own := hasLogin(values)
 	for option, v := range more {
@@ -364,13 +366,13 @@ func merge(values, more map[string]plugin.Value) {
 	}
 }
 
-// hasLogin reports whether there is any part of a login in values.
+// hasLogin reports whether values holds any part of a login.
 func hasLogin(values map[string]plugin.Value) bool {
 	return slices.ContainsFunc(logins, func(option string) bool { return values[option].Text != "" })
 }
 
-// variables are the environment variables that Outscale's tools read, by
-// option.
+// variables are the environment variables that Outscale's tools read, each with the
+// option that it sets.
 //
 // https://docs.outscale.com/en/userguide/Installing-and-Configuring-OSC-CLI.html
 var variables = []struct{ option, name string }{
@@ -380,8 +382,8 @@ var variables = []struct{ option, name string }{
 	{"key_file", "OSC_X509_CLIENT_KEY"},
 }
 
-// method leaves in values the one login that the method asks for, as Outscale's
-// tools name it; without one, a key goes before a password.
+// method leaves only the login for the named method in values. The names are those of
+// Outscale's tools. Without a name, an access key takes precedence over a password.
 func method(values map[string]plugin.Value, name string) error {
 	drop := func(options ...string) {
 		for _, o := range options {
@@ -409,7 +411,7 @@ func method(values map[string]plugin.Value, name string) error {
 	return nil
 }
 
-// identity reports which whole logins are among values.
+// identity reports which complete logins values holds.
 func identity(values map[string]plugin.Value) (byKey, byLogin bool) {
 	has := func(option string) bool { return values[option].Text != "" }
 	return has("access_key") && has("secret_key"), has("login") && has("password")

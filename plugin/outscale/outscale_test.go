@@ -22,7 +22,7 @@ func TestParseDate(t *testing.T) {
 		}
 	}
 	if _, err := parseDate("tomorrow"); err == nil {
-		t.Error("tomorrow is a date")
+		t.Error("tomorrow is read as a date")
 	}
 	at := time.Date(2026, 11, 22, 7, 35, 24, 123_456_789, time.FixedZone("", 3600))
 	if got, err := parseDate(date(at)); err != nil || !got.Equal(at.Truncate(time.Millisecond)) {
@@ -114,8 +114,8 @@ func FuzzOSCConfig(f *testing.F) {
 	})
 }
 
-// A key of the profile below that was deleted behind our back is replaced once; a
-// new one that is refused is not.
+// If the key of the profile below was deleted behind jeton's back, it is replaced once. A
+// new key that is refused is not replaced.
 func TestKubeRenewal(t *testing.T) {
 	for _, test := range []struct {
 		age                time.Duration
@@ -144,7 +144,7 @@ func TestKubeRenewal(t *testing.T) {
 	}
 }
 
-// A passcode that is refused is neither remembered, nor a reason to replace a key.
+// A refused passcode is not remembered, and does not cause the key to be replaced.
 func TestKubePasscode(t *testing.T) {
 	requests := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +160,7 @@ func TestKubePasscode(t *testing.T) {
 		Ask: func(context.Context, string) (plugin.Secret, error) { return plugin.NewSecret("000000"), nil },
 		From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
 			if renew {
-				t.Error("the key is renewed")
+				t.Error("the key was renewed")
 			}
 			return &plugin.Credential{AccessKey: "AK", SecretKey: plugin.NewSecret("SK"),
 				Attrs: map[string]string{plugin.AttrOSCRegion: "eu-west-2"}}, nil

@@ -11,21 +11,22 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// api is OVHcloud's API as one token opens it.
+// api calls OVHcloud's API with one token.
 type api struct {
 	http  *http.Client
 	base  string
 	token plugin.Secret
 }
 
-// What the API answers beside success.
+// Failures reported by the API that callers tell apart.
 var (
 	errUnauthorized = errors.New("the token is dead")
 	errNotFound     = errors.New("there is no such thing")
 )
 
-// call makes a request without a body, and decodes the answer into out unless it
-// is nil. Its errors are made for the user, and wrap the ones above.
+// call sends a request without a body and decodes the answer into out, unless out is nil.
+// Its errors are worded for the user. They wrap errUnauthorized or errNotFound where
+// these apply.
 func (a *api) call(ctx context.Context, method, path string, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, a.base+path, nil)
 	if err != nil {
@@ -58,7 +59,7 @@ func (a *api) call(ctx context.Context, method, path string, out any) error {
 	return nil
 }
 
-// refusal is the API's own message, with the actions that IAM refuses.
+// refusal returns an error with the API's own message and the actions that IAM refused.
 func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.Error {
 	var a struct {
 		Message string         `json:"message"`
@@ -86,8 +87,9 @@ func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.
 	return e
 }
 
-// withAPI does something with a token of the profile below. A token that turns
-// out to be dead is replaced once: that it was kept is our affair.
+// withAPI calls do with a token of the profile below. If the API refuses the token,
+// withAPI gets a new one and calls do once more: the refused token came from jeton's
+// cache and may be out of date.
 func withAPI(ctx context.Context, env *plugin.Env, do func(*api) error) error {
 	for renew := false; ; renew = true {
 		token, err := env.From(ctx, renew)
@@ -109,8 +111,8 @@ func withAPI(ctx context.Context, env *plugin.Env, do func(*api) error) error {
 	}
 }
 
-// checkProject returns an error unless there is a profile of the API below, and a
-// project to ask it about.
+// checkProject returns an error if the profile does not name a profile of the API in
+// from, or a project.
 func checkProject(common *plugin.Common, serviceName string) error {
 	if common.From == "" {
 		return plugin.Errorf(plugin.Config, "from is missing").WithHint("name a profile of plugin ovhcloud: from: NAME")

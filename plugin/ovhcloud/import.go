@@ -10,7 +10,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// importConf takes over the service account of an ovh.conf.
+// importConf imports the service account in an ovh.conf.
 type importConf struct {
 	Args []string `arg:"" optional:"" name:"file-or-name" help:"An ovh.conf, by default ~/.ovh.conf or /etc/ovh.conf, and a name for the profile (ovh)."`
 }
@@ -19,7 +19,7 @@ func (*importConf) Help() string {
 	return "An ovh.conf in the working directory is read only if it is named."
 }
 
-// Drafts returns the profile of the service account.
+// Drafts returns the profile made from the service account.
 func (i *importConf) Drafts(plugin.ImportEnv) ([]plugin.Draft, error) {
 	path, names := plugin.FileFirst(i.Args, ".conf")
 	if len(names) > 1 {
@@ -48,8 +48,8 @@ func (i *importConf) Drafts(plugin.ImportEnv) ([]plugin.Draft, error) {
 	return []plugin.Draft{d}, nil
 }
 
-// ReadConf reads an ovh.conf, the file of OVHcloud's own tools, and returns the
-// service account in it under the options of a profile.
+// ReadConf reads an ovh.conf, the configuration file of OVHcloud's own tools. It returns
+// the service account in it as options of a profile, by name.
 //
 // https://github.com/ovh/go-ovh#configuration
 func ReadConf(path string) (map[string]plugin.Value, error) {
@@ -65,7 +65,7 @@ func ReadConf(path string) (map[string]plugin.Value, error) {
 	}
 	name := sections["default"]["endpoint"]
 	if name == "" {
-		name = "ovh-eu" // as the tools do
+		name = "ovh-eu" // the default of the tools
 	}
 	account := sections[name]
 	if account["client_id"] == "" || account["client_secret"] == "" {
@@ -87,8 +87,8 @@ func ReadConf(path string) (map[string]plugin.Value, error) {
 	return values, nil
 }
 
-// parseConf reads the INI dialect of ovh.conf: sections of names and values, and
-// comments in lines of their own.
+// parseConf parses the INI dialect of ovh.conf: sections of names and values, with
+// comments on their own lines.
 func parseConf(text string) (map[string]map[string]string, error) {
 	sections := map[string]map[string]string{}
 	section := ""
@@ -123,7 +123,7 @@ func parseConf(text string) (map[string]map[string]string, error) {
 	return sections, nil
 }
 
-// draft returns the profile that an ovh.conf sets up.
+// draft returns the profile made from an ovh.conf.
 func draft(name, path string) (plugin.Draft, error) {
 	values, err := ReadConf(path)
 	if err != nil {

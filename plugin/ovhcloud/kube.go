@@ -9,8 +9,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Kube gives the client certificate of a Managed Kubernetes cluster, which takes
-// no token of OVHcloud's.
+// Kube gives the client certificate for a Managed Kubernetes cluster. Such a cluster
+// accepts no OVHcloud token.
 var Kube = plugin.Issuer{
 	Name:  "ovhcloud-kube",
 	Gives: plugin.ClientCertificate,
@@ -24,7 +24,7 @@ type KubeOptions struct {
 	ClusterID   string `yaml:"cluster_id" help:"id of the cluster in it"`
 }
 
-// Complete checks o.
+// Complete checks o. Its errors have the code [plugin.Config].
 func (o *KubeOptions) Complete(common *plugin.Common) error {
 	if err := checkProject(common, o.ServiceName); err != nil {
 		return err
@@ -44,8 +44,8 @@ type kube struct {
 	env     *plugin.Env
 }
 
-// Fetch asks for the cluster's kubeconfig. The call that makes a new one, reset,
-// would cut off everybody and is never made.
+// Fetch asks for the cluster's kubeconfig. It never makes the reset call, which creates a
+// new one but cuts off everyone who uses the old one.
 func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	var a struct {
 		Content string `json:"content"`
@@ -64,7 +64,8 @@ func (s *kube) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credent
 	return c, nil
 }
 
-// Revoke tells what it cannot do.
+// Revoke revokes nothing. It warns that the cluster honours the certificate until it
+// expires.
 func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
 	if c != nil {
 		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s; only kubeconfig/reset, "+

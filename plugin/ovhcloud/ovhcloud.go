@@ -31,8 +31,8 @@ var Issuer = plugin.Issuer{
 	Environment: environment,
 }
 
-// An endpoint is a region of OVHcloud's API. Its clients are of no use in
-// another one. The addresses are those of go-ovh.
+// An endpoint is a region of OVHcloud's API. A client of one region does not work in
+// another. The addresses are those in go-ovh.
 type endpoint struct{ api, token string }
 
 var endpoints = map[string]endpoint{
@@ -52,7 +52,7 @@ type Options struct {
 	APIURL       string           `yaml:"api_url" help:"address of the API, instead of the endpoint's own"`
 }
 
-// Complete checks o.
+// Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
 	names := strings.Join(slices.Sorted(maps.Keys(endpoints)), ", ")
 	known, ok := endpoints[o.Endpoint]
@@ -106,7 +106,7 @@ type source struct {
 	env     *plugin.Env
 }
 
-// Fetch logs in with one request.
+// Fetch obtains a token with one request.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	o := s.options
 	secret, err := o.ClientSecret.ResolveAs(ctx, "client_secret", s.env)
@@ -126,7 +126,7 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	}
 	api := o.Endpoint
 	if o.APIURL != endpoints[o.Endpoint].api {
-		api = o.APIURL // go-ovh takes an address too
+		api = o.APIURL // go-ovh accepts an address too
 	}
 	return &plugin.Credential{
 		Token: answer.AccessToken, Issued: answer.Issued, Expires: answer.Expiry(answer.AccessToken),
@@ -136,8 +136,8 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	}, nil
 }
 
-// region adds to a refused client what is often the reason: a client belongs to
-// one region.
+// region adds a hint to the error for a refused client. The region is often the reason: a
+// client belongs to only one.
 func (s *source) region(err error) error {
 	e := plugin.AsError(err)
 	if e.Code == plugin.Denied {
@@ -147,8 +147,8 @@ func (s *source) region(err error) error {
 	return e
 }
 
-// Inspect tells who the service account is, and the Public Cloud projects that
-// it can see.
+// Inspect shows the identity of the service account, and lists the Public Cloud projects
+// that it can see.
 func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credential, error)) ([]plugin.Table, error) {
 	c, err := credential()
 	if err != nil {
@@ -185,12 +185,12 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	return []plugin.Table{identity, table}, nil
 }
 
-// api returns the API as the profile's token opens it.
+// api returns the API with the token in c.
 func (s *source) api(c *plugin.Credential) *api {
 	return &api{s.env.HTTP, s.options.APIURL, c.Token}
 }
 
-// environment reads the variables of go-ovh and of Terraform's provider.
+// environment reads the variables of go-ovh and Terraform's provider.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
 	values := map[string]plugin.Value{}
 	for _, option := range []string{"endpoint", "client_id", "client_secret"} {
@@ -200,7 +200,7 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		}
 	}
 	if len(values) == 1 && values["endpoint"].Text != "" {
-		return nil, false, nil // it belongs to another way to log in
+		return nil, false, nil // it belongs to another kind of login
 	}
 	return values, len(values) == 3, nil
 }

@@ -16,7 +16,7 @@ func TestParseConf(t *testing.T) {
 	}
 	for _, text := range []string{"a=b", "[a\nb=c", "[a]\nb"} {
 		if _, err := parseConf(text); err == nil {
-			t.Errorf("%q is taken", text)
+			t.Errorf("%q is accepted", text)
 		}
 	}
 }

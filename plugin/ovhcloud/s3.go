@@ -13,8 +13,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// S3 gives the S3 credentials of a Public Cloud user. They never expire, so that
-// jeton keeps a ledger of those that it makes.
+// S3 gives the S3 credentials of a Public Cloud user. They never expire, so jeton keeps a
+// ledger of those it creates.
 //
 // https://eu.api.ovh.com/console/?section=%2Fcloud&branch=v1
 // (POST /cloud/project/{serviceName}/user/{userId}/s3Credentials)
@@ -35,7 +35,8 @@ type S3Options struct {
 	MaxAge      time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
 }
 
-// Complete checks o.
+// Complete checks o and fills in the default endpoint. Its errors have the code
+// [plugin.Config].
 func (o *S3Options) Complete(common *plugin.Common) error {
 	if err := checkProject(common, o.ServiceName); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (o *S3Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
-// ObjectStore returns where the keys are good.
+// ObjectStore returns the region and address of the S3 service that accepts the keys.
 func (o *S3Options) ObjectStore() (region, endpoint string) { return o.Region, o.Endpoint }
 
 // Source returns the source of access keys.
@@ -76,7 +77,7 @@ type s3 struct {
 	env     *plugin.Env
 }
 
-// withKeys does something with the keys of the profile's user.
+// withKeys calls do with the keys of the profile's user.
 func (s *s3) withKeys(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
 	o := s.options
 	return withAPI(ctx, s.env, func(api *api) error {
@@ -86,7 +87,7 @@ func (s *s3) withKeys(ctx context.Context, do func(plugin.Order, plugin.Keys) er
 	})
 }
 
-// s3Keys are the calls of the API for the keys of one user.
+// s3Keys calls the API for the keys of one user.
 type s3Keys struct {
 	options *S3Options
 	api     *api
@@ -100,6 +101,7 @@ func (k *s3Keys) path(id string) string {
 	return path
 }
 
+// List returns the user's keys by id.
 func (k *s3Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var all []struct {
 		Access string `json:"access"`
@@ -109,11 +111,12 @@ func (k *s3Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	}
 	keys := map[string]plugin.Mark{}
 	for _, c := range all {
-		keys[c.Access] = plugin.Mark{Scope: k.options.ServiceName} // a user is in one project
+		keys[c.Access] = plugin.Mark{Scope: k.options.ServiceName} // a user belongs to one project
 	}
 	return keys, nil
 }
 
+// Create makes a key.
 func (k *s3Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
 	var a struct {
 		Access string `json:"access"`
@@ -125,7 +128,8 @@ func (k *s3Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential,
 	return k.credential(a.Access, a.Secret)
 }
 
-// Read asks for the secret of a key again, which OVHcloud gives at any time.
+// Read returns an existing key with its secret, which OVHcloud reveals at any time. It
+// returns fs.ErrNotExist if there is no such key.
 func (k *s3Keys) Read(ctx context.Context, id string) (*plugin.Credential, error) {
 	var a struct {
 		Secret string `json:"secret"`
@@ -140,6 +144,7 @@ func (k *s3Keys) Read(ctx context.Context, id string) (*plugin.Credential, error
 	return k.credential(id, a.Secret)
 }
 
+// Delete removes a key. A key that is already gone is no error.
 func (k *s3Keys) Delete(ctx context.Context, id string) error {
 	err := k.api.call(ctx, http.MethodDelete, k.path(id), nil)
 	if errors.Is(err, errNotFound) {

@@ -1,5 +1,5 @@
-// Package sts obtains temporary access keys from a Security Token Service: AWS's
-// own, or one that speaks its protocol, as MinIO and Ceph do.
+// Package sts obtains temporary access keys from a Security Token Service: AWS's own, or
+// one that speaks its protocol, such as MinIO's or Ceph's.
 //
 // https://docs.aws.amazon.com/STS/latest/APIReference/
 package sts
@@ -49,7 +49,7 @@ const (
 	sessionToken = "get_session_token"
 )
 
-// Complete checks o.
+// Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
 	o.from = common.From != ""
 	if o.Action == "" {
@@ -81,7 +81,7 @@ func (o *Options) Complete(common *plugin.Common) error {
 	return nil
 }
 
-// checkAction returns an error if the options are not those of the action.
+// checkAction returns an error if the options do not fit the action.
 func (o *Options) checkAction() error {
 	switch o.Action {
 	case webIdentity:
@@ -115,8 +115,9 @@ func (o *Options) checkAction() error {
 	return nil
 }
 
-// ObjectStore returns where the keys are good: for AWS itself its tools know, and
-// others have one address for both services.
+// ObjectStore returns the region and address of the S3 service that accepts the keys. For
+// AWS the address is empty, since AWS's own tools know it. Other services have one
+// address for STS and S3.
 func (o *Options) ObjectStore() (region, endpoint string) {
 	if strings.Contains(o.Endpoint, ".amazonaws.com") {
 		return o.Region, ""
@@ -132,7 +133,7 @@ type source struct {
 	env     *plugin.Env
 }
 
-// Fetch asks for a key.
+// Fetch asks the service for a temporary key.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	form := url.Values{"Version": {"2011-06-15"}}
 	if d := s.options.Duration; d != 0 {
@@ -172,7 +173,7 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	return s.send(ctx, form, nil, token)
 }
 
-// token returns the token that proves who one is.
+// token returns the token that proves the caller's identity.
 func (s *source) token(ctx context.Context) (plugin.Secret, error) {
 	if s.env.From == nil {
 		return plugin.ReadTokenFile(string(s.options.TokenFile))
@@ -189,8 +190,8 @@ func (s *source) token(ctx context.Context) (plugin.Secret, error) {
 	return c.Token, nil
 }
 
-// send posts the request, signed with key if there is one. The token is in the
-// body, since servers write down addresses.
+// send posts the request, signed with key unless key is nil. The token is in the body,
+// since servers log URLs.
 func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credential,
 	secrets ...plugin.Secret) (*plugin.Credential, error) {
 	for again := false; ; again = true {
@@ -204,7 +205,7 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 		if key != nil {
 			region := s.options.Region
 			if region == "" {
-				region = "us-east-1" // what services without regions go by
+				region = "us-east-1" // what services without regions expect
 			}
 			plugin.Signature{Prefix: "AWS4", Vendor: "Amz", Region: region, Service: "sts"}.
 				Sign(req, body, key.AccessKey, key.SecretKey, time.Now())
@@ -217,7 +218,7 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 		broken := xml.Unmarshal(text, &a) != nil
 		code := a.code()
 		if code == "IDPCommunicationError" && !again {
-			continue // AWS itself says that it may help
+			continue // AWS itself says that a retry may help
 		}
 		if code != "" {
 			message := a.message()
@@ -271,8 +272,8 @@ type keys struct {
 	Expiration      string `xml:"Expiration"`
 }
 
-// An answer is the document of either action, or an error. The names' spaces
-// differ from service to service, and are not looked at.
+// An answer is the document returned by either action, or an error. XML namespaces differ
+// between services and are ignored.
 type answer struct {
 	Web struct {
 		Credentials keys `xml:"Credentials"`
@@ -287,7 +288,7 @@ type answer struct {
 		Code    string `xml:"Code"`
 		Message string `xml:"Message"`
 	} `xml:"Error"`
-	// Ceph's errors have no element around them.
+	// Ceph's errors have no element around these two.
 	Code    string `xml:"Code"`
 	Message string `xml:"Message"`
 }
@@ -303,8 +304,8 @@ func (a *answer) arn() string     { return a.Web.User.ARN }
 func (a *answer) code() string    { return a.Error.Code + a.Code }
 func (a *answer) message() string { return a.Error.Message + a.Message }
 
-// refusals are the error codes that are known. Others could be anything, and
-// are not repeated.
+// refusals are the known error codes. Any other code could be arbitrary text, so errors
+// do not repeat it.
 var refusals = map[string]struct {
 	code       plugin.Code
 	text, hint string
@@ -351,8 +352,7 @@ func refusal(host, code string) error {
 	return e.RememberFor(remember[known.code])
 }
 
-// environment reads the variables by which AWS's tools assume a role with a
-// token.
+// environment reads the variables with which AWS's tools assume a role for a token.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
 	values := map[string]plugin.Value{}
 	for _, v := range [][2]string{
@@ -365,10 +365,10 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 		}
 	}
 	if values["role_arn"].Text == "" || values["token_file"].Text == "" {
-		return nil, false, nil // a region alone is no identity
+		return nil, false, nil // a region alone is not an identity
 	}
 	if values["region"].Text == "" {
-		values["region"] = plugin.Value{Place: "the default", Text: "us-east-1"} // of AWS's tools, for STS
+		values["region"] = plugin.Value{Place: "the default", Text: "us-east-1"} // of AWS's tools for STS
 	}
 	return values, true, nil
 }

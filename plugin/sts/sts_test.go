@@ -15,7 +15,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// The answers of three services, with their spaces of names or without.
+// answers are the answers of three services, with and without XML namespaces.
 var answers = map[string]string{
 	"AWS": `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>
 		<SubjectFromWebIdentityToken>me</SubjectFromWebIdentityToken><Audience>a</Audience>
@@ -48,7 +48,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// serve returns a source whose service answers so, and the requests it gets.
+// serve returns a source with a service that answers with handler, and the requests that
+// the service receives.
 func serve(t *testing.T, o Options, handler func(n int, w http.ResponseWriter, form map[string]string)) (*source,
 	*[]map[string]string) {
 	var requests []map[string]string
@@ -59,7 +60,7 @@ func serve(t *testing.T, o Options, handler func(n int, w http.ResponseWriter, f
 			form[name] = r.PostForm.Get(name)
 		}
 		if r.URL.RawQuery != "" {
-			t.Errorf("the address has %s", r.URL.RawQuery)
+			t.Errorf("the URL has the query %s", r.URL.RawQuery)
 		}
 		requests = append(requests, form)
 		handler(len(requests), w, form)
@@ -70,7 +71,7 @@ func serve(t *testing.T, o Options, handler func(n int, w http.ResponseWriter, f
 	return &source{&o, env}, &requests
 }
 
-// Every refusal has its exit code, and none repeats the answer.
+// Every refusal has its own exit code, and no error repeats the answer.
 func TestRefusals(t *testing.T) {
 	for code, want := range map[string]plugin.Code{
 		"AccessDenied": plugin.Denied, "ExpiredTokenException": plugin.Denied, "InvalidIdentityToken": plugin.Denied,
@@ -102,7 +103,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The request has what the options say, and IDPCommunicationError is asked again.
+// The request carries the options, and is sent again after IDPCommunicationError.
 func TestRequest(t *testing.T) {
 	o := Options{Action: webIdentity, RoleARN: "arn:aws:iam::1:role/web", RoleSessionName: "me", Duration: time.Hour,
 		Policy: "{}", PolicyARNs: []string{"a", "b"}}
@@ -134,7 +135,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// A session for an access key is signed with it, which curl would do alike.
+// A GetSessionToken request is signed with the access key, as curl would sign it.
 func TestGetSessionToken(t *testing.T) {
 	s, requests := serve(t, Options{Action: sessionToken, Region: "r"},
 		func(_ int, w http.ResponseWriter, _ map[string]string) { io.WriteString(w, answers["Ceph"]) })
@@ -151,7 +152,7 @@ func TestGetSessionToken(t *testing.T) {
 	}
 }
 
-// Whatever a service answers, it is a key or an error for the user.
+// Every answer yields either a key or an error for the user.
 func FuzzSTSAnswer(f *testing.F) {
 	for _, text := range answers {
 		f.Add([]byte(text))
