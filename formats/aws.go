@@ -8,7 +8,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// aws is the document of credential_process.
+// aws writes the document of credential_process.
 //
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 type aws struct{ options Options }
@@ -28,7 +28,7 @@ var awsKind = Kind{
 
 func newAWS(o Options) (Format, error) { return &aws{o}, nil }
 
-// MinTTL is 17 minutes: with less than 15 left botocore comes back at every
+// MinTTL is 17 minutes. With less than 15 minutes left, botocore asks again for every
 // signature.
 func (*aws) MinTTL() time.Duration { return 17 * time.Minute }
 

@@ -10,17 +10,17 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// An awsProfile is a section of a file of AWS's tools.
+// An awsProfile is a section in a file of AWS's tools.
 type awsProfile struct {
-	name     string // as their --profile has it
-	header   string // as it stands there
+	name     string // as in their --profile option
+	header   string // as written in the file
 	line     int
 	settings map[string]string
 	lines    map[string]int
 }
 
-// awsProfiles returns the sections that are profiles. Those of the credentials file have
-// no "profile" before their names.
+// awsProfiles returns the sections that are profiles. In the credentials file, their
+// names lack the word "profile".
 func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 	headers := awsHeader.FindAllSubmatchIndex(text, -1)
 	line, at := 1, 0
@@ -52,11 +52,11 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 	return list
 }
 
-// awsStatic is the setting of a key that is written down.
+// awsStatic is the setting that holds the id of a static key.
 const awsStatic = "aws_access_key_id"
 
-// takenBefore returns the setting of p with which AWS's tools do not come to look at
-// credential_process, or "", and what all settings begin with that belong to it.
+// takenBefore returns the setting of p that makes AWS's tools ignore credential_process,
+// or "". prefix begins the names of all settings that belong to it.
 func (p *awsProfile) takenBefore() (setting, prefix string) {
 	for _, before := range [][2]string{{"role_arn", "role_arn"}, {"sso_account_id", "sso_"}, {"sso_role_name", "sso_"},
 		{"login_session", "login_session"}} {
@@ -78,7 +78,7 @@ func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 	config, credentials := awsFile(c), c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	static, names := map[string]awsProfile{}, map[string]bool{}
 	var twice []plugin.Finding
-	for _, path := range []string{credentials, config} { // in this order, for the keys in the one
+	for _, path := range []string{credentials, config} { // in this order: keys in the first file override the second
 		text, err := c.ReadFile(path)
 		if err != nil {
 			findings = append(findings, unreadable(check, path, err))
@@ -125,8 +125,8 @@ func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 	return findings, seen
 }
 
-// jetonIn returns how many words of a command line are before the one that ends in
-// jeton's name: more than none if its path has blanks in it, and -1 if it does not run
+// jetonIn returns the index in argv of the word that ends in jeton's name. It is above 0
+// if jeton's path contains unquoted blanks, and -1 if the command line does not run
 // jeton.
 func (c *Caller) jetonIn(argv []string) int {
 	for i := range argv {
@@ -138,13 +138,13 @@ func (c *Caller) jetonIn(argv []string) int {
 			if err != nil && filepath.IsAbs(argv[0]) && i+1 < len(argv) && argv[i+1] == "get" {
 				return i
 			}
-			return -1 // another program runs it, in whatever way
+			return -1 // another program runs jeton in its own way
 		}
 	}
 	return -1
 }
 
-// doctorAWSProfile looks at one profile that runs jeton.
+// doctorAWSProfile checks one profile that runs jeton.
 func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expanded bool,
 	words int) (findings []plugin.Finding) {
 	const check = "aws"
@@ -187,15 +187,15 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 	return findings
 }
 
-// commentOut returns the command line that makes comments of the settings in a section
-// that begin with the prefix.
+// commentOut returns the command line that comments out the settings of a section that
+// begin with the prefix.
 func commentOut(header, prefix, path string) string {
 	return plugin.Sed(`/^[[:blank:]]*\[`+plugin.SedPattern(header)+`\]/,/^[[:blank:]]*\[/s/^[[:blank:]]*`+prefix+`/#&/`, path)
 }
 
-// splitWords splits a command line as botocore and a POSIX shell do, and reports whether
-// there is something in it that only the shell would replace. It is one function because
-// quotes are one state machine.
+// splitWords splits a command line as botocore and a POSIX shell do. expanded reports
+// whether it contains something that only the shell would expand. It is one function
+// because quotes are one state machine.
 func splitWords(line string) (words []string, expanded bool) {
 	var word strings.Builder
 	inWord := false

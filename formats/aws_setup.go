@@ -9,12 +9,12 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// awsFile returns the file in which AWS's tools look for profiles.
+// awsFile returns the file where AWS's tools look for profiles.
 //
 // https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html
 func awsFile(c *Caller) string { return c.path("AWS_CONFIG_FILE", ".aws", "config") }
 
-// awsPrefix is what the names of sections begin with as regions.
+// awsPrefix begins the region names of sections.
 const awsPrefix = "section "
 
 // awsSetup is the command line of jeton setup aws.
@@ -31,7 +31,7 @@ Examples:
   jeton setup aws s3 --as default      then: aws s3 ls`
 }
 
-// Fill puts into c what the command line says.
+// Fill copies the command line into c.
 func (s *awsSetup) Fill(c *Caller) error {
 	c.Name = s.Profile
 	if c.As = s.As; c.As == "" {
@@ -46,7 +46,7 @@ func (*awsSetup) Plan(_ context.Context, c *Caller) ([]*Edit, []string, error) {
 	return []*Edit{e}, notes, err
 }
 
-// Try returns a command of aws.
+// Try returns an aws command to try next.
 func (*awsSetup) Try(c *Caller) string {
 	if c.As == "default" {
 		return "aws sts get-caller-identity, or aws s3 ls"
@@ -54,8 +54,8 @@ func (*awsSetup) Try(c *Caller) string {
 	return "aws --profile " + c.As + " s3 ls"
 }
 
-// setupAWS returns what has AWS's tools run c.Argv for the profile c.As, and what
-// the user should know of it.
+// setupAWS returns the edit that makes AWS's tools run c.Argv for the profile c.As, and
+// notes for the user.
 func setupAWS(c *Caller) (*Edit, []string, error) {
 	if c.Profile != nil && !givesAccessKey(c.Profile.Issuer) {
 		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s",
@@ -65,7 +65,7 @@ func setupAWS(c *Caller) (*Edit, []string, error) {
 	}
 	name := "profile " + c.As
 	if c.As == "default" {
-		// It may be called [profile default] too, and is then.
+		// The section may also be called [profile default]. If it is, it keeps that name.
 		text, err := c.ReadFile(awsFile(c))
 		if _, _, ok := awsSection(text, name); err != nil || !ok {
 			name = c.As
@@ -106,11 +106,11 @@ func findSection(name string) Finder {
 	}
 }
 
-// awsHeader is the line that begins a section.
+// awsHeader matches the line that begins a section.
 var awsHeader = regexp.MustCompile(`(?m)^[ \t]*\[([^\]\n]*)\].*$`)
 
-// awsSection returns where the section is, without what is empty or a comment
-// behind it, or where a new one goes.
+// awsSection returns the offsets of the section, without empty lines and comments at its
+// end. If there is no such section, it returns where a new one goes.
 func awsSection(text []byte, name string) (start, end int, ok bool) {
 	headers := awsHeader.FindAllSubmatchIndex(text, -1)
 	for i, h := range headers {
@@ -134,15 +134,15 @@ func awsSection(text []byte, name string) (start, end int, ok bool) {
 	return len(text), len(text), false
 }
 
-// awsName is the name of a section as AWS's tools understand it.
+// awsName returns the name of a section as AWS's tools understand it.
 func awsName(header string) string {
 	words, _ := splitWords(header)
 	return strings.Join(words, " ")
 }
 
-// awsSetting splits a line of a section in which settings are indented by so many
-// blanks, or by -1 if there was none yet, as AWS's tools do: a line that is indented
-// more belongs to the setting before it.
+// awsSetting splits a line of a section as AWS's tools do. indent is the indentation of
+// the section's settings in characters, or -1 if there was no setting yet. A line with
+// more indentation belongs to the setting before it. deep is the line's own indentation.
 func awsSetting(line string, indent int) (key, value string, deep int, ok bool) {
 	text := strings.TrimLeft(line, " \t")
 	deep = len(line) - len(text)
@@ -153,8 +153,8 @@ func awsSetting(line string, indent int) (key, value string, deep int, ok bool) 
 	return strings.ToLower(strings.TrimSpace(text[:i])), strings.TrimSpace(text[i+1:]), deep, true
 }
 
-// awsSettings returns the section with the settings: each in the place of the former
-// one, or below the header, and those without a value as they are.
+// awsSettings returns the section with the settings. Each one replaces the former one or
+// goes below the header. A setting without a value is left as it is.
 func awsSettings(section []byte, settings [][2]string, end string) []byte {
 	var lines []string
 	for line := range strings.Lines(string(section)) {
@@ -183,7 +183,7 @@ func awsSettings(section []byte, settings [][2]string, end string) []byte {
 			if !ok || key != name {
 				continue
 			}
-			more := n + 1 // of the same setting
+			more := n + 1 // the line after the whole setting
 			for more < len(lines) && strings.TrimSpace(lines[more]) != "" {
 				if _, _, deep, _ := awsSetting(lines[more], indent); deep <= indent {
 					break
@@ -201,7 +201,7 @@ func awsSettings(section []byte, settings [][2]string, end string) []byte {
 	return []byte(strings.Join(lines, ""))
 }
 
-// awsNotes tells of what would be found before what setup has written.
+// awsNotes returns notes on what AWS's tools would find before what setup has written.
 func awsNotes(c *Caller) (notes []string) {
 	path := c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	if text, err := c.ReadFile(path); err == nil {
@@ -211,7 +211,7 @@ func awsNotes(c *Caller) (notes []string) {
 			}
 		}
 	}
-	if c.Profile != nil && c.Profile.Issuer.Mints { // and so not at Amazon
+	if c.Profile != nil && c.Profile.Issuer.Mints { // so the keys are not Amazon's
 		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
 			if _, endpoint := s3.ObjectStore(); endpoint == "" {
 				notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told "+
@@ -227,7 +227,7 @@ func awsNotes(c *Caller) (notes []string) {
 	return notes
 }
 
-// quoteArgv is a command line as botocore and a shell split it alike.
+// quoteArgv returns a command line that botocore and a shell split alike into argv.
 func quoteArgv(argv []string) string {
 	var words []string
 	for _, word := range argv {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// diff shows by lines what distinguishes two versions of a file, or of a private one
-// only that something does.
+// diff shows the lines that differ between two versions of a file. For a private file, it
+// only says that something differs.
 func diff(path string, private bool, before, after []byte) []byte {
 	if bytes.Equal(before, after) {
 		return nil
@@ -30,7 +30,7 @@ func diff(path string, private bool, before, after []byte) []byte {
 			i, j = i+1, j+1
 			continue
 		}
-		// The nearest place from which both go on alike.
+		// Find the nearest place from which both are alike again.
 		di, dj := len(old)-i, len(now)-j
 		for sum := 1; sum < di+dj; sum++ {
 			for k := max(0, sum-(len(now)-j)+1); k <= sum && i+k < len(old); k++ {

@@ -10,10 +10,10 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// What doctor looks at of each caller is in that caller's file; here is what they have
-// in common: a command line that runs jeton.
+// What doctor checks for each caller is in that caller's file. This file holds what they
+// share: the check of a command line that runs jeton.
 
-// runsJeton reports whether the program of a command line is jeton, wherever it is.
+// runsJeton reports whether a command line runs jeton, wherever the program is.
 func (c *Caller) runsJeton(argv []string) bool {
 	if len(argv) == 0 {
 		return false
@@ -51,9 +51,9 @@ func asked(argv []string) (profile, format string) {
 	return profile, format
 }
 
-// checkCommand looks at a command line that has a caller run jeton for the format, and
-// has its profile from the environment, if it names none. redo returns what writes it
-// anew for a profile.
+// checkCommand checks a command line with which a caller runs jeton for the format. If
+// the command line names no profile, the environment does. redo returns the command line
+// that sets up the caller again for a profile.
 func (c *Caller) checkCommand(check, where string, argv []string, format string,
 	redo func(profile string) string) []plugin.Finding {
 	name, chosen := asked(argv)
@@ -88,7 +88,7 @@ func (c *Caller) checkCommand(check, where string, argv []string, format string,
 	if chosen == "" && p != nil {
 		chosen = p.Common.Format
 	}
-	if chosen == "k8s" || chosen == "" && format == "kubernetes" { // which tells it in the environment
+	if chosen == "k8s" || chosen == "" && format == "kubernetes" { // kubectl names the format in the environment
 		chosen = "kubernetes"
 	}
 	if chosen != format && (chosen != "" || p != nil) {
@@ -97,27 +97,28 @@ func (c *Caller) checkCommand(check, where string, argv []string, format string,
 	return nil
 }
 
-// knows reports whether the profile of a command line can be looked up: it is not in
-// another configuration, and there is one.
+// knows reports whether the profile of a command line can be looked up: there is a
+// configuration, and the command line does not name another one.
 func (c *Caller) knows(argv []string) bool {
 	return c.Find != nil && !slices.ContainsFunc(argv,
 		func(arg string) bool { return arg == "--config" || strings.HasPrefix(arg, "--config=") })
 }
 
-// unset returns the command line that takes variables out of the environment.
+// unset returns the command line that unsets environment variables.
 func unset(names ...string) string { return "unset " + strings.Join(names, " ") }
 
-// set returns those of the variables that are set.
+// set returns the names of the variables that are set.
 func (c *Caller) set(names ...string) []string { return plugin.ThoseSet(c.Getenv, names...) }
 
-// unreadable is the finding that a caller's file cannot be read. It is the caller's own
-// trouble first, and nobody can tell whether jeton is in it.
+// unreadable returns the finding that a caller's file cannot be read. It is only a
+// warning: the caller itself has the problem first, and nobody can tell whether the file
+// mentions jeton.
 func unreadable(check, path string, err error) plugin.Finding {
 	e := plugin.AsError(err)
 	return plugin.Finding{Check: check, Level: plugin.Doubtful, Where: path, What: e.Text, Fix: plugin.EditAt(path)}
 }
 
-// missingFile returns a finding if the variable names a file that is not there.
+// missingFile returns a finding if the variable names a file that does not exist.
 func (c *Caller) missingFile(check, variable string) (findings []plugin.Finding) {
 	path := c.Getenv(variable)
 	if path == "" {

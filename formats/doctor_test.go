@@ -7,7 +7,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// Whatever is in the callers' files, doctor comes to an end with it.
+// Whatever the callers' files contain, doctor finishes.
 func FuzzDoctor(f *testing.F) {
 	f.Add([]byte("[profile s3]\n credential_process: '/my tools/jeton' get s3\\\nrole_arn = x\n[profile " +
 		"s3]\n[default]\n"))

@@ -13,29 +13,29 @@ import (
 // An Edit is what setup changes in one file of a caller.
 type Edit struct {
 	Path string
-	// Private files hold secrets, and are not shown.
+	// Private says that the file holds secrets, so that its content is not shown.
 	Private bool
-	// Regions find the places in the file, each by what it is about and not by
-	// where it is, so that they are found again when the file has changed.
+	// Regions are the places in the file. Each is found by what it is about, not by its
+	// position, so that it is found again when the file has changed.
 	Regions []Region
-	// Verify returns an error if after does not mean what was wanted, or something
-	// else than before beside it.
+	// Verify returns an error if after does not mean what was wanted, or if the meaning
+	// of anything else has changed.
 	Verify func(before, after []byte) error
 }
 
 // A Region is one place in a file.
 type Region struct {
 	Name string // for the user, such as "profile prod"
-	// Secret ones are jeton's alone, and kept nowhere else.
+	// Secret says that the region is jeton's own and no copy of its content is kept.
 	Secret bool
 	Find   Finder
-	// Make returns what the region has to be, given what it is; and, for a new one,
-	// what has to stand before it.
+	// Make returns the new content of the region, given the old one. For a new region,
+	// lead is what must come before it.
 	Make func(text, old []byte, ok bool) (lead, region []byte, err error)
 }
 
-// Apply returns text with the edit, and the changes; none if there is nothing to
-// do.
+// Apply returns text with the edit, and the changes. There are no changes if there is
+// nothing to do.
 func (e *Edit) Apply(text []byte) (after []byte, changes []Change, err error) {
 	after = text
 	for _, r := range e.Regions {
@@ -55,7 +55,7 @@ func (e *Edit) Apply(text []byte) (after []byte, changes []Change, err error) {
 		switch {
 		case !ok:
 			c.Lead = lead
-		case r.Secret: // it was jeton's own, or Make had refused
+		case r.Secret: // it was jeton's own, or Make would have refused
 			c.New = true
 		default:
 			c.Was = bytes.Clone(old)
@@ -84,15 +84,14 @@ func errLayout() error {
 		WithHint("write it in lines, without braces, brackets and anchors, and try again")
 }
 
-// A Finder returns the bytes from start to end that are a region, or none and where a
-// new one goes.
+// A Finder returns where a region starts and ends, in bytes. If ok is false, there is no
+// such region, and start and end are where a new one goes.
 type Finder func(text []byte) (start, end int, ok bool, err error)
 
-// headPrefix is what the names of regions begin with that [head] makes.
+// headPrefix begins the names of the regions that [head] makes.
 const headPrefix = "the line of "
 
-// findItem finds the entry of that name in a list whose entries are told apart by the
-// key called by.
+// findItem finds the entry called name in a list. The key by tells the entries apart.
 func findItem(list, by, name string) Finder {
 	return func(text []byte) (int, int, bool, error) {
 		d, err := parseLines(text)
@@ -103,7 +102,8 @@ func findItem(list, by, name string) Finder {
 	}
 }
 
-// behind returns what has to stand between text and something new at its end.
+// behind returns what must come between text and something new at its end. With blank, it
+// includes an empty line.
 func behind(text []byte, blank bool) []byte {
 	end := plugin.LineEnd(text)
 	switch {
@@ -120,7 +120,7 @@ func behind(text []byte, blank bool) []byte {
 	return nil
 }
 
-// parseLines reads a YAML file of a caller that is to be edited by lines.
+// parseLines parses a caller's YAML file that is to be edited line by line.
 func parseLines(text []byte) (*plugin.Lines, error) {
 	if plugin.OddBreaks(text) {
 		return nil, errLayout()
@@ -135,13 +135,13 @@ func parseLines(text []byte) (*plugin.Lines, error) {
 	return d, nil
 }
 
-// aliased reports whether something in n stands for what is written elsewhere.
+// aliased reports whether n contains a YAML alias.
 func aliased(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, aliased)
 }
 
-// head is the region of the line "list:", which has to be there, with nothing
-// behind it, before there can be an entry below it.
+// head returns the region of the line "list:". This line must be there, with nothing
+// after the colon, before an entry can go below it.
 func head(list string) Region {
 	return Region{
 		Name: headPrefix + list,
@@ -173,7 +173,7 @@ func head(list string) Region {
 	}
 }
 
-// empty reports whether there is nothing in the list.
+// empty reports whether the list has no entries.
 func empty(text []byte, list string) bool {
 	d, err := parseLines(text)
 	if err != nil {

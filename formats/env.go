@@ -12,16 +12,16 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// env is a list of shell commands that put the credential into the
-// environment, and take out what would contradict it.
+// env writes shell commands that set the credential in the environment and unset what
+// would contradict it.
 type env struct {
 	shell   shell
 	options Options
 }
 
-// A shell is how one kind of shell sets and unsets a variable.
+// A shell says how one kind of shell sets and unsets a variable.
 type shell struct {
-	set, unset string // formats
+	set, unset string // format strings
 	quote      func(string) string
 }
 
@@ -30,7 +30,7 @@ var shells = map[string]shell{
 	"fish": {"set -gx %s %s\n", "set -e %s\n", func(s string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 	}},
-	// PowerShell takes four typographic quotes for the plain one.
+	// PowerShell treats four typographic quotes like the plain one.
 	"powershell": {"$Env:%s = %s\n", "Remove-Item Env:%s -ErrorAction SilentlyContinue\n", func(s string) string {
 		return "'" + strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(s) + "'"
 	}},
@@ -56,7 +56,7 @@ func newEnv(o Options) (Format, error) {
 	return &env{s, o}, nil
 }
 
-// MinTTL is the longest of what the readers of the environment need.
+// MinTTL is the longest life that a reader of the environment needs.
 func (*env) MinTTL() time.Duration { return openStackTTL }
 
 func (f *env) Encode(w io.Writer, c *plugin.Credential) error {
@@ -75,11 +75,11 @@ func (f *env) Encode(w io.Writer, c *plugin.Credential) error {
 	return err
 }
 
-// A Variable is one of the environment.
+// A Variable is an environment variable.
 type Variable struct{ Name, Value string }
 
-// openStackVariables are all that openstackclient, gophercloud and Terraform
-// read of a login; what is left over from another one leads them astray.
+// openStackVariables are all login variables that openstackclient, gophercloud and
+// Terraform read. Those left over from another login would mislead them.
 var openStackVariables = []string{
 	"OS_ACCESS_TOKEN", "OS_ALLOW_REAUTH", "OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME",
 	"OS_APPLICATION_CREDENTIAL_SECRET",
@@ -94,7 +94,7 @@ var openStackVariables = []string{
 	"OS_USER_DOMAIN_NAME", "OS_USER_ID",
 }
 
-// awsVariables are those by which AWS tools find another credential first.
+// awsVariables are the variables that would make AWS tools find another credential first.
 var awsVariables = []string{
 	"AWS_ACCESS_KEY_ID", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CREDENTIAL_EXPIRATION",
@@ -102,21 +102,22 @@ var awsVariables = []string{
 	"AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE",
 }
 
-// ovhVariables are those that go-ovh, and so Terraform's provider, reads of a
-// login: with those of two it refuses both.
+// ovhVariables are the login variables that go-ovh, and so Terraform's provider, reads.
+// It refuses the variables of two logins at once.
 var ovhVariables = []string{
 	"OVH_ACCESS_TOKEN", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CLIENT_ID", "OVH_CLIENT_SECRET",
 	"OVH_CONSUMER_KEY", "OVH_ENDPOINT",
 }
 
-// outscaleVariables are those that Outscale's tools read of a login.
+// outscaleVariables are the login variables that Outscale's tools read.
 var outscaleVariables = []string{
 	"OSC_ACCESS_KEY", "OSC_AUTH_METHOD", "OSC_ENDPOINT_API", "OSC_LOGIN", "OSC_PASSWORD", "OSC_PROFILE", "OSC_REGION",
 	"OSC_SECRET_KEY",
 }
 
-// Environment returns the variables that carry c to a program, and those to
-// take out.
+// Environment returns the variables that carry c to a program, and the names of those to
+// unset. It returns a [plugin.Config] error if no program reads this kind of credential
+// from its environment.
 func Environment(c *plugin.Credential, o Options) (set []Variable, unset []string, err error) {
 	var family []string
 	switch a := c.Attrs; {
@@ -151,8 +152,8 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 	return set, unset, nil
 }
 
-// keyVariables are those of an access key, of which some can be empty, and the family of
-// variables that they belong to.
+// keyVariables returns the variables of an access key, and the family of variables that
+// they belong to. Some values can be empty.
 func keyVariables(c *plugin.Credential) (set []Variable, family []string) {
 	a := c.Attrs
 	set = []Variable{
@@ -175,18 +176,17 @@ func keyVariables(c *plugin.Credential) (set []Variable, family []string) {
 	}...), slices.Concat(awsVariables, outscaleVariables)
 }
 
-// keystoneVariables are those of a Keystone token for a client, of which some can be
-// empty.
+// keystoneVariables returns the variables of a Keystone token for a client. Some values
+// can be empty.
 func keystoneVariables(c *plugin.Credential, client string) []Variable {
 	a := c.Attrs
 	version, authType := identityAPI(c)
 	set := []Variable{{"OS_AUTH_TYPE", authType}, {"OS_AUTH_URL", a[plugin.AttrAuthURL]},
 		{"OS_TOKEN", c.Token.Reveal()}}
-	// Without a project, gophercloud and Terraform use the token as it is:
-	// without making another one, and the only way in which Keystone takes
-	// a delegated one.
+	// Without a project, gophercloud and Terraform use the token as it is and do not make
+	// another one. It is also the only way in which Keystone accepts a delegated token.
 	if a[plugin.AttrDelegated] != "" || client == terraform {
-		set = append(set, Variable{"OS_ALLOW_REAUTH", "false"}) // or Terraform's provider wants a scope
+		set = append(set, Variable{"OS_ALLOW_REAUTH", "false"}) // otherwise Terraform's provider wants a scope
 	} else {
 		set = append(set, Variable{"OS_PROJECT_ID", a[plugin.AttrProjectID]},
 			Variable{"OS_DOMAIN_ID", a[plugin.AttrDomainID]},

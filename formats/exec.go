@@ -13,29 +13,31 @@ import (
 // An Exec is how a format's caller, run by exec, gets a credential through files that are
 // made for it.
 type Exec interface {
-	// Check returns an error if the command can take nothing that the issuer gives:
-	// before it is asked, which might make a key.
+	// Check returns an error if the command can use nothing that the issuer gives. It is
+	// called before the issuer is asked, because that might make a key.
 	Check(cmd *Command, i *plugin.Issuer) error
-	// Prepare returns what hands c over to the command, or nil if the environment
-	// does, or another format.
+	// Prepare returns what hands c over to the command, or nil if the environment or
+	// another format does that.
 	Prepare(ctx context.Context, cmd *Command, c *plugin.Credential) (Handover, error)
 }
 
-// A Handover makes the files for a command in a private directory, which is removed when
-// the command has ended. It returns [ErrEnvironment] if they would be of no use there.
+// A Handover makes the files for a command in dir, a private directory that is removed
+// when the command has ended. It returns [ErrEnvironment] if the files would be of no use
+// there.
 type Handover func(dir string) (*Surroundings, error)
 
-// Surroundings are what a command finds a credential by.
+// Surroundings are the files and variables through which a command finds a credential.
 type Surroundings struct {
-	Files map[string][]byte // by their names in the directory
+	Files map[string][]byte // by name in the directory
 	Set   []Variable
-	Unset []string // the names of variables that would lead elsewhere
+	Unset []string // the names of variables that would mislead the command
 }
 
-// ErrEnvironment says that the environment has to do.
+// ErrEnvironment says that files are of no use and the environment must carry the
+// credential.
 var ErrEnvironment = errors.New("the environment has to do")
 
-// A Command is a program that is to run with a credential.
+// A Command is a program to be run with a credential.
 type Command struct {
 	Argv    []string
 	Path    string // of the program
@@ -47,7 +49,7 @@ type Command struct {
 // program returns the name of the program.
 func (cmd *Command) program() string { return strings.TrimSuffix(filepath.Base(cmd.Argv[0]), ".exe") }
 
-// Check returns an error if the command can take nothing that the issuer gives.
+// Check returns an error if the command can use nothing that the issuer gives.
 func (cmd *Command) Check(i *plugin.Issuer) error {
 	for _, k := range Kinds {
 		if k.Exec != nil {
@@ -59,11 +61,11 @@ func (cmd *Command) Check(i *plugin.Issuer) error {
 	return nil
 }
 
-// MinTTL is the life that a credential should have for a command.
+// MinTTL returns the life that a credential should have left for a command.
 func (cmd *Command) MinTTL() time.Duration { return openStackTTL }
 
-// Prepare returns what hands c over to the command by files, or nil if the environment
-// does.
+// Prepare returns what hands c over to the command through files, or nil if the
+// environment does that.
 func (cmd *Command) Prepare(ctx context.Context, c *plugin.Credential) (Handover, error) {
 	for _, k := range Kinds {
 		if k.Exec == nil {
@@ -76,7 +78,8 @@ func (cmd *Command) Prepare(ctx context.Context, c *plugin.Credential) (Handover
 	return nil, nil
 }
 
-// Environment returns the variables that carry c to the command, and those to take out.
+// Environment returns the variables that carry c to the command, and the names of those
+// to unset.
 func (cmd *Command) Environment(c *plugin.Credential) (set []Variable, unset []string, err error) {
 	return Environment(c, Options{Issuers: cmd.Caller.Issuers, Profile: cmd.Caller.Name,
 		Client: clientOf(cmd.program())})

@@ -1,5 +1,5 @@
-// Package formats writes credentials the way their readers expect them, one
-// reader in each file.
+// Package formats writes credentials the way their readers expect them. Each reader has
+// its own files.
 package formats
 
 import (
@@ -16,66 +16,66 @@ import (
 
 // A Format writes a credential for one kind of reader.
 type Format interface {
-	// Encode writes c to w. It returns an error, and writes nothing, if c
-	// lacks what the reader needs.
+	// Encode writes c to w. If c lacks what the reader needs, it returns an error and
+	// writes nothing.
 	Encode(w io.Writer, c *plugin.Credential) error
 }
 
-// Options are what the command line and the caller say of the document.
+// Options are what the command line and the caller say about the document.
 type Options struct {
-	Profile  string // the profile that the credential is of
+	Profile  string // the profile that the credential belongs to
 	Issuers  plugin.Issuers
 	Name     string // what to call the credential, if not like the profile
-	Shell    string // of the env format: sh, fish or powershell
-	Client   string // of the openstack format, and of the environment: who reads it
+	Shell    string // for the env format: sh, fish or powershell
+	Client   string // for the openstack format and the environment: who reads it
 	ExecInfo string // the caller's KUBERNETES_EXEC_INFO
 }
 
-// A Kind is a format by its name.
+// A Kind is a format and what jeton knows about it.
 type Kind struct {
 	Name    string
 	Aliases []string
 	Serves  string // what it is for, in the tables of --help and README
 	New     func(Options) (Format, error)
-	// Flags are those of jeton get that go with this format alone.
+	// Flags are the flags of jeton get that only this format uses.
 	Flags []string
 
-	// What the format knows of its caller's own files, as far as it has any.
+	// What the format knows about its caller's own files. Each of them can be nil.
 	Setup  *Setup
 	Doctor *Doctor
 	Exec   Exec
 }
 
-// A Setup is how a caller is told to ask jeton.
+// A Setup is how a caller is made to ask jeton.
 type Setup struct {
 	Help string // one line
-	// New returns what a command line says of the setup.
+	// New returns a new command line of the setup.
 	New func() SetupCommand
-	// File is the variable that names the caller's file.
+	// File is the environment variable that names the caller's file.
 	File string
-	// Regions are how the regions are found again that the setup makes, by what their
-	// names begin with: each finds the one with the rest of the name.
+	// Regions find the regions that the setup made. A key is the beginning of region
+	// names; its function finds the region with the rest of the name.
 	Regions map[string]func(rest string) Finder
 }
 
-// A SetupCommand is the command line of a setup: a pointer to a struct whose fields have
-// the tags of kong (https://github.com/alecthomas/kong) for flags.
+// A SetupCommand is the command line of a setup. It is a pointer to a struct whose fields
+// have the tags of kong (https://github.com/alecthomas/kong) for flags.
 type SetupCommand interface {
-	// Help says more than one line.
+	// Help returns a longer help text.
 	Help() string
-	// Fill checks the command line, and puts into c what it says: the profile's name
-	// at least.
+	// Fill checks the command line and copies it into c. It sets at least the profile's
+	// name.
 	Fill(c *Caller) error
-	// Plan returns what has the caller ask jeton, and what the user should know of it.
+	// Plan returns the edits that make the caller ask jeton, and notes for the user.
 	Plan(ctx context.Context, c *Caller) (edits []*Edit, notes []string, err error)
-	// Try returns the command line to try next.
+	// Try returns a command line for the user to try next.
 	Try(c *Caller) string
 }
 
-// A Doctor looks for what is wrong in a caller's files.
+// A Doctor looks for problems in a caller's files.
 type Doctor struct {
-	What string // is counted, such as "AWS profile"
-	// Look returns what is wrong, and how many there are that ask jeton.
+	What string // what is counted, such as "AWS profile"
+	// Look returns what is wrong, and how many entries ask jeton.
 	Look func(c *Caller) (findings []plugin.Finding, seen int)
 }
 
@@ -90,7 +90,7 @@ var Kinds = []*Kind{
 	{Name: "json", Serves: "everything, for scripts", New: newJSON},
 }
 
-// regions returns how the regions of k's setup are found.
+// regions returns the finders of the regions of k's setup.
 func (k *Kind) regions() map[string]func(string) Finder {
 	if k.Setup == nil {
 		return nil
@@ -98,7 +98,7 @@ func (k *Kind) regions() map[string]func(string) Finder {
 	return k.Setup.Regions
 }
 
-// Flag returns the name of the format that the flag of jeton get goes with alone, or "".
+// Flag returns the name of the only format that uses this flag of jeton get, or "".
 func Flag(name string) string {
 	for _, k := range Kinds {
 		if slices.Contains(k.Flags, name) {
@@ -117,7 +117,7 @@ func Names() []string {
 	return names
 }
 
-// New returns the format of that name.
+// New returns the format called name, or a [plugin.Usage] error if there is none.
 func New(name string, o Options) (Format, error) {
 	for _, k := range Kinds {
 		if k.Name == name || slices.Contains(k.Aliases, name) {
@@ -131,8 +131,8 @@ func New(name string, o Options) (Format, error) {
 	return nil, e.WithHint("the formats are: %s", strings.Join(Names(), ", "))
 }
 
-// Asked returns the name of the format that the environment asks for, and what it says of
-// the document; or "".
+// Asked returns the format that the environment asks for, and what the environment says
+// about the document. Both are "" if it asks for none.
 func Asked(getenv func(string) string) (format, info string) {
 	if info = getenv(execInfo); info != "" {
 		return kubernetesKind.Name, info
@@ -140,8 +140,9 @@ func Asked(getenv func(string) string) (format, info string) {
 	return "", ""
 }
 
-// ValidUntil returns until when f's reader was told that c is good, in nanoseconds since
-// 1970, if it has no reason to ask for another before that; or else 0.
+// ValidUntil returns the time until which f's reader was told that c is valid, in
+// nanoseconds since 1970. It returns 0 if the reader may ask for another credential
+// before that.
 func ValidUntil(f Format, c *plugin.Credential) int64 {
 	if v, ok := f.(interface {
 		ValidUntil(*plugin.Credential) int64
@@ -151,8 +152,8 @@ func ValidUntil(f Format, c *plugin.Credential) int64 {
 	return 0
 }
 
-// MinTTL returns the life in which f's reader would come back for another
-// credential, so that it should be given a longer one.
+// MinTTL returns the remaining life below which f's reader would come back for another
+// credential. The reader should get one that lives longer.
 func MinTTL(f Format) time.Duration {
 	if m, ok := f.(interface{ MinTTL() time.Duration }); ok {
 		return m.MinTTL()
@@ -160,7 +161,7 @@ func MinTTL(f Format) time.Duration {
 	return time.Minute
 }
 
-// needToken returns an error if c is no token, which format writes.
+// needToken returns an error if c is not a token, the only kind that format writes.
 func needToken(o Options, format string, c *plugin.Credential) error {
 	if !c.Token.IsZero() {
 		return nil
@@ -175,13 +176,13 @@ func needToken(o Options, format string, c *plugin.Credential) error {
 	return e.WithHint("%s", o.Issuers.MakeOf(plugin.KeystoneToken, plugin.Login, o.Profile))
 }
 
-// use returns what to say to a user whose profile gives something else than the
-// kind, which is called what.
+// use returns a hint for a user whose profile gives something other than kind. what names
+// that kind in words.
 func (o Options) use(what string, kind plugin.Kind) string {
 	return "use a profile that gives " + what + ", such as one of plugin " + alternatives(o.Issuers.Giving(kind))
 }
 
-// alternatives lists names, one of which will do.
+// alternatives joins names in a list, with "or" before the last.
 func alternatives(names []string) string {
 	if n := len(names); n > 1 {
 		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
@@ -189,7 +190,7 @@ func alternatives(names []string) string {
 	return strings.Join(names, "")
 }
 
-// kind says what c is.
+// kind returns the kind of c in words.
 func kind(c *plugin.Credential) string {
 	switch c.Kind() {
 	case plugin.KeystoneToken, plugin.BearerToken:
@@ -202,8 +203,8 @@ func kind(c *plugin.Credential) string {
 	return "a name and a password"
 }
 
-// rfc3339 is t as every reader takes it: UTC, whole seconds, Z. Some fail on
-// fractions, and on offsets without a colon.
+// rfc3339 returns t in the form that every reader accepts: UTC, whole seconds, Z. Some
+// readers fail on fractions, and on offsets without a colon.
 func rfc3339(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -211,7 +212,7 @@ func rfc3339(t time.Time) string {
 	return t.UTC().Truncate(time.Second).Format(time.RFC3339)
 }
 
-// writeJSON writes v as one document. A failure writes nothing.
+// writeJSON writes v as one document. If v cannot be encoded, it writes nothing.
 func writeJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -61,7 +61,7 @@ func everlastingKey() *plugin.Credential {
 	return &plugin.Credential{AccessKey: "0123abcd", SecretKey: plugin.NewSecret("secret"), Issued: issued}
 }
 
-// issuers are those that hints name.
+// issuers are the issuers that hints name.
 var issuers = plugin.Issuers{keystone.Issuer, keystone.EC2, sts.Issuer}
 
 var credentials = map[string]*plugin.Credential{
@@ -69,8 +69,8 @@ var credentials = map[string]*plugin.Credential{
 	"everlasting": everlastingKey(),
 }
 
-// Every format writes each kind of credential as its golden file has it, or
-// refuses it in one line and writes nothing.
+// Every format writes each kind of credential as its golden file shows, or refuses it in
+// one line and writes nothing.
 func TestEncode(t *testing.T) {
 	for _, kind := range Kinds {
 		variants := map[string]Options{"": {Issuers: issuers, Profile: "prod"}}
@@ -137,8 +137,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// What a client without a margin is told is before the true end, and still a
-// future for every life.
+// A client without a margin is told an expiry before the true one. It is still in the
+// future, however short the life.
 func TestEarly(t *testing.T) {
 	for life, want := range map[time.Duration]time.Duration{
 		24 * time.Hour: time.Minute, time.Hour: time.Minute, 6 * time.Minute: time.Minute,
@@ -146,11 +146,11 @@ func TestEarly(t *testing.T) {
 	} {
 		c := &plugin.Credential{Issued: issued, Expires: issued.Add(life)}
 		if got := c.Expires.Sub(early(c)); got != want {
-			t.Errorf("a life of %s is told %s early, not %s", life, got, want)
+			t.Errorf("with a life of %s, the expiry is %s early, not %s", life, got, want)
 		}
 	}
 	if !early(&plugin.Credential{Issued: issued}).IsZero() {
-		t.Error("a credential without end is told one")
+		t.Error("a credential that does not expire is given an expiry")
 	}
 }
 
@@ -161,7 +161,7 @@ var awkward = []string{
 	"a\\nb", "é",
 }
 
-// Each shell takes in exactly the value, and runs nothing.
+// Each shell reads exactly the value and runs nothing.
 func TestShells(t *testing.T) {
 	for shell, names := range map[string][]string{"sh": {"sh", "dash", "bash", "zsh"}, "fish": {"fish"},
 		"powershell": {"pwsh"}} {
@@ -206,7 +206,7 @@ func TestShells(t *testing.T) {
 	}
 }
 
-// YAML readers get back exactly the strings.
+// YAML readers get back exactly the same strings.
 func TestClouds(t *testing.T) {
 	python, _ := exec.LookPath("/usr/bin/python3")
 	for _, value := range awkward {

@@ -6,7 +6,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// header is one HTTP header: Keystone's own, or that of RFC 6750.
+// header writes one HTTP header: Keystone's own, or that of RFC 6750.
 type header struct{ options Options }
 
 func newHeader(o Options) (Format, error) { return &header{o}, nil }

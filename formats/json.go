@@ -6,7 +6,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// document is all of a credential, for scripts.
+// document writes all of a credential, for scripts.
 type document struct{ options Options }
 
 func newJSON(o Options) (Format, error) { return &document{o}, nil }

@@ -11,7 +11,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// kubernetes is the ExecCredential of client-go.
+// kubernetes writes the ExecCredential of client-go.
 //
 // https://kubernetes.io/docs/reference/config-api/client-authentication.v1/
 type kubernetes struct {
@@ -39,18 +39,18 @@ var kubernetesKind = Kind{
 // execInfo is the variable in which a Kubernetes client says what it wants.
 const execInfo = "KUBERNETES_EXEC_INFO"
 
-// apiVersions are those that client-go speaks today, the default first.
+// apiVersions are the versions that client-go speaks today, the default first.
 var apiVersions = []string{"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}
 
-// maxExecInfo is the largest KUBERNETES_EXEC_INFO in bytes, 1 MiB: it can hold
-// a cluster's certificate authorities.
+// maxExecInfo is the largest KUBERNETES_EXEC_INFO in bytes: 1 MiB. It can hold a
+// cluster's certificate authorities.
 const maxExecInfo = 1 << 20
 
-// newKubernetes answers in the version that the caller asks for, since
-// client-go takes no other.
+// newKubernetes returns a format that answers in the version that the caller asks for,
+// because client-go accepts no other.
 func newKubernetes(o Options) (Format, error) {
 	if o.ExecInfo == "" {
-		return &kubernetes{apiVersions[0], o}, nil // not every client says
+		return &kubernetes{apiVersions[0], o}, nil // not every client says which
 	}
 	var info struct {
 		APIVersion string `json:"apiVersion"`
@@ -73,8 +73,8 @@ func newKubernetes(o Options) (Format, error) {
 	return &kubernetes{info.APIVersion, o}, nil
 }
 
-// Interactive reports whether a question may be put to the user: not if the
-// caller is a Kubernetes client that has kept the terminal to itself.
+// Interactive reports whether the user may be asked a question. It returns false if the
+// caller is a Kubernetes client that keeps the terminal to itself.
 func Interactive(getenv func(string) string) bool {
 	text := getenv(execInfo)
 	var info struct {
@@ -88,7 +88,7 @@ func Interactive(getenv func(string) string) bool {
 	return info.Spec.Interactive == nil || *info.Spec.Interactive
 }
 
-// MinTTL is two minutes, one of which is kept from the client.
+// MinTTL is two minutes, because the client is told an expiry one minute early.
 func (*kubernetes) MinTTL() time.Duration { return 2 * time.Minute }
 
 func (k *kubernetes) Encode(w io.Writer, c *plugin.Credential) error {
@@ -111,8 +111,9 @@ func (k *kubernetes) Encode(w io.Writer, c *plugin.Credential) error {
 		c.ClientKey.Reveal()}})
 }
 
-// ValidUntil returns until when a client that has asked is told that c is good, at which
-// it asks for another, in nanoseconds since 1970; 0 if no client has asked.
+// ValidUntil returns the time until which the client was told that c is valid, in
+// nanoseconds since 1970. The client asks again at that time. The result is 0 if no
+// client asked.
 func (k *kubernetes) ValidUntil(c *plugin.Credential) int64 {
 	end := early(c)
 	switch {
@@ -124,8 +125,8 @@ func (k *kubernetes) ValidUntil(c *plugin.Credential) int64 {
 	return end.Truncate(time.Second).UnixNano()
 }
 
-// early is the expiry that a client is told which uses a token to its very
-// last second: a minute before the true one, or a sixth of a short life.
+// early returns the expiry for a client that uses a token to its very last second. It is
+// a minute before the true expiry, or a sixth of the life if that is shorter.
 func early(c *plugin.Credential) time.Time {
 	if c.Expires.IsZero() {
 		return c.Expires

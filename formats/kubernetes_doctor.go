@@ -11,7 +11,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// An execUser is what doctor wants to know of a kubeconfig's user.
+// An execUser is the part of a kubeconfig's user that doctor checks.
 type execUser struct {
 	User struct {
 		Exec struct {
@@ -25,7 +25,7 @@ type execUser struct {
 	}
 }
 
-// doctorKubernetes returns what is wrong for Kubernetes' clients, and how many users of
+// doctorKubernetes returns what is wrong for Kubernetes clients, and how many users of
 // contexts run jeton.
 func doctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 	files, findings := c.checkKubeconfigs()
@@ -54,7 +54,8 @@ func doctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
 	return findings, seen
 }
 
-// checkKubeconfigs reads the kubeconfigs, and returns what is wrong with them as files.
+// checkKubeconfigs reads the kubeconfigs and returns what is wrong with the files
+// themselves.
 func (c *Caller) checkKubeconfigs() (files []kubeconfig, findings []plugin.Finding) {
 	var there []string
 	for _, path := range kubeconfigs(c) {
@@ -86,19 +87,19 @@ func (c *Caller) checkKubeconfigs() (files []kubeconfig, findings []plugin.Findi
 	return files, findings
 }
 
-// A jetonUser is a user of a kubeconfig who runs jeton.
+// A jetonUser is a user in a kubeconfig that runs jeton.
 type jetonUser struct {
 	execUser
-	file          *kubeconfig // that has it
+	file          *kubeconfig // the file that has it
 	name, context string
-	where         string // its place
+	where         string // its file and line
 	argv          []string
-	profile       string // that it asks for
-	unlike        bool   // kubectl does not take it
+	profile       string // the profile that it asks for
+	unlike        bool   // kubectl does not accept it
 }
 
-// contextsUser returns the user of a context, an entry of that file, if the user runs
-// jeton, and what is wrong with the context.
+// contextsUser returns the user of a context if that user runs jeton, and what is wrong
+// with the context. entry is the context's entry in file.
 func (c *Caller) contextsUser(files []kubeconfig, file *kubeconfig, entry *yaml.Node) (u *jetonUser,
 	findings []plugin.Finding) {
 	_, name := plugin.Get(entry, "name")
@@ -111,7 +112,7 @@ func (c *Caller) contextsUser(files []kubeconfig, file *kubeconfig, entry *yaml.
 		return nil, nil
 	}
 	u = &jetonUser{file: holder, name: user.Value, context: name.Value, where: place(holder.path, definition.Line)}
-	u.unlike = definition.Decode(&u.execUser) != nil // of what it can, it makes something
+	u.unlike = definition.Decode(&u.execUser) != nil // what can be decoded is kept
 	u.argv = append([]string{u.User.Exec.Command}, u.User.Exec.Args...)
 	if !c.runsJeton(u.argv) {
 		return nil, nil
@@ -130,10 +131,10 @@ func (c *Caller) contextsUser(files []kubeconfig, file *kubeconfig, entry *yaml.
 	return u, findings
 }
 
-// doctorUser looks at one user.
+// doctorUser checks one user.
 func (c *Caller) doctorUser(u *jetonUser) (findings []plugin.Finding) {
 	e := u.User.Exec
-	if strings.Contains(u.argv[0], "/") && !filepath.IsAbs(u.argv[0]) { // which kubectl takes from the file on
+	if strings.Contains(u.argv[0], "/") && !filepath.IsAbs(u.argv[0]) { // relative to the file, for kubectl
 		u.argv[0] = filepath.Join(filepath.Dir(u.file.path), u.argv[0])
 	}
 	redo := func(profile string) string { return c.redoUser(u, profile) }
@@ -179,8 +180,8 @@ func (c *Caller) doctorUser(u *jetonUser) (findings []plugin.Finding) {
 	return append(findings, c.doctorKuberc(u.profile, u.argv[0], redo(u.profile))...)
 }
 
-// as returns c as the user's program sees it, which the user can give variables of its
-// own.
+// as returns c as the user's program sees it. The user can give its program other
+// variables.
 func (c *Caller) as(u *jetonUser) *Caller {
 	whose := *c
 	for _, v := range u.User.Exec.Env {
@@ -195,7 +196,7 @@ func (c *Caller) as(u *jetonUser) *Caller {
 		family, _, _ := strings.Cut(v.Name, "_")
 		if v.Name != "JETON_PROFILE" && slices.Contains([]string{"JETON", "XDG", "HOME", "OS", "OVH", "OSC", "AWS"},
 			family) {
-			whose.Find = nil // another configuration, or an identity of its own
+			whose.Find = nil // another configuration, or another identity
 		}
 	}
 	return &whose
@@ -203,7 +204,7 @@ func (c *Caller) as(u *jetonUser) *Caller {
 
 // redoUser returns the command line that makes the user ask for a profile.
 func (c *Caller) redoUser(u *jetonUser, profile string) string {
-	if profile == "" { // it is the environment's
+	if profile == "" { // the environment names the profile
 		return plugin.EditAt(u.where)
 	}
 	_, users := plugin.Get(u.file.Root, "users")
@@ -216,12 +217,12 @@ func (c *Caller) redoUser(u *jetonUser, profile string) string {
 		"--exec-arg=get", "--exec-arg="+profile, "--exec-arg=-f", "--exec-arg=kubernetes")
 }
 
-// doctorKuberc looks whether kubectl may run the program.
+// doctorKuberc checks whether kubectl may run the program.
 func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.Finding) {
 	path := c.path("KUBERC", ".kube", "kuberc")
 	text, err := c.ReadFile(path)
 	if err != nil {
-		return nil // kubectl goes on without
+		return nil // kubectl goes on without it
 	}
 	root, err := plugin.ParseYAML(text)
 	if err != nil {
@@ -241,7 +242,7 @@ func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.
 		_, list := plugin.Get(root, allowlist)
 		if !slices.ContainsFunc(plugin.Entries(list), func(entry *yaml.Node) bool {
 			_, command := plugin.Get(entry, "command")
-			if command == nil { // as it is called since Kubernetes 1.36
+			if command == nil { // before Kubernetes 1.36 it is called name
 				_, command = plugin.Get(entry, "name")
 			}
 			return command != nil && same(command.Value, program)
@@ -254,7 +255,7 @@ func (c *Caller) doctorKuberc(profile, program, redo string) (findings []plugin.
 	return findings
 }
 
-// same reports whether kubectl takes both for one program.
+// same reports whether kubectl finds the same program under both names.
 func same(a, b string) bool {
 	a, err := exec.LookPath(a)
 	if err != nil {

@@ -12,19 +12,18 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// kubernetesClients log in as a kubeconfig says.
+// kubernetesClients are programs that log in with a kubeconfig.
 var kubernetesClients = []string{"kubectl", "oc", "helm", "helmfile", "k9s", "flux", "stern", "velero"}
 
-// isKubernetesClient reports whether the program of that name logs in as a kubeconfig
-// says.
+// isKubernetesClient reports whether the program logs in with a kubeconfig.
 func isKubernetesClient(program string) bool {
 	return slices.Contains(kubernetesClients, program) || strings.HasPrefix(program, "kubectl-")
 }
 
-// kubernetesExec runs Kubernetes' clients with a kubeconfig that has them ask jeton.
+// kubernetesExec runs Kubernetes clients with a kubeconfig that makes them ask jeton.
 type kubernetesExec struct{}
 
-// Check returns an error for a client of Kubernetes that would get an access key.
+// Check returns an error for a Kubernetes client that would get an access key.
 func (kubernetesExec) Check(cmd *Command, i *plugin.Issuer) error {
 	if !isKubernetesClient(cmd.program()) {
 		return nil
@@ -32,7 +31,7 @@ func (kubernetesExec) Check(cmd *Command, i *plugin.Issuer) error {
 	return checkKubernetes(i)
 }
 
-// Prepare returns a kubeconfig for a client of Kubernetes, and for everybody who gets a
+// Prepare returns a kubeconfig for a Kubernetes client, and for any command that gets a
 // client certificate.
 func (kubernetesExec) Prepare(_ context.Context, cmd *Command, c *plugin.Credential) (Handover, error) {
 	if c.ClientCertificate == "" && !isKubernetesClient(cmd.program()) {
@@ -40,7 +39,7 @@ func (kubernetesExec) Prepare(_ context.Context, cmd *Command, c *plugin.Credent
 	}
 	f, err := newKubernetes(Options{Issuers: cmd.Caller.Issuers, Profile: cmd.Caller.Name})
 	if err == nil {
-		err = f.Encode(io.Discard, c) // or the client would tell, in its own words
+		err = f.Encode(io.Discard, c) // otherwise the client would report it in its own words
 	}
 	if err != nil {
 		return nil, err
@@ -53,15 +52,16 @@ func (kubernetesExec) Prepare(_ context.Context, cmd *Command, c *plugin.Credent
 	}
 	return func(dir string) (*Surroundings, error) {
 		document, variable, err := kubeconfigFor(cmd.Caller, cmd.Argv, filepath.Join(dir, "kubeconfig"))
-		// What the profile's secrets are in stays: jeton is asked in there again.
+		// Variables with the profile's secrets stay set: the client asks jeton again with
+		// them.
 		return &Surroundings{Files: map[string][]byte{"kubeconfig": document}, Set: []Variable{variable}}, err
 	}, nil
 }
 
-// kubeconfigFor returns a kubeconfig to stand before the user's own, in which the context
-// of a command line, or else the current one, runs c.Argv to log in. The other contexts
-// are as they were: the credential is not for their clusters. path is where the file
-// will be, and the variable has the clients find it.
+// kubeconfigFor returns a kubeconfig to go before the user's own. In it, the context that
+// the command line names, or the current one, runs c.Argv to log in. The other contexts
+// stay as they were, because the credential is not for their clusters. path is where the
+// file will be. The variable makes the clients find it.
 func kubeconfigFor(c *Caller, command []string, path string) ([]byte, Variable, error) {
 	files, err := readKubeconfigs(c, func(text []byte) (*plugin.Lines, error) {
 		root, err := plugin.ParseYAML(text)
@@ -128,7 +128,7 @@ func contextOf(command []string) string {
 				return command[i+1]
 			}
 		}
-		if arg == "--" { // what follows is run elsewhere
+		if arg == "--" { // what follows runs elsewhere
 			break
 		}
 	}

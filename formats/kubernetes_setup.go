@@ -13,7 +13,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// kubeconfigs returns the files that kubectl merges, the first of which wins.
+// kubeconfigs returns the files that kubectl merges. The first file wins.
 //
 // https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 func kubeconfigs(c *Caller) (paths []string) {
@@ -28,7 +28,7 @@ func kubeconfigs(c *Caller) (paths []string) {
 	return paths
 }
 
-// A kubeconfig is one of the files.
+// A kubeconfig is one of these files.
 type kubeconfig struct {
 	path string
 	text []byte
@@ -50,8 +50,7 @@ func readKubeconfigs(c *Caller, parse func(text []byte) (*plugin.Lines, error)) 
 	return files, nil
 }
 
-// named returns the file that has an entry of the list with the name, and the
-// entry, or nil.
+// named returns the entry called name in the list, and the file that has it, or nil.
 func named(files []kubeconfig, list, name string) (*kubeconfig, *yaml.Node) {
 	for i := range files {
 		_, value := plugin.Get(files[i].Root, list)
@@ -67,15 +66,15 @@ func named(files []kubeconfig, list, name string) (*kubeconfig, *yaml.Node) {
 	return nil, nil
 }
 
-// contextUser returns the user in an entry of contexts, or nil.
+// contextUser returns the user of an entry in contexts, or nil.
 func contextUser(entry *yaml.Node) *yaml.Node {
 	_, context := plugin.Get(entry, "context")
 	_, user := plugin.Get(context, "user")
 	return user
 }
 
-// checkKubernetes returns an error if Kubernetes can take nothing that the issuer
-// gives: before it is asked, which might make a key.
+// checkKubernetes returns an error if Kubernetes can use nothing that the issuer gives.
+// It is called before the issuer is asked, because that might make a key.
 func checkKubernetes(i *plugin.Issuer) error {
 	if i.Gives != plugin.AccessKey {
 		return nil
@@ -84,7 +83,7 @@ func checkKubernetes(i *plugin.Issuer) error {
 		"access key", i.Name)
 }
 
-// What the names of regions in a kubeconfig and a kuberc begin with.
+// These begin the names of regions in a kubeconfig and a kuberc.
 const (
 	userPrefix    = "user "
 	contextPrefix = "the user of context "
@@ -105,7 +104,7 @@ Example:
   jeton setup kubernetes prod --context my-cluster`
 }
 
-// Fill checks the command line, and puts into c what it says.
+// Fill checks the command line and copies it into c.
 func (s *kubernetesSetup) Fill(c *Caller) error {
 	if (s.Context == "") == (s.User == "") {
 		return plugin.Errorf(plugin.Usage, "one of --context and --user is needed").
@@ -123,7 +122,7 @@ func (*kubernetesSetup) Plan(_ context.Context, c *Caller) ([]*Edit, []string, e
 	return setupKubernetes(c)
 }
 
-// Try returns a command of kubectl.
+// Try returns a kubectl command to try next.
 func (*kubernetesSetup) Try(c *Caller) string {
 	if c.Context != "" {
 		return "kubectl --context " + c.Context + " auth whoami"
@@ -131,8 +130,8 @@ func (*kubernetesSetup) Try(c *Caller) string {
 	return "kubectl config set-context CONTEXT --user=" + c.User
 }
 
-// setupKubernetes returns what has Kubernetes' clients run c.Argv for the context or
-// the user of that name, and what the user should know of it.
+// setupKubernetes returns the edits that make Kubernetes clients run c.Argv for c.Context
+// or c.User, and notes for the user.
 func setupKubernetes(c *Caller) ([]*Edit, []string, error) {
 	if c.Profile != nil {
 		if err := checkKubernetes(c.Profile.Issuer); err != nil {
@@ -197,8 +196,7 @@ func kubeconfigPaths(files []kubeconfig) string {
 	return strings.Join(paths, ", ")
 }
 
-// ours reports whether an entry of users runs the command line, be it with a program
-// that has moved since.
+// ours reports whether an entry of users runs argv. The program may have moved since.
 func ours(entry *yaml.Node, argv []string) bool {
 	command, args := execOf(entry)
 	return filepath.Base(command) == filepath.Base(argv[0]) && slices.Equal(args, argv[1:])
@@ -217,7 +215,7 @@ func execOf(entry *yaml.Node) (command string, args []string) {
 	return e.User.Exec.Command, e.User.Exec.Args
 }
 
-// contextRegion is the name of the user in a context.
+// contextRegion returns the region of the user's name in a context.
 func contextRegion(context, user string) Region {
 	return Region{
 		Name: contextPrefix + context,
@@ -252,7 +250,8 @@ func findContextUser(context string) Finder {
 	}
 }
 
-// scalarOf is a name as YAML has it: plain if that is what it would be read as.
+// scalarOf returns a name as YAML: plain if YAML reads it back as the same text, and
+// quoted otherwise.
 func scalarOf(name string) string {
 	var plain any
 	if yaml.Unmarshal([]byte(name), &plain) == nil && plain == any(name) && !strings.ContainsAny(name, "#:,[]{}\n") {
@@ -261,7 +260,7 @@ func scalarOf(name string) string {
 	return yamlString(name)
 }
 
-// userRegion is the entry of a user.
+// userRegion returns the region of a user's entry.
 func userRegion(user string, c *Caller) Region {
 	return Region{
 		Name: userPrefix + user,
@@ -290,8 +289,8 @@ func userRegion(user string, c *Caller) Region {
 	}
 }
 
-// sameBeside returns an error if anything but users, and the users of contexts, has
-// changed, or a user that was there.
+// sameBeside returns an error if anything has changed except users and the users of
+// contexts, or if a user that was there has changed.
 func sameBeside(before, after []byte) error {
 	type config struct {
 		Users    []map[string]any `yaml:"users"`
@@ -310,7 +309,7 @@ func sameBeside(before, after []byte) error {
 			delete(c.Contexts[i].Context, "user")
 		}
 	}
-	for i := range min(len(a.Users), len(b.Users)) { // one of which may be ours, and new
+	for i := range min(len(a.Users), len(b.Users)) { // one of them may be ours, and rewritten
 		if len(a.Users) > len(b.Users) && !reflect.DeepEqual(a.Users[i], b.Users[i]) {
 			return errLayout()
 		}
@@ -321,7 +320,7 @@ func sameBeside(before, after []byte) error {
 	return nil
 }
 
-// kubernetesNotes tells what else it takes for an API server to let the profile in.
+// kubernetesNotes returns notes on what else an API server needs to let the profile in.
 func kubernetesNotes(c *Caller) (notes []string) {
 	if c.Profile == nil {
 		return nil
@@ -338,11 +337,11 @@ func kubernetesNotes(c *Caller) (notes []string) {
 	return notes
 }
 
-// allowlist is where kuberc has the programs that kubectl may run to log in.
+// allowlist is the key in kuberc that lists the programs that kubectl may run to log in.
 const allowlist = "credentialPluginAllowlist"
 
-// allow returns what puts jeton on the list of the programs that kubectl may run, or
-// nil if there is no such list in force.
+// allow returns the edit that puts jeton on the list of programs that kubectl may run, or
+// nil if no such list is in force.
 //
 // https://kubernetes.io/docs/reference/kubectl/kuberc/
 func allow(c *Caller) (*Edit, error) {
@@ -374,8 +373,8 @@ func allow(c *Caller) (*Edit, error) {
 	}}}, nil
 }
 
-// sameBesideAllowed returns an error if anything but the list has changed, or what was
-// on it.
+// sameBesideAllowed returns an error if anything has changed except the list, or if
+// something that was on the list has changed.
 func sameBesideAllowed(before, after []byte) error {
 	type config struct {
 		Allowed []any          `yaml:"credentialPluginAllowlist"`

@@ -12,7 +12,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// openStack is a clouds.yaml with one cloud.
+// openStack writes a clouds.yaml with one cloud.
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 type openStack struct{ options Options }
@@ -32,9 +32,9 @@ var openStackKind = Kind{
 	Exec:   openStackExec{},
 }
 
-// The clients that read it, each in its own way.
+// The clients that read clouds.yaml, each in its own way.
 const (
-	openStackClient = "openstackclient" // and all that is made with openstacksdk
+	openStackClient = "openstackclient" // and everything built on openstacksdk
 	gophercloud     = "gophercloud"
 	terraform       = "terraform" // and OpenTofu and Packer
 )
@@ -42,8 +42,8 @@ const (
 // terraforms are the programs that log in as Terraform does.
 var terraforms = []string{"terraform", "tofu", "terragrunt", "packer"}
 
-// clientOf returns which client of OpenStack's the program of that name is, if jeton
-// does something special for it.
+// clientOf returns the OpenStack client that the program is, if jeton treats it
+// specially, or "".
 func clientOf(program string) string {
 	if slices.Contains(terraforms, strings.TrimSuffix(program, ".exe")) {
 		return terraform
@@ -51,7 +51,7 @@ func clientOf(program string) string {
 	return ""
 }
 
-// OpenStackClients are all of them, the default first.
+// OpenStackClients are all these clients, the default first.
 var OpenStackClients = []string{openStackClient, terraform, gophercloud}
 
 func newOpenStack(o Options) (Format, error) {
@@ -65,7 +65,7 @@ func newOpenStack(o Options) (Format, error) {
 	return &openStack{o}, nil
 }
 
-// openStackTTL is 150 s: with less than 120 left keystoneauth logs in again.
+// openStackTTL is 150 s. With less than 120 s left, keystoneauth logs in again.
 const openStackTTL = 150 * time.Second
 
 func (*openStack) MinTTL() time.Duration { return openStackTTL }
@@ -98,16 +98,17 @@ func scoped(name string, c *plugin.Credential) []byte {
 	return cloud(name, c, authType, [][2]string{
 		{"auth_url", c.Attrs[plugin.AttrAuthURL]},
 		{"token", c.Token.Reveal()},
-		// The client asks Keystone for this scope; without one it would get
-		// the user's default project.
+		// The client asks Keystone for this scope. Without one it would get the user's
+		// default project.
 		{"project_id", c.Attrs[plugin.AttrProjectID]},
 		{"domain_id", c.Attrs[plugin.AttrDomainID]},
 		{"system_scope", c.Attrs[plugin.AttrSystemScope]},
 	}, nil)
 }
 
-// asItIs writes the cloud for gophercloud, which uses a token as it is if it is told
-// no scope: without making another one, and also if Keystone would not let it.
+// asItIs writes the cloud for gophercloud, which uses a token as it is if it is told no
+// scope. It then makes no other token, so this works even where Keystone would refuse to
+// make one.
 func (f *openStack) asItIs(w io.Writer, name string, c *plugin.Credential) error {
 	version, authType := identityAPI(c)
 	if version == "2" {
@@ -125,9 +126,8 @@ func (f *openStack) asItIs(w io.Writer, name string, c *plugin.Credential) error
 }
 
 // identityAPI returns the version of Keystone's API that c is a token of, and
-// keystoneauth's name for a login with it. For v2.0 that is the one which looks
-// for the version itself: openstackclient gives v2token options that it does
-// not know.
+// keystoneauth's name for a login with it. For v2.0 that is "token", which finds the
+// version itself: openstackclient gives v2token options that v2token does not know.
 func identityAPI(c *plugin.Credential) (version, authType string) {
 	if c.Attrs[plugin.AttrIdentityAPIVersion] == "2" {
 		return "2", "token"
@@ -176,8 +176,8 @@ func needKeystone(o Options, format string, c *plugin.Credential) error {
 	return nil
 }
 
-// yamlString is s as a double-quoted scalar, which no reader takes for a
-// number, a tag or an anchor. JSON's strings are such scalars.
+// yamlString returns s as a double-quoted scalar, so that no reader takes it for a
+// number, a tag or an anchor. JSON strings are such scalars.
 func yamlString(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)

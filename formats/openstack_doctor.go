@@ -12,8 +12,8 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// doctorOpenStack returns what is wrong for openstack, and how many clouds there are
-// that setup has written.
+// doctorOpenStack returns what is wrong for openstack, and how many clouds setup has
+// written.
 func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "openstack"
 	add := func(level, profile, where, what, fix string) {
@@ -34,7 +34,7 @@ func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 		return append(findings, unreadable(check, path, err)), 0
 	}
 	ours := c.marked(text)
-	// What lies in the working directory goes before all others.
+	// A file in the working directory takes precedence over all others.
 	if here := c.cloudsHere(); len(ours) > 0 && here != "" && here != path && c.Getenv("OS_CLIENT_CONFIG_FILE") == "" {
 		add(plugin.Doubtful, ours[0].profile, here, "openstack reads this one in this directory, and not "+path,
 			"export "+plugin.ShellWords("OS_CLIENT_CONFIG_FILE="+path))
@@ -73,7 +73,7 @@ func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 	return findings, len(ours)
 }
 
-// openStackVariables looks at what openstack takes from the environment.
+// openStackVariables checks what openstack takes from the environment.
 func (c *Caller) openStackVariables() (findings []plugin.Finding) {
 	add := func(level, where, what, fix string) {
 		findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Where: where, What: what,
@@ -81,7 +81,7 @@ func (c *Caller) openStackVariables() (findings []plugin.Finding) {
 	}
 	login := c.set("OS_TOKEN", "OS_USERNAME", "OS_USER_ID", "OS_PASSWORD", "OS_AUTH_TYPE", "OS_AUTH_URL",
 		"OS_APPLICATION_CREDENTIAL_ID", "OS_APPLICATION_CREDENTIAL_NAME", "OS_APPLICATION_CREDENTIAL_SECRET")
-	// which the cloud may leave out
+	// OS_PASSWORD alone is fine: the cloud may leave the password out.
 	if c.Getenv("OS_CLOUD") != "" && len(login) > 0 && !slices.Equal(login, []string{"OS_PASSWORD"}) {
 		add(plugin.Doubtful, login[0], "a login in the environment is mixed with the cloud that OS_CLOUD names",
 			unset(login...))
@@ -111,13 +111,13 @@ func (c *Caller) cloudsHere() string {
 	return ""
 }
 
-// A markedCloud is one that setup has written.
+// A markedCloud is a cloud that setup has written.
 type markedCloud struct {
 	name, profile string
 	line          int
 }
 
-// marked returns the clouds in a file that setup has written.
+// marked returns the clouds in text that setup has written.
 func (c *Caller) marked(text []byte) (list []markedCloud) {
 	before, n := "", 0
 	for line := range bytes.Lines(text) {

@@ -16,26 +16,26 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// openStackExec runs openstackclient with a login that was made already: where it can, so
-// that it makes no token of its own, and where it must, since Keystone exchanges no
-// delegated token.
+// openStackExec runs openstackclient with a login that was already made. It does so where
+// it can, so that openstackclient makes no token of its own. It also does so where it
+// must, because Keystone does not exchange a delegated token.
 type openStackExec struct{}
 
-// Check is about nothing: what a command of OpenStack's gets is told by the environment.
+// Check accepts every command: the environment decides what an OpenStack command gets.
 func (openStackExec) Check(*Command, *plugin.Issuer) error { return nil }
 
 // Prepare returns a clouds.yaml for openstackclient, and for scripts that may call it.
 func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Credential) (Handover, error) {
 	set, unset, err := cmd.Environment(c)
 	if err != nil {
-		return nil, nil // as whoever asks for the environment is told
+		return nil, nil // whoever asks for the environment gets this error
 	}
 	for _, v := range set {
 		unset = append(unset, v.Name)
 	}
 	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
 	switch {
-	// Those that are written with gophercloud use the token as it is.
+	// Programs built on gophercloud use the token as it is.
 	case c.Attrs[plugin.AttrDelegated] != "" && clientOf(cmd.program()) != terraform:
 		return prepareCloud(ctx, cmd, c, unset)
 	case takesLogin(c, cmd.Argv, cmd.Path):
@@ -44,7 +44,7 @@ func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Creden
 	return nil, nil
 }
 
-// prepareCloud hands the token over in a cloud that uses it as it is.
+// prepareCloud hands the token over in a clouds.yaml that uses it as it is.
 func prepareCloud(ctx context.Context, cmd *Command, c *plugin.Credential, unset []string) (Handover, error) {
 	if cmd.Catalog == nil {
 		return nil, plugin.Errorf(plugin.Bug, "plugin %s has no catalogue", cmd.Caller.Profile.Issuer.Name)
@@ -59,7 +59,7 @@ func prepareCloud(ctx context.Context, cmd *Command, c *plugin.Credential, unset
 	}, nil
 }
 
-// prepareLogin hands over a login that was made before, or returns nil if it cannot.
+// prepareLogin hands over a login that was already made, or returns nil if it cannot.
 func prepareLogin(ctx context.Context, cmd *Command, c *plugin.Credential, unset []string) Handover {
 	if cmd.Catalog == nil {
 		return nil
@@ -70,7 +70,7 @@ func prepareLogin(ctx context.Context, cmd *Command, c *plugin.Credential, unset
 		return nil
 	}
 	return func(dir string) (*Surroundings, error) {
-		if strings.ContainsRune(dir, filepath.ListSeparator) { // which cannot be on PYTHONPATH
+		if strings.ContainsRune(dir, filepath.ListSeparator) { // such a path cannot be on PYTHONPATH
 			return nil, ErrEnvironment
 		}
 		files, set, err := loginFiles(c, description, dir, cmd.Caller.Getenv("PYTHONPATH"))
@@ -78,14 +78,14 @@ func prepareLogin(ctx context.Context, cmd *Command, c *plugin.Credential, unset
 	}
 }
 
-// takesLogin reports whether the command, whose program is at path, can be given c as a
-// login that was made already, by [loginFiles]: openstackclient itself, as a script of
-// Python's without options that say otherwise.
+// takesLogin reports whether the command, whose program is at path, can get c as a login
+// that was already made, through [loginFiles]. It must be openstackclient itself, a
+// Python script, and have no options that change the login.
 func takesLogin(c *plugin.Credential, command []string, path string) bool {
 	version, _ := identityAPI(c)
 	return strings.TrimSuffix(filepath.Base(command[0]), ".exe") == "openstack" && version == "3" &&
 		c.Attrs[plugin.AttrAuthURL] != "" &&
-		c.Attrs[plugin.AttrSystemScope] == "" && // which its notion of a login leaves out
+		c.Attrs[plugin.AttrSystemScope] == "" && // its saved logins leave the system scope out
 		!slices.ContainsFunc(command, func(arg string) bool {
 			return strings.HasPrefix(arg, "--os-") &&
 				!strings.Contains(arg, "api-version")
@@ -93,7 +93,8 @@ func takesLogin(c *plugin.Credential, command []string, path string) bool {
 		isPython(path)
 }
 
-// isPython reports whether the file is a script for Python, which looks at its variables.
+// isPython reports whether the file is a script for a Python that reads its environment
+// variables.
 func isPython(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -111,15 +112,16 @@ func isPython(path string) bool {
 	if filepath.Base(words[0]) == "env" {
 		words = words[1:]
 	}
-	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python") // and no option
+	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python") // an option could disable them
 }
 
-// loginFiles returns the files of a private directory by which openstackclient finds c and
-// what Keystone says of it, as if it had made that login before, and makes no other: its
-// setting cache.auth has it keep logins in Python's keyring, and one that holds this
-// login alone is among the files. Where Python has no package keyring, or asks for
-// another login, it logs in with the token, as ever. set are the variables that lead it
-// there; pythonPath is what PYTHONPATH is.
+// loginFiles returns the files of a private directory in which openstackclient finds c
+// and what Keystone says about it, as if openstackclient had made that login before. It
+// then makes no other. The setting cache.auth makes it keep logins in Python's keyring,
+// and the files include a keyring that holds only this login. If Python has no keyring
+// package, or asks for another login, openstackclient logs in with the token as usual.
+// set are the variables that lead it to these files. pythonPath is the value of
+// PYTHONPATH.
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html#cache-settings
 // https://keyring.readthedocs.io/en/latest/#configuring
@@ -143,11 +145,11 @@ func loginFiles(c *plugin.Credential, description []byte, dir, pythonPath string
 		}, nil
 }
 
-// loginID is keystoneauth's name for a login with c, which BaseIdentityPlugin.get_cache_id
-// makes of its parameters.
+// loginID returns keystoneauth's name for a login with c. keystoneauth makes it from the
+// login's parameters, in BaseIdentityPlugin.get_cache_id.
 func loginID(c *plugin.Credential) string {
 	sum := sha256.New()
-	for _, pair := range [][2]string{ // by name
+	for _, pair := range [][2]string{ // sorted by name
 		{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"domain_id", c.Attrs[plugin.AttrDomainID]},
 		{"project_id", c.Attrs[plugin.AttrProjectID]}, {"token_token", c.Token.Reveal()},
 	} {
@@ -158,7 +160,7 @@ func loginID(c *plugin.Credential) string {
 	return base64.StdEncoding.EncodeToString(sum.Sum(nil))
 }
 
-// loginKeyring is a keyring that holds one login, and keeps none.
+// loginKeyring is a Python keyring that holds one login and stores no others.
 const loginKeyring = `import os
 import keyring.backend
 
@@ -175,9 +177,9 @@ class Keyring(keyring.backend.KeyringBackend):
         pass
 `
 
-// cloudAsItIs returns a clouds.yaml by which openstackclient uses the token as it is
-// (keystoneauth's admin_token), for a project with these endpoints by service
-// type; and the variables that select it. path is where the file will be.
+// cloudAsItIs returns a clouds.yaml with which openstackclient uses the token as it is
+// (keystoneauth's admin_token), and the variables that select it. endpoints are those of
+// the project, by service type. path is where the file will be.
 func cloudAsItIs(c *plugin.Credential, endpoints map[string]string, path string) ([]byte, []Variable) {
 	var overrides [][2]string
 	for _, service := range slices.Sorted(maps.Keys(endpoints)) {

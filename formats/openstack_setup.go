@@ -14,7 +14,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// cloudPrefix is what the names of clouds begin with as regions.
+// cloudPrefix begins the region names of clouds.
 const cloudPrefix = "cloud "
 
 // openStackSetup is the command line of jeton setup openstack.
@@ -30,7 +30,7 @@ Example:
   jeton setup openstack prod           then: openstack --os-cloud prod server list`
 }
 
-// Fill puts into c what the command line says.
+// Fill copies the command line into c.
 func (s *openStackSetup) Fill(c *Caller) error {
 	c.Name = s.Profile
 	if c.As = s.As; c.As == "" {
@@ -39,9 +39,9 @@ func (s *openStackSetup) Fill(c *Caller) error {
 	return nil
 }
 
-// Plan returns the edits of clouds.yaml and secure.yaml, for which it fetches a token.
+// Plan fetches a token and returns the edits of clouds.yaml and secure.yaml for it.
 func (*openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
-	if gives := c.Profile.Issuer.Gives; gives == plugin.AccessKey { // which a fetch might make
+	if gives := c.Profile.Issuer.Gives; gives == plugin.AccessKey { // which a fetch might create
 		return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s",
 			c.Profile.Issuer.Name, gives)
 	}
@@ -56,12 +56,12 @@ func (*openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, 
 	return edits, notes, nil
 }
 
-// Try returns a command of openstack.
+// Try returns an openstack command to try next.
 func (*openStackSetup) Try(c *Caller) string { return "openstack --os-cloud " + c.As + " token issue" }
 
-// setupOpenStack returns what has openstacksdk find the cloud c.As with the token
-// of cred: what is no secret in clouds.yaml, and the token in secure.yaml. And what
-// the user should know of it.
+// setupOpenStack returns the edits that let openstacksdk find the cloud c.As with the
+// token of cred, and notes for the user. The token goes into secure.yaml, and everything
+// that is not secret into clouds.yaml.
 //
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 func setupOpenStack(c *Caller, cred *plugin.Credential) ([]*Edit, []string, error) {
@@ -91,8 +91,8 @@ func setupOpenStack(c *Caller, cred *plugin.Credential) ([]*Edit, []string, erro
 	return edits, c.openStackNotes(clouds, cred), nil
 }
 
-// openStackFile returns the file of that name which openstacksdk reads, the first
-// that there is, or would read if it were there.
+// openStackFile returns the file called name that openstacksdk reads: the first that
+// exists or, if none does, the one that it would read.
 func (c *Caller) openStackFile(name, variable string) (string, error) {
 	if path := c.Getenv(variable); path != "" {
 		return filepath.Abs(path)
@@ -112,14 +112,14 @@ func (c *Caller) openStackFile(name, variable string) (string, error) {
 	return filepath.Join(dirs[0], name+".yaml"), nil
 }
 
-// marker is the comment by which jeton knows what it has written.
+// marker returns the comment that marks what jeton has written.
 func (c *Caller) marker() string {
 	return markerText + c.Profile.Name
 }
 
 const markerText = "# by jeton setup openstack "
 
-// cloudRegion is the entry of a cloud, whose lines are indented by two.
+// cloudRegion returns the region of a cloud's entry. lines are indented by two spaces.
 func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 	find := findItem("clouds", "", c.As)
 	return Region{
@@ -147,7 +147,7 @@ func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 			var b strings.Builder
 			for line := range strings.Lines(string(lines)) {
 				b.WriteString(strings.TrimPrefix(line, "  "))
-				if b.Len() == len(line)-2 { // the first
+				if b.Len() == len(line)-2 { // after the first line
 					fmt.Fprintf(&b, "  %s\n", c.marker())
 				}
 			}
@@ -164,7 +164,7 @@ func secondLine(text []byte) string {
 	return strings.TrimSpace(lines[1])
 }
 
-// sameBesideCloud returns an error if anything but the cloud has changed.
+// sameBesideCloud returns an error if anything except the cloud has changed.
 func (c *Caller) sameBesideCloud(before, after []byte) error {
 	type file struct {
 		Clouds map[string]any `yaml:"clouds"`
@@ -183,8 +183,8 @@ func (c *Caller) sameBesideCloud(before, after []byte) error {
 	return nil
 }
 
-// openStackNotes tells of what else openstackclient would look at, and how long the
-// token lives.
+// openStackNotes returns notes on what else openstackclient would read, and on how long
+// the token lives.
 func (c *Caller) openStackNotes(clouds string, cred *plugin.Credential) (notes []string) {
 	if !cred.Expires.IsZero() {
 		notes = append(notes, "the token is valid until "+rfc3339(cred.Expires)+": run this again then, or use "+
@@ -211,13 +211,13 @@ func (c *Caller) openStackNotes(clouds string, cred *plugin.Credential) (notes [
 
 const systemClouds = "/etc/openstack/clouds.yaml"
 
-// split returns the lines of the cloud, without its secret, and those of the secret.
+// split returns the lines of the cloud without its secret, and the lines of the secret.
 func (f *openStack) split(c *plugin.Credential) (settings, secret []byte, err error) {
 	var b bytes.Buffer
 	if err := f.Encode(&b, c); err != nil {
 		return nil, nil, err
 	}
-	_, lines, _ := bytes.Cut(b.Bytes(), []byte("\n")) // that of "clouds:"
+	_, lines, _ := bytes.Cut(b.Bytes(), []byte("\n")) // without the line "clouds:"
 	name, _, _ := bytes.Cut(lines, []byte("\n"))
 	secret = append(append(secret, name...), "\n    auth:\n"...)
 	for line := range bytes.Lines(lines) {

@@ -7,7 +7,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// roundTrip applies e to text, twice, and undoes it.
+// roundTrip applies e to text twice and then undoes it.
 func roundTrip(t *testing.T, e *Edit, text []byte) {
 	after, changes, err := e.Apply(text)
 	if err != nil {
@@ -21,7 +21,7 @@ func roundTrip(t *testing.T, e *Edit, text []byte) {
 	if err != nil || !bytes.Equal(back, text) {
 		t.Fatalf("%q becomes %q, and then %q, %v", text, after, back, err)
 	}
-	// What others have changed beside stays changed.
+	// What others have changed elsewhere in the file stays changed.
 	if other := append(bytes.Clone(after), "# mine\n"...); bytes.HasSuffix(after, []byte("\n")) {
 		back, err := undo(e.Path, other, changes)
 		if err == nil && !bytes.HasSuffix(back, []byte("# mine\n")) {
@@ -90,7 +90,7 @@ func FuzzSetupOpenStack(f *testing.F) {
 			return
 		}
 		for _, e := range edits {
-			if bytes.Contains(text, []byte(c.marker())) { // what was ours in a private file is not brought back
+			if bytes.Contains(text, []byte(c.marker())) { // undo does not restore jeton's own secrets
 				if _, _, err := e.Apply(text); err != nil {
 					continue
 				}
@@ -101,8 +101,8 @@ func FuzzSetupOpenStack(f *testing.F) {
 	})
 }
 
-// However a section is written, AWS's tools find the settings in it afterwards, and all
-// others as they were.
+// However a section is written, AWS's tools then find the settings in it, and all others
+// are unchanged.
 func TestSetupAWS(t *testing.T) {
 	const line = "credential_process = /bin/jeton get s3\n"
 	for name, test := range map[string]struct{ before, after string }{

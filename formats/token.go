@@ -6,7 +6,7 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// token is the bare token and a line end.
+// token writes the bare token and a newline.
 type token struct{ options Options }
 
 func newToken(o Options) (Format, error) { return &token{o}, nil }

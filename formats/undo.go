@@ -15,29 +15,29 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A Change is what setup has done to a region, by which it can be undone.
+// A Change records what setup did to a region, so that it can be undone.
 type Change struct {
 	Region string `json:"region"`
-	Was    []byte `json:"was,omitempty"` // what it was, if it was there
+	Was    []byte `json:"was,omitempty"` // the old content, if there was any
 	Lead   []byte `json:"lead,omitempty"`
-	Is     []byte `json:"is"`  // or its digest
-	New    bool   `json:"new"` // it was not there
+	Is     []byte `json:"is"`  // the new content, or its digest
+	New    bool   `json:"new"` // the region was not there before
 }
 
 const digestPrefix = "sha256:"
 
-// digest stands for what must not be kept.
+// digest returns the hash that stands for content that must not be kept.
 func digest(region []byte) []byte {
 	return fmt.Appendf(nil, "%s%x", digestPrefix, sha256.Sum256(region))
 }
 
-// wrote reports whether the text is what jeton has written.
+// wrote reports whether text is what jeton wrote.
 func (c Change) wrote(text []byte) bool {
 	return bytes.Equal(text, c.Is) || bytes.HasPrefix(c.Is, []byte(digestPrefix)) && bytes.Equal(digest(text), c.Is)
 }
 
-// undo returns text, of the file at path, as it was before the changes: byte for
-// byte, or not at all if somebody else has changed one of these places since.
+// undo returns the text of the file at path as it was before the changes, byte for byte.
+// If somebody else has changed one of these places since, it returns an error instead.
 func undo(path string, text []byte, changes []Change) ([]byte, error) {
 	for _, c := range slices.Backward(changes) {
 		start, end, ok, err := find(c.Region)(text)
@@ -45,13 +45,13 @@ func undo(path string, text []byte, changes []Change) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		if list, is := strings.CutPrefix(c.Region, headPrefix); is && !empty(text, list) {
-			continue // others have come below it
+			continue // other entries are below it now
 		}
 		switch {
 		case ok && c.wrote(text[start:end]) && bytes.HasSuffix(text[:start], c.Lead):
 			text = bytes.Join([][]byte{text[:start-len(c.Lead)], c.Was, text[end:]}, nil)
 		case !ok && c.New, ok && !c.New && bytes.Equal(text[start:end], c.Was):
-			// It was never written, or taken out by hand.
+			// It was never written, or was removed by hand.
 		default:
 			return nil, plugin.Errorf(plugin.Config, "%s: %s is no longer as jeton has written it, and is left alone",
 				path, c.Region).
@@ -61,7 +61,7 @@ func undo(path string, text []byte, changes []Change) ([]byte, error) {
 	return text, nil
 }
 
-// find returns how the region of that name is found: each format knows its own.
+// find returns the finder of the region called name. Each format knows its own regions.
 func find(name string) Finder {
 	if list, ok := strings.CutPrefix(name, headPrefix); ok {
 		return head(list).Find
@@ -79,7 +79,7 @@ func find(name string) Finder {
 	}
 }
 
-// Records are where it is kept what setup has replaced, under short names.
+// Records keep what setup has replaced, under short names.
 type Records interface {
 	Get(ctx context.Context, name string) ([]byte, error)
 	Put(ctx context.Context, name string, value []byte) error
@@ -88,19 +88,19 @@ type Records interface {
 	Path() string
 }
 
-// Setups carries out setups so that they can be undone.
+// Setups carries out setups in a way that can be undone.
 type Setups struct {
 	Records Records
-	Prefix  string // of the records' names
-	// Edit replaces the content of a file, unless somebody else does meanwhile.
+	Prefix  string // begins the records' names
+	// Edit replaces the content of a file, unless somebody else changes it meanwhile.
 	Edit func(path string, change func(old []byte) ([]byte, error)) (changed bool, err error)
 }
 
-// A setUp is what was done for a caller, by which it can be undone.
+// A setUp records what was done for a caller, so that it can be undone.
 type setUp struct {
 	Caller  string      `json:"caller"`
 	Profile string      `json:"profile"`
-	Entry   string      `json:"entry"` // what the caller calls it
+	Entry   string      `json:"entry"` // the caller's name for it
 	Files   []setUpFile `json:"files"`
 }
 
@@ -109,10 +109,10 @@ type setUpFile struct {
 	Existed bool     `json:"existed"`
 	Private bool     `json:"private,omitempty"`
 	Changes []Change `json:"changes"`
-	Uses    []string `json:"uses"` // the regions that have to be there, whoever has made them
+	Uses    []string `json:"uses"` // the regions that must be there, whoever made them
 }
 
-// record returns the name of the record of a setup: of the same one it is the same.
+// record returns the name of a setup's record. The same setup always gets the same name.
 func (s *Setups) record(format string, c *Caller) string {
 	id := []string{format, c.Name, c.As, c.Context, c.User}
 	for _, k := range Kinds {
@@ -124,8 +124,8 @@ func (s *Setups) record(format string, c *Caller) string {
 	return fmt.Sprintf("%s%x", s.Prefix, sum)[:len(s.Prefix)+32]
 }
 
-// Apply carries out the edits, and returns what it has done, a line for each file. With
-// dry it changes nothing, and returns what it would change.
+// Apply carries out the edits and returns a report with one line for each file. With dry,
+// it changes nothing and returns what it would change.
 func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*Edit, dry bool) (report []byte,
 	err error) {
 	record := s.record(format, c)
@@ -204,7 +204,7 @@ func equalChanges(a, b []Change) bool {
 	})
 }
 
-// read returns the record of that name, or nil.
+// read returns the record of that name, or nil if there is none.
 func (s *Setups) read(ctx context.Context, record string) (*setUp, error) {
 	b, err := s.Records.Get(ctx, record)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -221,9 +221,9 @@ func (s *Setups) read(ctx context.Context, record string) (*setUp, error) {
 	return was, nil
 }
 
-// add keeps what is about to be done, beside what was done before.
+// add records what is about to be done, together with what was done before.
 func (s *Setups) add(ctx context.Context, record string, former *setUp, now setUp) error {
-	now.Files = slices.Clone(now.Files) // the caller goes by its own
+	now.Files = slices.Clone(now.Files) // the caller keeps using its own slice
 	if former != nil {
 		for _, f := range former.Files {
 			i := slices.IndexFunc(now.Files, func(n setUpFile) bool { return n.Path == f.Path })
@@ -249,7 +249,8 @@ func (s *Setups) save(ctx context.Context, record string, now *setUp) error {
 	return nil
 }
 
-// follow puts the changes before those of f: what was there at the very first counts.
+// follow puts changes, which came earlier, before those of f. Only the very first content
+// counts.
 func (f *setUpFile) follow(changes []Change) {
 	for n, c := range changes {
 		i := slices.IndexFunc(f.Changes, func(n Change) bool { return n.Region == c.Region })
@@ -261,8 +262,9 @@ func (f *setUpFile) follow(changes []Change) {
 	}
 }
 
-// handOver takes out of was, which has that record, the changes that other setups need
-// too, and returns those, which have to undo them later.
+// handOver moves changes from was to other setups that need them too and will undo them
+// later. It returns these setups by the names of their records. record is the name of
+// was.
 func (s *Setups) handOver(ctx context.Context, record string, was *setUp) (map[string]*setUp, error) {
 	names, err := s.Records.List(ctx)
 	if err != nil {
@@ -293,7 +295,7 @@ func (s *Setups) handOver(ctx context.Context, record string, was *setUp) (map[s
 	return heirs, nil
 }
 
-// handOver gives the changes that the same file needs for another setup to that.
+// handOver moves to other, the same file in another setup, the changes that it needs too.
 func (f *setUpFile) handOver(other *setUpFile) {
 	var shared, own []Change
 	for _, c := range f.Changes {
@@ -307,8 +309,9 @@ func (f *setUpFile) handOver(other *setUpFile) {
 	other.follow(shared)
 }
 
-// Remove puts back what was there before the setup, in all files or none, and returns
-// what it has done, a line for each file; or with dry, what it would change.
+// Remove restores what was there before the setup, in all files or in none. It returns a
+// report with one line for each file. With dry, it changes nothing and returns what it
+// would change.
 func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool) (report []byte, err error) {
 	record := s.record(format, c)
 	was, err := s.read(ctx, record)
@@ -359,11 +362,11 @@ func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool)
 	return out.Bytes(), nil
 }
 
-// putBack makes the file, which is now as it was read, what it was before, and says
-// what it has done.
+// putBack changes the file from now, as it was read, to before. It returns what it did,
+// in words.
 func (s *Setups) putBack(f setUpFile, now, before []byte) (done string, err error) {
 	switch {
-	case len(f.Changes) == 0: // for another setup
+	case len(f.Changes) == 0: // another setup needs all the changes
 		return "left as it is", nil
 	case !f.Existed && len(before) == 0:
 		if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -16,25 +16,25 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A File is the configuration file: named profiles.
+// A File is the configuration file, which holds named profiles.
 type File struct {
 	Path    string
 	Exists  bool
 	Text    []byte
 	nodes   map[string]*yaml.Node
-	names   []string // in the order of the file
+	names   []string // in file order
 	issuers Issuers
 	getenv  func(string) string
-	exposed error // why a literal secret in the file would be, or nil
+	exposed error // why others could read a literal secret in the file, or nil
 }
 
-// maxConfig is the largest configuration file in bytes, 8 MiB: tens of thousands of
-// profiles.
+// maxConfig is the largest configuration file in bytes: 8 MiB, enough for tens of
+// thousands of profiles.
 const maxConfig = 8 << 20
 
-// ReadFile reads the configuration file at path strictly: what it does not
-// know is an error that names line and column. A file that does not exist is
-// like an empty one, unless it is required.
+// ReadFile reads the configuration file at path. It is strict: anything unknown is an
+// error that names its line and column. A missing file counts as an empty one. If
+// required is set, it is an error wrapping [os.ErrNotExist] instead.
 func ReadFile(path string, required bool, issuers Issuers, getenv func(string) string) (*File, error) {
 	f := &File{Path: path, issuers: issuers, getenv: getenv}
 	b, exposed, err := readExposed(path, maxConfig)
@@ -48,7 +48,8 @@ func ReadFile(path string, required bool, issuers Issuers, getenv func(string) s
 	return f.With(b)
 }
 
-// With returns f as if its content were text.
+// With returns a copy of f with text as its content. It returns an error if text is not a
+// valid configuration.
 func (f *File) With(text []byte) (*File, error) {
 	edited := *f
 	edited.Text, edited.nodes, edited.names = text, map[string]*yaml.Node{}, nil
@@ -81,7 +82,7 @@ func (f *File) parse(b []byte) error {
 			return e.WithHint("profiles belong below \"profiles:\"")
 		}
 		if value.Tag == "!!null" {
-			return nil // no profile yet, or no longer
+			return nil // no profiles yet, or all were removed
 		}
 		return eachPair(value, func(key, value *yaml.Node) error {
 			if err := CheckName(key.Value); err != nil {
@@ -101,13 +102,14 @@ func (f *File) parse(b []byte) error {
 	})
 }
 
-// YAMLError is a syntax error in jeton's words. The library's text holds line
-// and cause; what it quotes of the file may be a secret.
+// YAMLError converts a syntax error of the YAML library to a [Config] error. It keeps the
+// line and the cause. It drops what the library quotes from the file, because that may be
+// a secret.
 func YAMLError(err error) error {
 	quotedText := regexp.MustCompile(`'[^']{2,}'`)
 	text := quotedText.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "'…'")
 	e := Errorf(Config, "is not valid YAML: %s", Shorten(text))
-	if rest, ok := strings.CutPrefix(text, "line "); ok { // the library has no other way to say it
+	if rest, ok := strings.CutPrefix(text, "line "); ok { // the library gives the line only in its text
 		number, _, _ := strings.Cut(rest, ":")
 		e.Line, _ = strconv.Atoi(number)
 	}
@@ -121,16 +123,16 @@ func YAMLError(err error) error {
 	return e
 }
 
-// Word reports whether s consists of ASCII letters, digits and the characters in
-// extra. A regular expression would have to be compiled whenever jeton starts.
+// Word reports whether s consists of ASCII letters, digits and the characters in extra.
+// It uses no regular expression, because that would be compiled at every start of jeton.
 func Word(s, extra string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(extra, r))
 	})
 }
 
-// CheckName returns an error if name cannot be that of a profile or of a secret
-// in the keyring.
+// CheckName returns a [Config] error if name cannot be the name of a profile or of a
+// secret in the keyring.
 func CheckName(name string) error {
 	if len(name) > 100 || name == "" || !Word(name[:1], "_") || !Word(name, "_.@-") || strings.Contains(name, "..") {
 		return Errorf(Config, "name %s cannot be used", strconv.Quote(Shorten(name))).
@@ -139,13 +141,13 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Names returns the names of the profiles in the file, in its order.
+// Names returns the names of the profiles, in file order.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
-// Has reports whether the file has a profile of that name.
+// Has reports whether the file has a profile called name.
 func (f *File) Has(name string) bool { return f.nodes[name] != nil }
 
-// Profile returns a profile and those below it.
+// Profile returns the profile called name, with the profiles below it.
 func (f *File) Profile(name string) (*Profile, error) { return f.profile(name, nil) }
 
 func (f *File) profile(name string, above []string) (*Profile, error) {
@@ -180,7 +182,7 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 		}
 	}
 	if err := p.complete(); err != nil {
-		// What is wrong with an option's value begins with the option's name.
+		// An error about an option's value begins with the option's name.
 		word, _, _ := strings.Cut(err.Error(), " ")
 		if option := p.places[strings.TrimSuffix(word, ":")]; option != nil {
 			node = option
@@ -190,8 +192,8 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 	return p, nil
 }
 
-// Check returns an error if d cannot be a profile of f. It is about d alone: where d
-// would stand in the file is not in it.
+// Check returns an error if d cannot be a profile of f. It checks d alone, so the error
+// names no place in the file.
 func (f *File) Check(d Draft) error {
 	p, err := f.decode(d.Name, d.node())
 	if err != nil {
@@ -200,7 +202,7 @@ func (f *File) Check(d Draft) error {
 	return p.complete()
 }
 
-// inFile returns err as one of the file at path.
+// inFile returns err as an error about the file at path.
 func inFile(path string, err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		e.Path = path
@@ -208,7 +210,7 @@ func inFile(path string, err error) error {
 	return err
 }
 
-// atNode returns err as one about what stands at n.
+// atNode returns err as an error about n, with n's line and column.
 func atNode(n *yaml.Node, err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		e.Line, e.Column = n.Line, n.Column
@@ -216,7 +218,8 @@ func atNode(n *yaml.Node, err error) error {
 	return fmt.Errorf("line %d:%d: %w", n.Line, n.Column, err)
 }
 
-// noProfile says that there is no profile of that name, and which there are.
+// noProfile returns an error that says that no profile is called name, and which profiles
+// there are.
 func (f *File) noProfile(name string, above []string) error {
 	e := Errorf(Config, "there is no profile %q in %s", Shorten(name), f.Path)
 	if len(above) > 0 {
@@ -274,7 +277,7 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 	return p, nil
 }
 
-// ExpandHome puts the home directory in the place of a leading ~/.
+// ExpandHome replaces a leading ~/ with the home directory.
 func ExpandHome(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// testOptions have an option of every type.
+// testOptions has an option of every type.
 type testOptions struct {
 	Text   string        `yaml:"text" help:"x"`
 	Secret SecretRef     `yaml:"secret" help:"x"`
@@ -38,8 +38,8 @@ func parse(t testing.TB, text string) *File {
 	return f
 }
 
-// The order of options, a block called auth, other names and the way of
-// writing make no difference to the inputs of the key; every value does.
+// The order of the options, an auth block, other names of options and the way of writing
+// do not change the inputs to the cache key. Every value does.
 func TestInputs(t *testing.T) {
 	inputs := func(profile string) string {
 		p, err := parse(t, "profiles:\n  p: "+profile).Profile("p")
@@ -87,14 +87,13 @@ func TestInputs(t *testing.T) {
 	} {
 		got := inputs(text)
 		if other, ok := seen[got]; ok {
-			t.Errorf("%s has the key of %s", text, other)
+			t.Errorf("%s has the same key as %s", text, other)
 		}
 		seen[got] = text
 	}
 }
 
-// Numbers and words that YAML would read as something else are taken as they
-// stand.
+// Numbers and words that YAML would read as something else are taken as written.
 func TestTextIsTakenAsWritten(t *testing.T) {
 	for _, text := range []string{"0123", "12e4", "0x1f", "1_000", "yes", "no", "1.0", "2026-11-22",
 		"12345678901234567890123", "true"} {
@@ -107,8 +106,7 @@ func TestTextIsTakenAsWritten(t *testing.T) {
 	}
 }
 
-// Every option has a help text, a type that can be decoded, and a considered
-// A file that is too large, no text, or nested beyond reason is refused.
+// A file that is too large, is not text, or is nested too deeply is refused.
 func TestConfigBeyondReason(t *testing.T) {
 	for name, content := range map[string]string{
 		"is larger than 8192 KiB": strings.Repeat("# x\n", 1<<21+1),
@@ -125,7 +123,8 @@ func TestConfigBeyondReason(t *testing.T) {
 	}
 }
 
-// place in or outside the cache key: those outside are listed here.
+// Every option has a help text, a type that can be decoded, and a considered place in or
+// outside the cache key. Those outside are listed here.
 func TestCommonOptions(t *testing.T) {
 	outside := []string{"format", "from", "max_ttl", "renew_after", "timeout"}
 	var got []string
@@ -139,7 +138,7 @@ func TestCommonOptions(t *testing.T) {
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, outside) {
-		t.Errorf("outside of the key are %v, not %v", got, outside)
+		t.Errorf("options outside the key: %v, not %v", got, outside)
 	}
 	if n := reflect.TypeFor[Common]().NumField(); n != len(fields(&Common{})) {
 		t.Errorf("%d fields of Common, but %d options", n, len(fields(&Common{})))
@@ -173,14 +172,14 @@ func FuzzConfig(f *testing.F) {
 			}
 			b, errB := again.Inputs(func(string) string { return "" })
 			if (errA == nil) != (errB == nil) || !slices.Equal(a, b) {
-				t.Errorf("the inputs differ from one time to the next")
+				t.Errorf("the inputs differ between two calls")
 			}
 		}
 	})
 }
 
-// checkFuzzed: whatever is wrong is told as a mistake in the configuration, in
-// one line without control characters.
+// checkFuzzed checks that err is an error in the configuration, on one line and without
+// control characters.
 func checkFuzzed(t *testing.T, err error) {
 	e := AsError(err)
 	if e.Code != Config {

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// Clients are the HTTP clients of one run. Profiles that go the same way share one,
-// and with it the connections.
+// Clients are the HTTP clients of one run. Profiles with the same connection options,
+// such as the proxy, share a client and so its connections.
 type Clients struct {
 	mu    sync.Mutex
 	byWay map[Common]*http.Client
 }
 
-// of returns the client of a profile with these options.
+// of returns the client for profiles with these options.
 func (c *Clients) of(common Common, log func(string, ...any)) *http.Client {
 	way := Common{
 		CAFile: common.CAFile, CertFile: common.CertFile, KeyFile: common.KeyFile,
@@ -40,8 +40,9 @@ func (c *Clients) of(common Common, log func(string, ...any)) *http.Client {
 	return c.byWay[way]
 }
 
-// Connect tells client that a request to address comes soon, while another server
-// is asked first: the connection is there by then. Failures show when it is used.
+// Connect opens a connection to address in the background. Call it when a request to
+// another server comes first: the connection is ready when the request to address
+// follows. A failure shows when the connection is used.
 func Connect(client *http.Client, address string) {
 	t, ok := client.Transport.(*transport)
 	u, err := url.Parse(address)
@@ -62,19 +63,18 @@ func Connect(client *http.Client, address string) {
 	t.early.begin(net.JoinHostPort(u.Hostname(), port), t.dial)
 }
 
-// early are the connections that were begun before there was a request for them.
+// early holds the connections that were opened before a request needed them.
 type early struct {
 	mu    sync.Mutex
 	begun map[string]chan dialled
 }
 
 type dialled struct {
-	conn net.Conn // nil if it failed
+	conn net.Conn // nil if dialling failed
 	at   time.Time
 }
 
-// stale is the age at which a server may have given up on a connection that was
-// begun early.
+// stale is the age at which a server may have dropped a connection that was opened early.
 const stale = 3 * time.Second
 
 func (e *early) begin(addr string, dial func(context.Context, string) (net.Conn, error)) {
@@ -93,14 +93,13 @@ func (e *early) begin(addr string, dial func(context.Context, string) (net.Conn,
 		defer cancel()
 		conn, err := dial(ctx, addr)
 		if err != nil {
-			conn = nil // whoever takes it tries for itself
+			conn = nil // the request dials again
 		}
 		done <- dialled{conn, time.Now()}
 	}()
 }
 
-// take returns the connection to addr that was begun, or nil if there is none that
-// will do.
+// take returns the early connection to addr, or nil if there is none that can be used.
 func (e *early) take(ctx context.Context, addr string) net.Conn {
 	e.mu.Lock()
 	done := e.begun[addr]
@@ -126,7 +125,8 @@ func (e *early) take(ctx context.Context, addr string) net.Conn {
 	}
 }
 
-// dialTLS returns a connection for one request, or several.
+// dialTLS returns a connection for one or more requests. It prefers one that was opened
+// early.
 func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
 	if conn := t.early.take(ctx, addr); conn != nil {
 		return conn, nil
@@ -137,7 +137,7 @@ func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, erro
 func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 	config := t.tls.Clone()
 	if config.RootCAs == nil {
-		go t.roots() // while the name is resolved
+		go t.roots() // while the name is being resolved
 	}
 	conn, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -158,9 +158,9 @@ func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 	return secure, nil
 }
 
-// bundles are where distributions keep the certificates of all authorities in one
-// file. (crypto/x509 reads that and then a hundred files with the same again, which
-// takes it longer than all else that a login takes.)
+// bundles are the files in which Linux distributions keep all certificate authorities.
+// (crypto/x509 reads one of them, and then a hundred files with the same certificates.
+// That takes longer than the rest of a login.)
 var bundles = []string{
 	"/etc/ssl/certs/ca-certificates.crt",                // Debian, Ubuntu, Arch
 	"/etc/pki/tls/certs/ca-bundle.crt",                  // Fedora
@@ -169,9 +169,9 @@ var bundles = []string{
 	"/etc/ssl/cert.pem",                                 // Alpine
 }
 
-// systemRoots returns the system's authorities, or nil for what crypto/x509 finds,
-// which goes by SSL_CERT_FILE and SSL_CERT_DIR, and on macOS and Windows by what the
-// system itself trusts.
+// systemRoots returns the system's certificate authorities. It returns nil to leave the
+// choice to crypto/x509, which follows SSL_CERT_FILE and SSL_CERT_DIR, and on macOS and
+// Windows trusts what the system trusts.
 func systemRoots() *x509.CertPool {
 	if runtime.GOOS != "linux" || os.Getenv("SSL_CERT_FILE") != "" || os.Getenv("SSL_CERT_DIR") != "" {
 		return nil

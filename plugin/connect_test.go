@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// A connection that was begun early never makes a request fail: if it could not be
-// had, or has grown old, the request makes its own. And it is begun while others are
-// asked, of which -race makes sure.
+// A connection that was opened early never makes a request fail. If it could not be
+// opened, or has grown old, the request opens its own. It is opened while another server
+// is asked; -race checks that this is safe.
 func TestConnect(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Proto)
@@ -47,7 +47,7 @@ func TestConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := newHTTPClient(&Common{CAFile: Path(ca), Proxy: "none"}, t.Logf)
-	Connect(client, "https://"+address) // where nobody is yet
+	Connect(client, "https://"+address) // nothing listens there yet
 	get(client, other.URL)
 	early := &client.Transport.(*transport).early
 	early.mu.Lock()
@@ -63,7 +63,7 @@ func TestConnect(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	if failed.conn != nil {
-		t.Error("a connection to nobody")
+		t.Error("connected although nothing listened")
 	}
 	if proto := get(client, server.URL); proto != "HTTP/1.1" {
 		t.Error(proto)
@@ -77,7 +77,7 @@ func TestConnect(t *testing.T) {
 	wg.Wait()
 }
 
-// closing tells whether it was closed.
+// closing records whether it was closed.
 type closing struct {
 	net.Conn
 	closed bool
@@ -85,7 +85,7 @@ type closing struct {
 
 func (c *closing) Close() error { c.closed = true; return nil }
 
-// Servers give up on those who connect and ask for nothing.
+// Servers drop connections that carry no request.
 func TestConnectStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for age, stale := range map[time.Duration]bool{0: false, 2 * time.Second: false, 5 * time.Second: true} {
@@ -112,7 +112,7 @@ func TestConnectStale(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if !conn.closed {
-			t.Error("a connection that nobody wants stays open")
+			t.Error("an unused connection stays open")
 		}
 	})
 }

@@ -13,13 +13,13 @@ func ConfigDir(getenv func(string) string) (string, error) {
 	return directory(getenv, "XDG_CONFIG_HOME", xdg.ConfigHome)
 }
 
-// StateDir returns the directory of what must not be lost: the pepper of the keys,
+// StateDir returns the directory for what must not be lost: the pepper of the cache keys,
 // the ledger of minted keys, imported secrets.
 func StateDir(getenv func(string) string) (string, error) {
 	return directory(getenv, "XDG_STATE_HOME", xdg.StateHome)
 }
 
-// CacheDir returns the directory of what can be fetched again.
+// CacheDir returns the directory for what can be fetched again.
 func CacheDir(getenv func(string) string) (string, error) {
 	if path := getenv("JETON_CACHE_DIR"); path != "" {
 		return path, nil
@@ -27,8 +27,8 @@ func CacheDir(getenv func(string) string) (string, error) {
 	return directory(getenv, "XDG_CACHE_HOME", xdg.CacheHome)
 }
 
-// directory returns jeton's directory in base, which the XDG variable of that
-// name or else the home directory decides.
+// directory returns jeton's directory below base, which comes from the XDG variable or
+// from the home directory. It returns an error if neither is an absolute path.
 //
 // https://specifications.freedesktop.org/basedir-spec/latest/
 func directory(getenv func(string) string, variable, base string) (string, error) {

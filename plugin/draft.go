@@ -9,17 +9,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Draft is a profile that is made of the files of another tool, to be written
-// into the configuration file.
+// A Draft is a profile made from another tool's files, ready to be written to the
+// configuration file.
 type Draft struct {
 	Name, Plugin string
 	Options      []DraftOption
-	// Left names what could not be taken over, and Notes tell why, where that
-	// needs more than a name.
+	// Left names what could not be taken over. Notes explain why, where the name alone
+	// does not.
 	Left, Notes []string
 }
 
-// A DraftOption is one option of a draft: plain text or a list, or a secret.
+// A DraftOption is one option of a draft: text, a list or a secret.
 type DraftOption struct {
 	Name   string
 	Text   string
@@ -27,21 +27,21 @@ type DraftOption struct {
 	Secret *DraftSecret
 }
 
-// A DraftSecret is a secret and what its source tells of it. One of Value,
-// Asked and Command is set.
+// A DraftSecret is a secret and what its source says about it. One of Value, Asked and
+// Command is set.
 type DraftSecret struct {
 	Value    Secret
 	Asked    bool     // the source asks the user for it
 	Command  []string // a program prints it
-	Variable string   // the environment variable that it comes from, or empty
-	// Momentary says that there is no use in keeping it: a passcode.
+	Variable string   // the environment variable it comes from, or empty
+	// Momentary says that the secret is not worth keeping, such as a passcode.
 	Momentary bool
-	// Ref is where it is kept in the end.
+	// Ref says where the secret is kept in the end.
 	Ref SecretRef
 }
 
-// NewDraft returns a draft of the issuer called plugin, with the options in
-// values. Those of its options that are secret go by secret.
+// NewDraft returns a draft for the issuer, with the options in values. It calls secret
+// for each option that is a secret.
 func NewDraft(name string, issuer *Issuer, values map[string]Value, secret func(Value) DraftSecret) Draft {
 	d := Draft{Name: name, Plugin: issuer.Name}
 	for _, block := range []any{issuer.New(), &Common{}} {
@@ -102,14 +102,15 @@ func sequence(list []string) *yaml.Node {
 	return n
 }
 
-// LiteralSecret is the secret itself, FileSecret refers to a file, KeyringSecret
-// to a secret in the keyring, and CommandSecret to what a program prints.
+// LiteralSecret returns a reference that is the secret itself. FileSecret refers to a
+// file, KeyringSecret to a secret in the keyring, and CommandSecret to what a program
+// prints.
 func LiteralSecret(s Secret) SecretRef      { return SecretRef{literal: s} }
 func FileSecret(path string) SecretRef      { return SecretRef{file: path} }
 func KeyringSecret(name string) SecretRef   { return SecretRef{keyring: name} }
 func CommandSecret(argv []string) SecretRef { return SecretRef{command: argv} }
 
-// String says where the secret is, and nothing of it.
+// String says where the secret is, and shows nothing of the secret itself.
 func (r SecretRef) String() string {
 	switch {
 	case r.env != "":
@@ -124,7 +125,8 @@ func (r SecretRef) String() string {
 	return redacted
 }
 
-// Stored returns what is in the file that r refers to, be it of use or not.
+// Stored returns the content of the file that r refers to, whether or not it is a usable
+// secret.
 func (r SecretRef) Stored() (Secret, error) {
 	b, err := readOwnFile(r.file, maxSecret, private)
 	return NewSecret(strings.TrimSuffix(string(b), "\n")), err
@@ -146,9 +148,10 @@ func (r SecretRef) node() *yaml.Node {
 	return &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle, Content: []*yaml.Node{text(kind), value}}
 }
 
-// WithProfile returns the text of a configuration file with d in it, and all
-// else in it byte for byte as it was. A profile of that name which says the
-// same is left as it is; another one is an error, or with replace, makes way.
+// WithProfile returns the text of a configuration file with d added. Everything else
+// stays byte for byte the same. If the file already has this profile with the same
+// options, the text is unchanged. If the options differ, WithProfile returns an error or,
+// with replace, replaces the profile.
 func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
 	l, err := profileLines(config)
 	if err != nil {
@@ -185,7 +188,7 @@ func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
 	return result, verify(l, result, d.Name, wanted)
 }
 
-// profileLines reads a configuration file that is to be edited by lines.
+// profileLines parses a configuration file that is to be edited line by line.
 func profileLines(text []byte) (*Lines, error) {
 	if OddBreaks(text) {
 		return nil, cannotEdit("some of its lines end with neither LF nor CRLF")
@@ -209,7 +212,7 @@ func cannotEdit(why string) *Error {
 		WithHint("write it in lines, as the README does, and try again")
 }
 
-// profile returns the lines of a profile, as they are to stand in l.
+// profile returns the lines of a profile in the layout of l.
 func (l *Lines) profile(name string, value *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
@@ -228,8 +231,8 @@ func (l *Lines) profile(name string, value *yaml.Node) ([]byte, error) {
 	return block, nil
 }
 
-// verify returns an error unless result is l with the profile, and nothing else has
-// changed its meaning.
+// verify returns an error unless result is l with the profile, and the meaning of
+// everything else is unchanged.
 func verify(l *Lines, result []byte, name string, wanted *yaml.Node) error {
 	after, err := profileLines(result)
 	if err == nil {
@@ -242,7 +245,7 @@ func verify(l *Lines, result []byte, name string, wanted *yaml.Node) error {
 	return cannotEdit("it has what cannot be put right by lines")
 }
 
-// without returns all that is in a configuration file but the profile of that name.
+// without returns the content of a configuration file without the profile called name.
 func (l *Lines) without(name string) *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode}
 	key, profiles := Get(l.Root, "profiles")
@@ -259,7 +262,8 @@ func (l *Lines) without(name string) *yaml.Node {
 	return m
 }
 
-// sameNode reports whether a and b mean the same: mappings in any order.
+// sameNode reports whether a and b mean the same. The order of keys in a mapping does not
+// matter.
 func sameNode(a, b *yaml.Node) bool {
 	if a.Kind == yaml.AliasNode && b.Kind == yaml.AliasNode {
 		return a.Value == b.Value

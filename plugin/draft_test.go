@@ -22,7 +22,7 @@ func draft(r *rand.Rand) Draft {
 	return d
 }
 
-// config returns a configuration file as people write them.
+// config returns a random configuration file, written as people write them.
 func config(r *rand.Rand) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -83,8 +83,8 @@ func config(r *rand.Rand) string {
 	return text
 }
 
-// Adding a profile leaves every byte that was there before, adding it again
-// changes nothing, and replacing it leaves the others.
+// Adding a profile keeps every byte that was there before. Adding it again changes
+// nothing, and replacing it leaves the others alone.
 func TestWithProfile(t *testing.T) {
 	added, replaced, refused := 0, 0, 0
 	for seed := range uint64(5000) {
@@ -115,14 +115,14 @@ func TestWithProfile(t *testing.T) {
 			continue
 		}
 		added++
-		// What was added stands in one piece.
+		// The added text is in one piece.
 		same := 0
 		for same < len(before) && before[same] == after[same] {
 			same++
 		}
 		rest := before[same:]
 		if !bytes.HasSuffix(after, rest) {
-			// The block may begin as what follows it does.
+			// The block may begin like the text that follows it.
 			found := false
 			for ; same >= 0 && !found; same-- {
 				found = bytes.HasPrefix(after, before[:same]) && bytes.HasSuffix(after, before[same:])
@@ -137,7 +137,7 @@ func TestWithProfile(t *testing.T) {
 	}
 }
 
-// Whatever the file is, it keeps its meaning or is left alone.
+// Every file either keeps its meaning or is left alone.
 func FuzzWithProfile(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add([]byte(config(rand.New(rand.NewPCG(seed, 2)))), seed)

@@ -14,43 +14,44 @@ type Code int
 const (
 	Usage    Code = 64 // the command line, or an unusable KUBERNETES_EXEC_INFO
 	Unusable Code = 65 // the issuer's answer makes no sense
-	Network  Code = 69 // the issuer cannot be reached, or has failed
-	Bug      Code = 70 // ours
+	Network  Code = 69 // the issuer cannot be reached or has failed
+	Bug      Code = 70 // a bug in jeton
 	Output   Code = 74 // standard output could not be written
-	Later    Code = 75 // throttled, failing lately, or locked
+	Later    Code = 75 // throttled, failed recently, or locked
 	Denied   Code = 77 // refused, or a login is needed
-	Config   Code = 78 // configuration file, profile, option, or what the format cannot serve
+	Config   Code = 78 // wrong configuration file, profile or option, or the format cannot write the credential
 )
 
-// An Error is a failure with all that the user needs to know of it. Only an
-// Error's text is made for the user; an error of a library is not, since many
-// print answers and addresses whole.
+// An Error is a failure with everything the user needs to know about it. Only the text of
+// an Error is meant for the user. The text of a library's error is not, because many
+// libraries print whole answers and addresses.
 type Error struct {
 	Code Code
 	Text string
-	Hint string // what to do next, one line, or empty
-	Fix  string // a command line for a POSIX shell that does it, or empty
-	// Path, Line and Column say where in which file the error is, as far as that is
-	// known: counted from 1, and 0 or empty if it is not. The text says it too.
+	Hint string // what to do next, in one line, or empty
+	Fix  string // a POSIX shell command line that does it, or empty
+	// Path, Line and Column say where the error is, as far as that is known. Line and
+	// Column count from 1. Unknown fields are empty or 0. Text says the same.
 	Path         string
 	Line, Column int
-	// Variable is the environment variable that is at fault, or empty.
+	// Variable is the environment variable at fault, or empty.
 	Variable string
-	// Proxy says that a proxy is at fault, and not the server behind it.
+	// Proxy says that a proxy is at fault, not the server behind it.
 	Proxy bool
-	// Meant is what was probably meant by Written, if that is a misspelt name.
+	// Written is a misspelt name, and Meant is what the user probably meant. Both are
+	// empty if no name is misspelt.
 	Written, Meant string
-	// Remember is for how long nobody should ask the issuer again; 0 if the
-	// issuer was not asked at all.
+	// Remember is how long nobody should ask the issuer again. It is 0 if the issuer was
+	// not asked at all.
 	Remember time.Duration
-	// Invalid says that the issuer refused what was shown to it, and not what
-	// was asked for: it may have been revoked.
+	// Invalid says that the issuer refused the credential it was shown, not the thing it
+	// was asked for. The credential may have been revoked.
 	Invalid bool
 	// Unsent says that the request cannot have reached the issuer.
 	Unsent bool
 }
 
-// A ProfileError is an error with the profile that it is about.
+// A ProfileError is an error together with the profile it is about.
 type ProfileError struct {
 	Profile string
 	Err     error
@@ -59,32 +60,33 @@ type ProfileError struct {
 func (e *ProfileError) Error() string { return e.Profile + ": " + e.Err.Error() }
 func (e *ProfileError) Unwrap() error { return e.Err }
 
-// Errorf returns an Error.
+// Errorf returns an Error with the code and the formatted text.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// WithHint returns e with a hint.
+// WithHint sets e's hint and returns e.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }
 
-// WithFix returns e with a command line for a POSIX shell that puts it right, which is
-// the hint too.
+// WithFix sets e's fix to a POSIX shell command line of these words, uses it as the hint
+// too, and returns e.
 func (e *Error) WithFix(words ...string) *Error {
 	e.Fix = ShellWords(words...)
 	e.Hint = e.Fix
 	return e
 }
 
-// WithMeant returns e, about the misspelt name, with the one that was probably meant.
+// WithMeant records in e that a misspelt name was written and which one was probably
+// meant. It returns e.
 func (e *Error) WithMeant(written, meant string) *Error {
 	e.Written, e.Meant = written, meant
 	return e.WithHint("did you mean %q?", meant)
 }
 
-// ShellWords returns a command line that a POSIX shell takes for these words.
+// ShellWords returns a command line that a POSIX shell splits into these words.
 func ShellWords(words ...string) string {
 	var line []string
 	for _, word := range words {
@@ -96,10 +98,10 @@ func ShellWords(words ...string) string {
 	return strings.Join(line, " ")
 }
 
-// ShellQuote returns s in quotes, as one word for a POSIX shell.
+// ShellQuote returns s quoted as one word for a POSIX shell.
 func ShellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// RememberFor returns e as one that is remembered for d.
+// RememberFor sets how long e is remembered, and returns e.
 func (e *Error) RememberFor(d time.Duration) *Error {
 	e.Remember = d
 	return e
@@ -107,8 +109,8 @@ func (e *Error) RememberFor(d time.Duration) *Error {
 
 func (e *Error) Error() string { return e.Text }
 
-// AsError returns the [Error] in err's chain with the text of the whole chain.
-// An err without one is a bug of ours, whose text is withheld.
+// AsError returns the [Error] in err's chain, with the text of the whole chain. An err
+// without one is a bug in jeton, and its text is withheld.
 func AsError(err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -116,12 +118,12 @@ func AsError(err error) *Error {
 			WithHint("please report this, with the command that you ran")
 	}
 	whole := *e
-	whole.Text = strings.ReplaceAll(err.Error(), "\n", "; ") // of errors.Join
+	whole.Text = strings.ReplaceAll(err.Error(), "\n", "; ") // from errors.Join
 	return &whole
 }
 
-// Printable returns text in which whatever cannot be seen is a blank, or it could make
-// itself seem what it is not.
+// Printable returns text with a space in place of every unprintable character. Such
+// characters could make the text look like something else.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -131,8 +133,8 @@ func Printable(text string) string {
 	}, strings.ToValidUTF8(text, "?"))
 }
 
-// Shorten makes foreign text fit for one line of an error: what is printable of it, at
-// most 200 characters.
+// Shorten makes foreign text fit on one line of an error: printable, and at most 200
+// characters.
 func Shorten(s string) string {
 	s = Printable(s)
 	if r := []rune(s); len(r) > 200 {
@@ -141,7 +143,7 @@ func Shorten(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// Count says how many there are of what.
+// Count returns the number and the noun, such as "1 key" or "2 keys".
 func Count(n int, what string) string {
 	if n != 1 {
 		what += "s"
@@ -149,7 +151,7 @@ func Count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// Nearest returns the name that was probably meant by the misspelt one, or "".
+// Nearest returns the name that misspelt was probably meant to be, or "".
 func Nearest(misspelt string, names []string) string {
 	best, found := max(2, len(misspelt)/4+1), ""
 	for _, name := range names {
@@ -160,7 +162,7 @@ func Nearest(misspelt string, names []string) string {
 	return found
 }
 
-// distance is Levenshtein's, in bytes.
+// distance returns the Levenshtein distance, in bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

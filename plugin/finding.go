@@ -11,21 +11,21 @@ import (
 
 // A Finding is something that is wrong, or soon will be.
 type Finding struct {
-	Check   string `json:"check"` // what was looked at, such as "config"
+	Check   string `json:"check"` // what was checked, such as "config"
 	Level   string `json:"level"` // [Wrong] or [Doubtful]
 	Profile string `json:"profile,omitempty"`
 	Where   string `json:"where,omitempty"` // a file, with its line, or a variable
 	What    string `json:"what"`
-	Fix     string `json:"fix,omitempty"` // a command line for a POSIX shell that puts it right
+	Fix     string `json:"fix,omitempty"` // a POSIX shell command line that puts it right
 }
 
 // The levels of a [Finding].
 const (
 	Wrong    = "error"   // something does not work
-	Doubtful = "warning" // it does, and may not be what is meant, or not for long
+	Doubtful = "warning" // it works, but perhaps not as intended, or not for long
 )
 
-// ThoseSet returns those of the variables that are set.
+// ThoseSet returns the names of the variables that are set.
 func ThoseSet(getenv func(string) string, names ...string) (set []string) {
 	for _, name := range names {
 		if getenv(name) != "" {
@@ -35,8 +35,8 @@ func ThoseSet(getenv func(string) string, names ...string) (set []string) {
 	return set
 }
 
-// EditAt returns the command line that opens a place, a file with a line or without, in
-// an editor.
+// EditAt returns the command line that opens place in an editor. A place is a file, with
+// or without a line.
 func EditAt(place string) string {
 	if i := strings.LastIndex(place, ":"); i >= 0 {
 		if line, err := strconv.Atoi(place[i+1:]); err == nil {
@@ -46,9 +46,9 @@ func EditAt(place string) string {
 	return "${EDITOR:-vi} " + ShellWords(place)
 }
 
-// Substitute returns the command line that replaces old by new, which stands in that line
-// of a file and in that column or behind it, all from 1; or that opens the place in an
-// editor, if it cannot be told which of several is meant.
+// Substitute returns the command line that replaces old with new in a file. old is on the
+// given line, at or after the given column; both count from 1. If several places could be
+// meant, the command line opens the file in an editor instead.
 func Substitute(path string, line, column int, old, new string) string {
 	place := path + ":" + strconv.Itoa(line)
 	text, err := os.ReadFile(path)
@@ -61,7 +61,7 @@ func Substitute(path string, line, column int, old, new string) string {
 		return EditAt(place)
 	}
 	before += rest[:strings.Index(rest, old)]
-	// which sed counts as the locale says
+	// How sed counts these characters depends on the locale.
 	if strings.ContainsFunc(before, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return EditAt(place)
 	}
@@ -69,16 +69,17 @@ func Substitute(path string, line, column int, old, new string) string {
 	return Sed(fmt.Sprintf(`%ds/^\(.\{%d\}\)%s/\1%s/`, line, len(before), SedPattern(old), by), path)
 }
 
-// Sed returns the command line that has sed edit a file, of which a copy is kept. (POSIX
-// has no sed -i, but both of its kinds take this.)
+// Sed returns the command line that edits a file with sed and keeps a copy of it. (POSIX
+// has no sed -i, but GNU and BSD sed both take this form.)
 func Sed(script, path string) string {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // sed would put a file in the place of a link
+		path = target // sed would replace a link with a file
 	}
 	return "sed -i.$(date +%s).bak " + ShellWords(script, path)
 }
 
-// SedPattern returns a basic regular expression of POSIX, between slashes, that is text.
+// SedPattern returns a POSIX basic regular expression that matches text, for use between
+// slashes.
 func SedPattern(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "/", `\/`, ".", `\.`, "*", `\*`, "[", `\[`, "]", `\]`, "^", `\^`, "$", `\$`).Replace(text)
 }

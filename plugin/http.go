@@ -20,19 +20,18 @@ import (
 )
 
 const (
-	maxFetch    = 15 * time.Second // one request may take no longer
+	maxFetch    = 15 * time.Second // limit for one request
 	maxBody     = 1 << 20          // an answer's body, in bytes
 	maxHeader   = 64 << 10         // an answer's header, in bytes
 	maxPEM      = 1 << 20          // a file of certificates, in bytes
 	retryPause  = 200 * time.Millisecond
-	throttled   = 30 * time.Second // a 429 without a usable Retry-After
-	unreachable = 2 * time.Second  // the first failure; the cache doubles it
+	throttled   = 30 * time.Second // wait after a 429 without a usable Retry-After
+	unreachable = 2 * time.Second  // wait after the first failure; the cache doubles it
 )
 
-// newHTTPClient returns the client of one profile. It follows no redirect,
-// bounds time and size of every answer, refuses plain http to other hosts, and
-// tries once more after a broken connection or a passing failure of the
-// server.
+// newHTTPClient returns the client of one profile. It follows no redirects, limits the
+// time and size of every answer, and refuses plain http to other hosts. It retries once
+// after a broken connection or a temporary failure of the server.
 func newHTTPClient(c *Common, log func(string, ...any)) *http.Client {
 	timeout := maxFetch
 	if c.Timeout > 0 {
@@ -45,8 +44,8 @@ func newHTTPClient(c *Common, log func(string, ...any)) *http.Client {
 	}
 }
 
-// onlyHTTP1 leaves HTTP/2 out: a connection serves one or two requests, one after the
-// other, for which it has nothing but more to set up.
+// onlyHTTP1 rules out HTTP/2. A connection serves only one or two requests, one after the
+// other, so HTTP/2 would only add setup work.
 var onlyHTTP1 = func() (p http.Protocols) {
 	p.SetHTTP1(true)
 	return p
@@ -55,21 +54,22 @@ var onlyHTTP1 = func() (p http.Protocols) {
 type transport struct {
 	common *Common
 	log    func(string, ...any)
-	once   sync.Once // a warm answer needs no certificates
+	once   sync.Once // opens on first use: a cached answer needs no certificates
 	base   *http.Transport
-	behind func() *http.Transport // for what goes through a proxy
-	tls    *tls.Config            // of connections without one
+	behind func() *http.Transport // for requests through a proxy
+	tls    *tls.Config            // for connections without a proxy
 	err    error
-	roots  func() *x509.CertPool // the system's
+	roots  func() *x509.CertPool // the system's certificate authorities
 	early  early
 }
 
 type onceKey struct{}
 
-// SendOnce marks requests that must not be repeated, as each makes something.
+// SendOnce marks requests that must not be repeated, because each of them creates
+// something.
 func SendOnce(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
 
-// RoundTrip sends r within the limits.
+// RoundTrip sends r within the limits. It retries once after a temporary failure.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := checkTransport(r.URL, t.common.PlainHTTP); err != nil {
 		return nil, err
@@ -99,8 +99,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.try(again)
 }
 
-// try sends r once. The body is read here, so that an answer cut short is a
-// broken connection and not a puzzle for a parser.
+// try sends r once. It reads the body here, so that a truncated answer is a broken
+// connection and not a parse error.
 func (t *transport) try(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	base := t.base
@@ -127,7 +127,7 @@ func (t *transport) try(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// passing reports whether a second try may help.
+// passing reports whether the failure is temporary, so that a second try may help.
 func passing(resp *http.Response, err error) bool {
 	if err != nil {
 		var dns *net.DNSError
@@ -153,8 +153,8 @@ func passing(resp *http.Response, err error) bool {
 	return false
 }
 
-// open makes what sends requests, as the profile's options say. What is wrong with them is
-// told by each request.
+// open sets up the transport as the profile's options say. If an option is wrong, every
+// request returns that error.
 func (t *transport) open() {
 	t.roots = sync.OnceValue(systemRoots)
 	t.base = &http.Transport{
@@ -164,7 +164,7 @@ func (t *transport) open() {
 		TLSHandshakeTimeout:    dialLimit,
 		ResponseHeaderTimeout:  10 * time.Second,
 		MaxResponseHeaderBytes: maxHeader,
-		DisableCompression:     true, // a small body must not become a large one
+		DisableCompression:     true, // a small body must not expand to a large one
 		Protocols:              &onlyHTTP1,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 	}
@@ -173,9 +173,9 @@ func (t *transport) open() {
 			return
 		}
 	}
-	t.tls = t.base.TLSClientConfig.Clone() // net/http changes its own
+	t.tls = t.base.TLSClientConfig.Clone() // net/http changes its own copy
 	t.behind = sync.OnceValue(func() *http.Transport {
-		behind := t.base.Clone() // net/http itself speaks TLS through a proxy
+		behind := t.base.Clone() // through a proxy, net/http itself speaks TLS
 		if behind.TLSClientConfig.RootCAs == nil {
 			behind.TLSClientConfig.RootCAs = t.roots()
 		}
@@ -183,7 +183,7 @@ func (t *transport) open() {
 	})
 }
 
-// setProxy has base go through the profile's proxy, if it names one.
+// setProxy makes base use the profile's proxy, if it names one.
 func setProxy(c *Common, base *http.Transport) error {
 	switch c.Proxy {
 	case "":
@@ -200,7 +200,7 @@ func setProxy(c *Common, base *http.Transport) error {
 	return nil
 }
 
-// setAuthorities has base trust the profile's certificate authorities, if it names some.
+// setAuthorities makes base trust the profile's certificate authorities, if it names any.
 func setAuthorities(c *Common, base *http.Transport) error {
 	if c.CAFile == "" {
 		return nil
@@ -216,7 +216,7 @@ func setAuthorities(c *Common, base *http.Transport) error {
 	return nil
 }
 
-// setCertificate has base show the profile's client certificate, if it names one.
+// setCertificate makes base present the profile's client certificate, if it names one.
 func setCertificate(c *Common, base *http.Transport) error {
 	if c.CertFile == "" {
 		return nil
@@ -238,8 +238,8 @@ func setCertificate(c *Common, base *http.Transport) error {
 	return nil
 }
 
-// ParseURL returns the URL that an option names, or an error if it cannot be
-// that of an issuer.
+// ParseURL returns the URL in an option's text. It returns a [Config] error if that
+// cannot be the URL of an issuer.
 func ParseURL(text string, plainHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
@@ -279,8 +279,8 @@ func loopback(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// Exchange sends r through a profile's client, and returns the answer with its
-// whole body. Its errors are made for the user.
+// Exchange sends r through a profile's client and returns the answer with its whole body.
+// Its errors are meant for the user.
 func Exchange(client *http.Client, r *http.Request) (*http.Response, []byte, error) {
 	resp, err := client.Do(r)
 	if err != nil {
@@ -294,8 +294,8 @@ func Exchange(client *http.Client, r *http.Request) (*http.Response, []byte, err
 	return resp, body, nil
 }
 
-// ConnectionError is a failure to get any answer, which net/http returned, in
-// jeton's words: library texts can hold addresses with secrets in them.
+// ConnectionError converts an error of net/http, which got no answer from host, to an
+// [Error]. The library's text can hold addresses with secrets in them.
 func ConnectionError(err error, host string) error {
 	var own *Error
 	if errors.As(err, &own) {
@@ -317,14 +317,14 @@ func ConnectionError(err error, host string) error {
 	return e
 }
 
-// Alerts of TLS (RFC 8446, section 6), in crypto/tls's words.
+// TLS alerts (RFC 8446, section 6), in crypto/tls's words.
 const (
 	certificateRequired = "certificate required"
 	protocolVersion     = "protocol version not supported"
 )
 
-// alert returns the alert with which one side has ended the TLS handshake, or
-// "". crypto/tls has no type for it that it would export.
+// alert returns the alert with which one side ended the TLS handshake, or "". crypto/tls
+// exports no type for it.
 func alert(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error") {
@@ -333,7 +333,7 @@ func alert(err error) string {
 	return ""
 }
 
-// proxyFailed reports whether err is a failure to get as far as the server.
+// proxyFailed reports whether err occurred at the proxy, before the server was reached.
 func proxyFailed(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "proxyconnect"
@@ -349,7 +349,7 @@ func connectionTrouble(err error) string {
 	switch {
 	case proxyFailed(err):
 		return "the proxy cannot be reached"
-	// net/http has no type for it
+	// net/http has no type for this error.
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "does not speak TLS on this port"
 	case alert(err) == protocolVersion:
@@ -380,15 +380,15 @@ func connectionTrouble(err error) string {
 	return "the connection broke"
 }
 
-// StatusError is the error for an answer that is a failure whatever was asked:
-// throttled, or the server's own trouble. It is nil for all others.
+// StatusError returns the error for an answer that is a failure whatever was asked:
+// throttling, a redirect, or trouble in the server. It returns nil for all other answers.
 func StatusError(host string, status int, header http.Header, now time.Time) error {
 	switch {
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable &&
 		header.Get("Retry-After") != "":
 		wait := retryAfter(header.Get("Retry-After"), now)
 		return Errorf(Later, "%s asks to wait %s (HTTP %d)", host, wait, status).RememberFor(wait)
-	case status >= 500 && status != http.StatusNotImplemented: // which a server of something else says
+	case status >= 500 && status != http.StatusNotImplemented: // a server of some other kind answers 501
 		return Errorf(Network, "%s has failed (HTTP %d)", host, status).RememberFor(unreachable)
 	case status >= 300 && status < 400 && status != http.StatusMultipleChoices:
 		return Errorf(Unusable, "%s redirects elsewhere (HTTP %d), and jeton sends credentials nowhere else", host,
@@ -398,8 +398,8 @@ func StatusError(host string, status int, header http.Header, now time.Time) err
 	return nil
 }
 
-// retryAfter reads the Retry-After header, seconds or an HTTP date (RFC 9110,
-// section 10.2.3), as 1 to 300 s.
+// retryAfter reads the Retry-After header, which holds seconds or an HTTP date (RFC 9110,
+// section 10.2.3). It returns 1 to 300 s.
 func retryAfter(value string, now time.Time) time.Duration {
 	wait := throttled
 	if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil {

@@ -7,33 +7,32 @@ import (
 	"strings"
 )
 
-// An Import makes profiles of what another tool is configured with: a file, or the
-// environment.
+// An Import makes profiles from another tool's configuration: a file or the environment.
 type Import struct {
 	Name string // as in jeton import NAME
 	Help string // one line
-	// New returns what a command line says of the import.
+	// New returns a new command line of the import.
 	New func() Importer
 }
 
-// An Importer is the command line of an import: a pointer to a struct whose fields
+// An Importer is the command line of an import. It is a pointer to a struct whose fields
 // have the tags of kong (https://github.com/alecthomas/kong) for arguments and flags.
 type Importer interface {
-	// Help says more than one line, or nothing.
+	// Help returns a longer help text, or nothing.
 	Help() string
-	// Drafts returns the profiles. With an error it returns those that could be
-	// made all the same.
+	// Drafts returns the profiles. If it returns an error, it also returns the profiles
+	// that could be made.
 	Drafts(env ImportEnv) ([]Draft, error)
 }
 
-// An ImportEnv is what an [Importer] may use of the outside world beside files.
+// An ImportEnv is what an [Importer] may use of the outside world besides files.
 type ImportEnv struct {
 	Getenv    func(string) string
 	Variables []string // the names of all variables that are set
 }
 
-// FileFirst splits arguments of which the first may be a file: it has a directory, or
-// ends in one of the suffixes. The others are names.
+// FileFirst splits args into a file and names. The first argument is a file if it
+// contains a directory or ends in one of the suffixes.
 func FileFirst(args []string, suffixes ...string) (path string, names []string) {
 	if len(args) > 0 && (strings.ContainsRune(args[0], filepath.Separator) ||
 		slices.Contains(suffixes, filepath.Ext(args[0]))) {
@@ -42,8 +41,9 @@ func FileFirst(args []string, suffixes ...string) (path string, names []string) 
 	return "", args
 }
 
-// DraftsOf returns the drafts of those called names in the file at path, or of all. If
-// there is one only, it can be called as.
+// DraftsOf returns the drafts of the profiles called names in the file at path, or of all
+// profiles if names is empty. If there is only one, as renames it. With an error, it also
+// returns the drafts that could be made.
 func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, error)) (drafts []Draft,
 	failures error) {
 	if len(names) == 0 {

@@ -8,83 +8,84 @@ import (
 	"time"
 )
 
-// An Issuer is a kind of source: what `plugin:` in a profile names.
+// An Issuer is a kind of credential source. A profile names it in `plugin:`.
 type Issuer struct {
 	Name  string
 	Gives Kind
-	From  string // what it says of itself in the README's table
-	Mints bool   // each profile's keys are its own, and recorded in a ledger
-	// Takes are the kinds of credential that it makes its own of, by `from`. What is
-	// made of the credential of one certain issuer is not in it.
+	From  string // its description in the README's table
+	Mints bool   // each profile has its own keys, recorded in a ledger
+	// Takes are the kinds of credential from which it makes its own, through `from`. It
+	// leaves out credentials that must come from one particular issuer.
 	Takes []Taken
-	// APIServer tells what an API server of Kubernetes needs before it takes
-	// the credential, or is empty. PROFILE in it stands for the profile's name.
+	// APIServer says what a Kubernetes API server needs before it accepts the credential,
+	// or is empty. PROFILE in it stands for the profile's name.
 	APIServer string
 
-	// New returns the options of a profile with their defaults.
+	// New returns a profile's options with their defaults.
 	New func() Options
-	// Aliases are other names of options, as existing configuration files
-	// have them: other name → option.
+	// Aliases are other names that existing configuration files use for options: other
+	// name → option.
 	Aliases map[string]string
 
-	// Doctor, if not nil, returns what is wrong, or soon will be, with a credential
-	// of the profile, in the check's own words.
+	// Doctor, if not nil, returns what is wrong, or soon will be, with a credential of
+	// the profile. Each finding names its own check.
 	Doctor func(profile string, c *Credential, now time.Time) []Finding
-	// Imports are the files of the issuer's own tools that profiles can be made of.
+	// Imports are the ways to make profiles from files of the issuer's own tools.
 	Imports []Import
 
-	// EnvName is the reserved profile name for the identity in the
-	// environment, such as "env-os", or empty if the issuer knows none.
+	// EnvName is the reserved name of the profile made from the environment, such as
+	// "env-os". It is empty if the issuer has no such profile.
 	EnvName string
-	// FileVariables are variables that lead to files which only Environment knows
-	// of: what depends on one is read anew each time.
+	// FileVariables are variables that lead to files which only Environment knows. What
+	// depends on such a variable is read again each time.
 	FileVariables []string
-	// Environment reports whether the environment holds a complete identity
-	// of this issuer and returns it as raw option values.
-	// It returns an error if the environment asks for what the issuer cannot.
+	// Environment returns the issuer's identity in the environment as raw option values,
+	// and reports whether it is complete. It returns an error if the environment asks for
+	// something that the issuer cannot do.
 	Environment func(getenv func(string) string) (values map[string]Value, complete bool, err error)
 }
 
-// Options are the options of one profile: a pointer to a struct whose fields
-// have a `yaml` tag with the option's name and a `help` tag. Every field is
-// part of the cache key unless it is tagged `key:"-"`.
+// Options are the options of one profile: a pointer to a struct. Each field has a `yaml`
+// tag with the option's name and a `help` tag. Every field is part of the cache key
+// unless it is tagged `key:"-"`.
 type Options interface {
-	// Complete checks the options and fills in what depends on others.
+	// Complete checks the options and fills in those that depend on others.
 	Complete(common *Common) error
 	// Source returns the source. It does no work yet.
 	Source(env *Env) Source
 }
 
-// ObjectStore are [Options] of keys for S3, which know where that is.
+// ObjectStore is implemented by [Options] for S3 keys that know where the object store
+// is.
 type ObjectStore interface {
-	// ObjectStore returns AWS's notion of a region and the address; either can be
-	// empty.
+	// ObjectStore returns the region, as AWS understands the word, and the address.
+	// Either can be empty.
 	ObjectStore() (region, endpoint string)
 }
 
-// Layered are [Options] of which a profile makes its credential in two steps,
-// the first of which others can share: an unscoped token, of which each project
-// gets one.
+// Layered is implemented by [Options] whose credential is made in two steps. Other
+// profiles can share the first step. For example, several projects can get their tokens
+// from one unscoped token.
 type Layered interface {
 	// Below returns the complete options of the first step, or nil.
 	Below() Options
 }
 
-// Ambient are [Options] of which the environment decides whose the credential
+// Ambient is implemented by [Options] where the environment decides whose credential it
 // is.
 type Ambient interface {
-	// Variables returns the names of the variables that do.
+	// Variables returns the names of the environment variables that decide this.
 	Variables() []string
 }
 
-// A Taken is a kind of credential of which an issuer makes its own.
+// A Taken is a kind of credential from which an issuer makes its own.
 type Taken struct {
 	Kind    Kind
-	Options string // what a profile has to say for it beside `from`, or empty
+	Options string // the options that a profile needs for it besides `from`, or empty
 }
 
-// takes reports whether the issuer makes its credential of one of the kinds, and the
-// options that this takes.
+// takes reports whether the issuer makes its credential from one of the kinds, and
+// returns the options needed for that.
 func (i *Issuer) takes(kinds Kind) (options string, ok bool) {
 	for _, t := range i.Takes {
 		if t.Kind&kinds != 0 {
@@ -94,11 +95,11 @@ func (i *Issuer) takes(kinds Kind) (options string, ok bool) {
 	return "", false
 }
 
-// Issuers are the kinds of source that there are, in the order in which an
-// identity in the environment is looked for.
+// Issuers are all kinds of source. Their order is the order in which the environment is
+// searched for an identity.
 type Issuers []Issuer
 
-// names returns the names of the issuers of the kind.
+// names returns the names of the issuers for which kind returns true.
 func (l Issuers) names(kind func(*Issuer) bool) (names []string) {
 	for i := range l {
 		if kind(&l[i]) {
@@ -115,8 +116,8 @@ func (l Issuers) Names() []string {
 	return names
 }
 
-// Makers returns the names of the issuers that make a credential of the kind want of one
-// of those in from.
+// Makers returns the names of the issuers that make a credential of kind want from one of
+// the kinds in from.
 func (l Issuers) Makers(want, from Kind) []string {
 	return l.names(func(i *Issuer) bool {
 		_, ok := i.takes(from)
@@ -124,13 +125,13 @@ func (l Issuers) Makers(want, from Kind) []string {
 	})
 }
 
-// Giving returns the names of the issuers that give this kind and no other.
+// Giving returns the names of the issuers that give exactly this kind.
 func (l Issuers) Giving(kind Kind) []string {
 	return l.names(func(i *Issuer) bool { return i.Gives == kind })
 }
 
-// MakeOf returns what to write to make a credential of the kind want of one of the
-// kind have, which the profile gives, or "" if no issuer does.
+// MakeOf says what to write to turn the credential of kind have, which the profile gives,
+// into one of kind want. It returns "" if no issuer can do that.
 func (l Issuers) MakeOf(want, have Kind, profile string) string {
 	for i := range l {
 		options, ok := l[i].takes(have)
@@ -146,12 +147,12 @@ func (l Issuers) MakeOf(want, have Kind, profile string) string {
 }
 
 // LeadsToFiles reports whether the variable leads to files that only the issuer's own
-// reader knows of.
+// reader knows.
 func (l Issuers) LeadsToFiles(variable string) bool {
 	return l.names(func(i *Issuer) bool { return slices.Contains(i.FileVariables, variable) }) != nil
 }
 
-// Imports returns what profiles can be made of.
+// Imports returns the imports of all issuers.
 func (l Issuers) Imports() (imports []Import) {
 	for i := range l {
 		imports = append(imports, l[i].Imports...)
@@ -159,12 +160,11 @@ func (l Issuers) Imports() (imports []Import) {
 	return imports
 }
 
-// FromEnvironment returns the profile of a reserved name, made from the
-// environment variables of the issuers' own tools: "env" takes the first
-// issuer with a complete identity, "env-os" and the like name one. It returns
-// nil if the environment holds no complete identity. others are the names of
-// further complete ones. What is wrong with one identity is an error only if
-// there is no other.
+// FromEnvironment returns the profile with a reserved name, made from the environment
+// variables of the issuers' own tools. The name "env" takes the first issuer with a
+// complete identity; a name such as "env-os" selects one issuer. It returns nil if the
+// environment holds no complete identity. others are the reserved names of further
+// complete identities. A faulty identity is an error only if there is no other.
 func (l Issuers) FromEnvironment(name string, getenv func(string) string) (p *Profile, others []string, err error) {
 	for i := range l {
 		issuer := &l[i]
@@ -201,8 +201,8 @@ func (l Issuers) FromEnvironment(name string, getenv func(string) string) (p *Pr
 	return nil, nil, err
 }
 
-// Incomplete returns an error that says what the identity in the environment
-// lacks, or nil if there is no beginning of one.
+// Incomplete returns an error that says what the identity in the environment lacks, or
+// nil if there is no partial identity.
 func (l Issuers) Incomplete(getenv func(string) string) error {
 	for i := range l {
 		issuer := &l[i]
@@ -217,7 +217,7 @@ func (l Issuers) Incomplete(getenv func(string) string) error {
 	return nil
 }
 
-// Reserved reports whether name is that of a profile made from the
+// Reserved reports whether name is the reserved name of a profile made from the
 // environment.
 func (l Issuers) Reserved(name string) bool {
 	return name == "env" || l.names(func(i *Issuer) bool { return i.EnvName == name }) != nil

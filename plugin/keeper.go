@@ -13,32 +13,33 @@ import (
 	"strings"
 )
 
-// A Keeper puts the secrets of drafts where the user wants them.
+// A Keeper stores the secrets of drafts where the user wants them.
 type Keeper struct {
 	Keyring Keyring
-	// Dir returns the directory for files of secrets.
+	// Dir returns the directory for secret files.
 	Dir func() (string, error)
 	// Read asks the user for a secret.
 	Read func(ctx context.Context, question string) (Secret, error)
 	// Write replaces the content of a file.
 	Write func(path string, content []byte) error
-	// Force says that another secret in the place is replaced.
+	// Force allows a different secret in the same place to be replaced.
 	Force bool
-	// Config is the configuration file that is edited, and Usual whether it is
-	// the one that jeton reads by itself.
+	// Config is the configuration file being edited. Usual says whether jeton reads it by
+	// default.
 	Config string
 	Usual  bool
-	// Replaced are the names of secrets in the keyring that have become others.
+	// Replaced are the names of the keyring secrets that have a new value.
 	Replaced []string
 
 	kind, where string
-	given       bool              // what the user wants
-	used        map[string]string // the places of this run, and whose they are
+	given       bool              // whether the user chose a place
+	used        map[string]string // the places used in this run, and their owners
 	undos       []func() error
 }
 
-// SetPlace has the secrets of the drafts go to a place: env, file, command or keyring,
-// with :NAME, :PATH or :COMMAND to say which. It is empty if the user has not chosen.
+// SetPlace sets where the secrets of the drafts go: env, file, command or keyring, with
+// :NAME, :PATH or :COMMAND to say which. place is empty if the user has not chosen. It
+// returns a [Usage] error if the place cannot be used.
 func (k *Keeper) SetPlace(place string, drafts []Draft) error {
 	k.given, k.used = place != "", map[string]string{}
 	k.kind, k.where, _ = strings.Cut(place, ":")
@@ -70,7 +71,7 @@ func (k *Keeper) SetPlace(place string, drafts []Draft) error {
 // Stored returns how many secrets were stored.
 func (k *Keeper) Stored() int { return len(k.undos) }
 
-// Undo takes back what was stored, but for the first n secrets.
+// Undo reverts what was stored, except for the first n secrets.
 func (k *Keeper) Undo(n int) (failures error) {
 	for _, undo := range slices.Backward(k.undos[n:]) {
 		failures = errors.Join(failures, undo())
@@ -79,8 +80,8 @@ func (k *Keeper) Undo(n int) (failures error) {
 	return failures
 }
 
-// Tidy removes the files in which import has put the secrets of d before, if
-// nothing in the configuration, however it is written, names them any more.
+// Tidy removes the files in which an earlier import put the secrets of d. It keeps those
+// that the configuration still names in any form.
 func (k *Keeper) Tidy(d Draft, config []byte) {
 	for _, o := range d.Options {
 		path, err := k.own(d.Name + "-" + o.Name)
@@ -90,7 +91,7 @@ func (k *Keeper) Tidy(d Draft, config []byte) {
 	}
 }
 
-// Place says where a secret of d will be.
+// Place returns where a secret of d will be.
 func (k *Keeper) Place(d *Draft, option string, s *DraftSecret) (SecretRef, error) {
 	switch {
 	case s.Momentary:
@@ -104,7 +105,7 @@ func (k *Keeper) Place(d *Draft, option string, s *DraftSecret) (SecretRef, erro
 		e := Errorf(Config, "%s is not written there: it is asked for each time", option).
 			WithHint("say where to keep it: --secret keyring or file (asked for now), --secret env (%s), --secret "+
 				"'command:pass show …'", s.Variable)
-		if len(d.Notes) > 0 { // one of which may be why
+		if len(d.Notes) > 0 { // one of them may be the reason
 			e.Text += " (" + Shorten(strings.Join(d.Notes, "; ")) + ")"
 		}
 		return SecretRef{}, e
@@ -162,7 +163,7 @@ func (k *Keeper) choose(d *Draft, option string, s *DraftSecret) (SecretRef, err
 	return FileSecret(path), err
 }
 
-// path returns the file for a secret of that name.
+// path returns the file for the secret called name.
 func (k *Keeper) path(name string) (string, error) {
 	if k.where != "" {
 		path, err := filepath.Abs(ExpandHome(k.where))
@@ -174,8 +175,8 @@ func (k *Keeper) path(name string) (string, error) {
 	return k.own(name)
 }
 
-// own returns jeton's own file for a secret of that name. Another configuration
-// file than the usual one has files of its own.
+// own returns jeton's own file for the secret called name. A configuration file other
+// than the usual one has its own secret files.
 func (k *Keeper) own(name string) (string, error) {
 	dir, err := k.Dir()
 	if err != nil {
@@ -188,15 +189,15 @@ func (k *Keeper) own(name string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// A vault is where a keeper keeps one secret.
+// A vault is a place where a keeper stores one secret.
 type vault interface {
-	get(ctx context.Context) (Secret, error) // an empty one if there is none
+	get(ctx context.Context) (Secret, error) // an empty secret if there is none
 	set(ctx context.Context, s Secret) error
 	remove(ctx context.Context) error
 }
 
-// Store puts a secret of d where Place has said. same says that the profile is
-// already there, so that nothing is asked for what is known.
+// Store writes a secret of d to the place that Place returned. same says that the profile
+// already exists, so that the user is not asked for a secret that is known.
 func (k *Keeper) Store(ctx context.Context, d *Draft, option string, s *DraftSecret, same bool) error {
 	if s.Momentary || k.kind == "env" || k.kind == "command" {
 		return nil

@@ -12,19 +12,18 @@ import (
 	"github.com/zalando/go-keyring"
 )
 
-// keyringService is what jeton's secrets are filed under in the system's
-// keyring.
+// keyringService is the name under which the system's keyring files jeton's secrets.
 const keyringService = "jeton"
 
-// keyringLimit is how long the keyring may take. One that is locked asks the
-// user at the screen, and where there is none it may never answer.
+// keyringLimit is how long the keyring may take. A locked keyring asks the user on the
+// screen. Without a screen it may never answer.
 const keyringLimit = 3 * time.Second
 
 // ErrNoSecret says that the keyring has no secret of that name.
 var ErrNoSecret = errors.New("there is no such secret")
 
-// Keyring is the system's: the Secret Service on Linux, the Keychain on macOS,
-// the Credential Manager on Windows. Its errors are made for the user.
+// Keyring is the system's keyring: the Secret Service on Linux, the Keychain on macOS,
+// the Credential Manager on Windows. Its errors are meant for the user.
 type Keyring struct {
 	Getenv func(string) string
 }
@@ -46,8 +45,7 @@ func (k Keyring) Get(ctx context.Context, name string) (Secret, error) {
 	return cleanSecret([]byte(value))
 }
 
-// Set stores s under name, in the place of what is there, and looks whether it is
-// there then.
+// Set stores s under name, replaces what was there, and reads it back as a check.
 func (k Keyring) Set(ctx context.Context, name string, s Secret) error {
 	err := k.call(ctx, func() error { return keyring.Set(keyringService, name, s.Reveal()) })
 	if errors.Is(err, keyring.ErrSetDataTooBig) {
@@ -63,7 +61,8 @@ func (k Keyring) Set(ctx context.Context, name string, s Secret) error {
 	return err
 }
 
-// CheckSecretName returns an error if name cannot be that of a secret in the keyring.
+// CheckSecretName returns a [Usage] error if name cannot be the name of a secret in the
+// keyring.
 func CheckSecretName(name string) error {
 	err := CheckName(name)
 	if err == nil {
@@ -84,8 +83,8 @@ func (k Keyring) Delete(ctx context.Context, name string) error {
 	return keyringError(err)
 }
 
-// call runs do within the limit. What takes longer cannot be called off, and
-// is left behind: the process is about to end.
+// call runs do within the limit. If do takes longer, it cannot be cancelled and is left
+// running: the process is about to end.
 func (k Keyring) call(ctx context.Context, do func() error) error {
 	if err := k.present(); err != nil {
 		return err
@@ -104,8 +103,8 @@ func (k Keyring) call(ctx context.Context, do func() error) error {
 
 var errHung = errors.New("no answer in time")
 
-// present returns an error if there cannot be a keyring. Asked nonetheless,
-// D-Bus would try to start a bus of its own, which has no keyring either.
+// present returns an error if there cannot be a keyring. Without this check, D-Bus would
+// try to start a bus of its own, which has no keyring either.
 func (k Keyring) present() error {
 	switch runtime.GOOS {
 	case "darwin", "windows":
@@ -124,7 +123,7 @@ func (k Keyring) present() error {
 			"{command: [ARGV…]}")
 }
 
-// keyringError is err, which the keyring returned, in jeton's words.
+// keyringError converts an error of the keyring to an [Error].
 func keyringError(err error) error {
 	var own *Error
 	switch {
@@ -148,10 +147,10 @@ func keyringError(err error) error {
 	return Errorf(Config, "keyring: it cannot be used: %s", Shorten(err.Error())).RememberFor(10 * time.Second)
 }
 
-// Because returns e as an error that also is why.
+// Because returns e as an error that also matches why in [errors.Is].
 func Because(e *Error, why error) error { return &because{e, why} }
 
-// because is an Error that also is another error.
+// because is an Error that also matches another error.
 type because struct {
 	err *Error
 	why error

@@ -2,11 +2,11 @@ package plugin
 
 import "strings"
 
-// A Kind is what a credential is, or a set of these.
+// A Kind is a kind of credential, or a set of kinds.
 type Kind uint8
 
-// The kinds of credential. A KeystoneToken says in its attributes which Keystone
-// it is of; a BearerToken is any other. A Login is a name and a password.
+// The kinds of credential. A KeystoneToken names its Keystone in its attributes; a
+// BearerToken is any other token. A Login is a name and a password.
 const (
 	BearerToken Kind = 1 << iota
 	KeystoneToken
@@ -18,7 +18,7 @@ const (
 	AnyKind  = AnyToken | AccessKey | ClientCertificate | Login
 )
 
-// String says in words what k is: "token", "access key or login".
+// String returns k in words, such as "token" or "access key or login".
 func (k Kind) String() string {
 	if k == AnyKind {
 		return "any"
@@ -35,7 +35,7 @@ func (k Kind) String() string {
 	return strings.Join(words, " or ")
 }
 
-// Kind returns what c is, or 0 if it is nothing.
+// Kind returns the kind of c, or 0 if c is empty.
 func (c *Credential) Kind() Kind {
 	switch {
 	case !c.Token.IsZero() && c.Attrs[AttrAuthURL] != "":

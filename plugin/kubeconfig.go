@@ -10,12 +10,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// kubeLife is how long a certificate is kept, though it may live for much
-// longer: who lost the right to it should notice.
+// kubeLife is how long a certificate is kept, though it may be valid for much longer. A
+// user who has lost the right to it should notice.
 const kubeLife = 12 * time.Hour
 
-// Kubeconfig returns the client certificate of the current user of the
-// kubeconfig that an issuer hands out.
+// Kubeconfig returns the client certificate of the current user in a kubeconfig from an
+// issuer. It returns an [Unusable] error if there is none.
 func Kubeconfig(text []byte) (*Credential, error) {
 	c, err := clientCertificate(text)
 	if err != nil {

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// A limit is a time limit that stands still while a question is put to the
-// user.
+// A limit is a time limit that can be suspended while the user answers a question.
 type limit struct {
 	timer *time.Timer
 	d     time.Duration
@@ -15,9 +14,9 @@ type limit struct {
 
 type limitKey struct{}
 
-// Limit returns a context that ends after d, with the cause
-// [context.DeadlineExceeded], and a function that frees it. Unlike the one of
-// [context.WithTimeout], it can be suspended.
+// Limit returns a context that ends after d with the cause [context.DeadlineExceeded],
+// and a function that frees it. Unlike a context from [context.WithTimeout], it can be
+// suspended.
 func Limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	above, _ := ctx.Value(limitKey{}).(*limit)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -30,18 +29,17 @@ func Limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 
 type unattendedKey struct{}
 
-// Unattended returns a context in which nothing is asked of the user: what is
-// done ahead of the need is not worth a question.
+// Unattended returns a context in which the user is asked nothing. Work done ahead of
+// need is not worth a question.
 func Unattended(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unattendedKey{}, true)
 }
 
-// Attended reports whether questions may be asked.
+// Attended reports whether the user may be asked questions.
 func Attended(ctx context.Context) bool { return ctx.Value(unattendedKey{}) == nil }
 
-// Suspend takes the limits off ctx until resume is called, from when each of
-// them counts anew: what a machine has to do in time begins when a person has
-// answered.
+// Suspend stops the limits of ctx until resume is called. Each limit then starts again in
+// full: the time that a machine has begins when the person has answered.
 func Suspend(ctx context.Context) (resume func()) {
 	l, _ := ctx.Value(limitKey{}).(*limit)
 	for at := l; at != nil; at = at.above {

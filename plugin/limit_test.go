@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The time that a person takes to answer is nobody's fault.
+// The time that a person takes to answer does not count.
 func TestSuspend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outer, cancel := Limit(t.Context(), 20*time.Second)

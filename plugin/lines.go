@@ -7,15 +7,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Lines is a YAML file by its lines. The YAML library tells where things stand, and
-// does not write: it would lay out the file anew.
+// Lines is a YAML file split into lines. The YAML library only says where things are. It
+// does not write the file, because it would change the layout.
 type Lines struct {
 	Text   []byte
 	Root   *yaml.Node // nil if there is nothing in the file
-	starts []int      // where each line begins; one more for the end
+	starts []int      // the offset of each line, and one more for the end
 }
 
-// ParseLines reads a YAML file. Of one with [OddBreaks] the lines cannot be told.
+// ParseLines parses a YAML file. The lines are wrong if the text has [OddBreaks].
 func ParseLines(text []byte) (*Lines, error) {
 	l := &Lines{Text: text}
 	for at := 0; at < len(text); {
@@ -32,13 +32,13 @@ func ParseLines(text []byte) (*Lines, error) {
 	return l, err
 }
 
-// OddBreaks reports whether text has line breaks of YAML's that nobody writes in earnest:
-// by its count of lines no place is found then.
+// OddBreaks reports whether text has YAML line breaks that hardly anybody uses. The YAML
+// library counts them as lines, so its line numbers would lead to the wrong places.
 func OddBreaks(text []byte) bool {
 	return bytes.ContainsAny(bytes.ReplaceAll(text, []byte("\r\n"), nil), "\r\u0085\u2028\u2029")
 }
 
-// ParseYAML returns the root of a YAML file, or nil if there is nothing in it.
+// ParseYAML returns the root of a YAML file, or nil if the file is empty.
 func ParseYAML(text []byte) (*yaml.Node, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
@@ -53,7 +53,7 @@ func ParseYAML(text []byte) (*yaml.Node, error) {
 // Flow reports whether n is written with braces or brackets.
 func Flow(n *yaml.Node) bool { return n.Style&yaml.FlowStyle != 0 }
 
-// Get returns the key and the value of that name in the mapping m, or nil.
+// Get returns the key called name and its value in the mapping m, or nil.
 func Get(m *yaml.Node, name string) (key, value *yaml.Node) {
 	if m == nil || m.Kind != yaml.MappingNode {
 		return nil, nil
@@ -80,10 +80,10 @@ func Entries(value *yaml.Node) (entries []*yaml.Node) {
 	return entries
 }
 
-// Line returns where the line begins that is counted from 1.
+// Line returns the offset at which line n begins, in bytes. n counts from 1.
 func (l *Lines) Line(n int) int { return l.starts[n-1] }
 
-// Last reports whether nothing follows the key at the top and what it has in it.
+// Last reports whether nothing follows the top-level key and its content.
 func (l *Lines) Last(key *yaml.Node) bool {
 	for _, k := range Entries(l.Root) {
 		if k.Line > key.Line {
@@ -93,7 +93,7 @@ func (l *Lines) Last(key *yaml.Node) bool {
 	return true
 }
 
-// end returns the line, from 0, before which ends what the key at the top has in it.
+// end returns the line, counted from 0, just after the content of the top-level key.
 func (l *Lines) end(key *yaml.Node) int {
 	end := len(l.starts) - 1
 	for _, k := range Entries(l.Root) {
@@ -104,8 +104,8 @@ func (l *Lines) end(key *yaml.Node) int {
 	return l.content(key.Line, end)
 }
 
-// content returns end without the lines before it, down to first, that are empty or
-// comments, which may be about what follows.
+// content returns end less the empty and comment lines before it, down to first. Such
+// comments may be about what follows.
 func (l *Lines) content(first, end int) int {
 	for end > first {
 		line := bytes.TrimSpace(l.Text[l.starts[end-1]:l.starts[end]])
@@ -117,9 +117,9 @@ func (l *Lines) content(first, end int) int {
 	return end
 }
 
-// Item returns where the entry of that name is, or where a new one goes, in what the
-// key called list at the top has in it: a mapping, or a sequence of mappings which are
-// told apart by the key called by. All is counted in bytes.
+// Item returns where the entry called name is in the top-level list, or where a new entry
+// goes if ok is false. The list is a mapping, or a sequence of mappings in which the key
+// by tells them apart. start and end are offsets in bytes.
 func (l *Lines) Item(list, by, name string) (start, end int, ok bool, err error) {
 	key, value := Get(l.Root, list)
 	if key == nil {
@@ -155,7 +155,7 @@ func (l *Lines) Item(list, by, name string) (start, end int, ok bool, err error)
 	return l.starts[last], l.starts[last], false, nil
 }
 
-// Indent returns by what the entries of the list are indented, or "" if there are none.
+// Indent returns the indentation of the entries of the list, or "" if there are none.
 func (l *Lines) Indent(list string) string {
 	_, value := Get(l.Root, list)
 	entries := Entries(value)
@@ -167,7 +167,7 @@ func (l *Lines) Indent(list string) string {
 	return string(text[:len(text)-len(bytes.TrimLeft(text, " "))])
 }
 
-// LineEnd returns the line end of a file.
+// LineEnd returns the line ending that a file uses.
 func LineEnd(text []byte) string {
 	if line, _, ok := bytes.Cut(text, []byte("\n")); ok && bytes.HasSuffix(line, []byte("\r")) {
 		return "\r\n"
@@ -175,8 +175,8 @@ func LineEnd(text []byte) string {
 	return "\n"
 }
 
-// Indented returns the block of lines with the indent before each, in the line ends
-// of text.
+// Indented returns the lines of block, each with indent before it, and with the line
+// ending of text.
 func Indented(block, indent string, text []byte) []byte {
 	var b bytes.Buffer
 	for line := range strings.Lines(block) {

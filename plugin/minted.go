@@ -5,79 +5,76 @@ import (
 	"time"
 )
 
-// A Collector is a [Source] that mints keys and can remove those that nobody
-// wants any more.
+// A Collector is a [Source] that mints keys and can remove those that are no longer
+// wanted.
 type Collector interface {
-	// Collect deletes at the issuer the unwanted keys of the account that the
-	// profile logs in to, and returns their ids.
+	// Collect deletes the unwanted keys, at the issuer, of the account that the profile
+	// logs in to. It returns their ids.
 	Collect(ctx context.Context) ([]string, error)
 }
 
-// A Ledger records the long-lived keys that jeton makes at issuers, so that
-// none is ever lost. It is an interface only because the cache, which
-// implements it, imports this package.
+// A Ledger records the long-lived keys that jeton makes at issuers, so that none is ever
+// lost. It is an interface only because the cache, which implements it, imports this
+// package.
 type Ledger interface {
-	// Mint returns the profile's key: the one that is wanted, read again from
-	// the issuer, or a new one: with replace, or if there is none, or if keys
-	// is no [KeyReader].
+	// Mint returns the profile's key. It reads the wanted key again from the issuer if
+	// there is one and keys is a [KeyReader]. Otherwise, or with replace, it makes a new
+	// key.
 	Mint(ctx context.Context, order Order, keys Keys, replace bool) (*Credential, error)
-	// Collect deletes the user's unwanted keys, and with all also those that
-	// the profile uses, and returns their ids.
+	// Collect deletes the user's unwanted keys and returns their ids. With all, it also
+	// deletes the keys that the profile uses.
 	Collect(ctx context.Context, order Order, keys Keys, all bool) ([]string, error)
 }
 
-// An Order says where a key is minted, and how long it lives: Issuer and Subject
-// name a user of an issuer, Scope what the key is good for there, such as a
-// project.
+// An Order says where a key is minted and how long it lives. Issuer and Subject name a
+// user of an issuer. Scope says what the key is valid for there, such as a project.
 type Order struct {
 	Issuer, Subject, Scope string
-	// MaxAge is the age at which a key that does not expire is replaced, 0 for
-	// never. Its holders are told that it expires an hour later, and until then
-	// it works.
+	// MaxAge is the age at which a key that does not expire is replaced; 0 means never.
+	// Its callers are told that it expires an hour later, and it works until then.
 	MaxAge time.Duration
-	// Life is how long a key lives that the issuer itself lets expire, or 0.
+	// Life is how long a key lives if the issuer itself lets it expire, or 0.
 	Life time.Duration
-	// Tag begins the tags of keys with a Life.
+	// Tag is the beginning of the tags of keys with a Life.
 	Tag string
 }
 
-// A Mark is what an issuer tells of an access key beside its id.
+// A Mark is what an issuer says about an access key besides its id.
 type Mark struct {
-	Scope   string    // what it is good for, such as the id of a project
+	Scope   string    // what it is valid for, such as the id of a project
 	Tag     string    // if the issuer has tags
-	Expires time.Time // zero if it does not expire by itself
+	Expires time.Time // zero if it does not expire
 }
 
 // Keys are the operations of an issuer of access keys.
 type Keys interface {
-	// List returns all keys of the subject by id, whoever made them, in
-	// whatever scope.
+	// List returns all keys of the subject by id, whoever made them and whatever their
+	// scope.
 	List(ctx context.Context) (map[string]Mark, error)
-	// Create makes a key. One whose order has a Life gets the tag and the
-	// expiry of mark, by which it can be found again. It must not send its
-	// request twice, unless the issuer has refused the first.
+	// Create makes a key. If the order has a Life, the key gets the tag and the expiry of
+	// mark, by which it can be found again. Create must not send its request twice unless
+	// the issuer has refused the first.
 	Create(ctx context.Context, mark Mark) (*Credential, error)
-	// Delete removes a key; that it is already gone is no error.
+	// Delete removes a key. It is no error if the key is already gone.
 	Delete(ctx context.Context, id string) error
 }
 
-// A KeyReader is the [Keys] of an issuer that tells the secret of a key again.
+// A KeyReader is the [Keys] of an issuer that can show the secret of an existing key.
 type KeyReader interface {
 	// Read returns an existing key with its secret, or an error wrapping
 	// fs.ErrNotExist.
 	Read(ctx context.Context, id string) (*Credential, error)
 }
 
-// A Minter is a [Source] of keys that jeton makes: what all issuers of such keys
-// share. It is a [Revoker] and a [Collector] too.
+// A Minter is a [Source] of keys that jeton makes. It holds what all issuers of such keys
+// share. It is also a [Revoker] and a [Collector].
 type Minter struct {
 	Env *Env
-	// Open calls do with the user that the profile logs in as, and with the
-	// user's keys.
+	// Open calls do with the user that the profile logs in as, and with that user's keys.
 	Open func(ctx context.Context, do func(Order, Keys) error) error
 }
 
-// Fetch returns the profile's key, which it makes if there is none.
+// Fetch returns the profile's key. It makes one if there is none.
 func (m Minter) Fetch(ctx context.Context, _ *Credential) (c *Credential, err error) {
 	err = m.Open(ctx, func(order Order, keys Keys) (err error) {
 		c, err = m.Env.Ledger.Mint(ctx, order, keys, m.Env.Refresh)
@@ -92,7 +89,7 @@ func (m Minter) Revoke(ctx context.Context, _ *Credential) error {
 	return err
 }
 
-// Collect deletes the keys that nobody wants any more.
+// Collect deletes the keys that are no longer wanted.
 func (m Minter) Collect(ctx context.Context) ([]string, error) { return m.collect(ctx, false) }
 
 func (m Minter) collect(ctx context.Context, all bool) (ids []string, err error) {

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// This file is what the issuers that speak OAuth 2.0 share: the token request,
-// the discovery document, and what their failures are called. golang.org/x/oauth2
-// is not used for it, as it repeats requests, wants an access_token where an ID
+// This file holds what the issuers that speak OAuth 2.0 share: the token request, the
+// discovery document, and the words for their failures. It does not use
+// golang.org/x/oauth2, because that repeats requests, wants an access_token where an ID
 // token will do, and prints whole answers in its errors.
 
 // A TokenRequest is a request to the token endpoint of an OAuth 2.0 server.
@@ -27,21 +27,20 @@ type TokenRequest struct {
 	Endpoint string
 	Form     url.Values
 	ClientID string
-	// ClientSecret authenticates the client, if it has one, in the way that
-	// AuthMethod says, by the names of OpenID Connect:
-	// client_secret_basic, client_secret_post, or
-	// keystoneauth's own way, BasicRaw.
+	// ClientSecret authenticates the client, if it has a secret. AuthMethod says how, in
+	// the terms of OpenID Connect: client_secret_basic or client_secret_post. BasicRaw is
+	// keystoneauth's own method.
 	ClientSecret Secret
 	AuthMethod   string
-	// Secrets are those in Form.
+	// Secrets are the secrets in Form.
 	Secrets []Secret
-	// Once says that the request is good for one time.
+	// Once says that the request can be sent only once.
 	Once bool
 }
 
-// BasicRaw is HTTP Basic authentication with id and secret as they are.
-// RFC 6749 wants them encoded as in a form first (client_secret_basic), which
-// keystoneauth does not do, nor the servers that it was made for.
+// BasicRaw is HTTP Basic authentication with the id and secret as they are. RFC 6749
+// wants them form-encoded first (client_secret_basic). Neither keystoneauth nor the
+// servers it was made for do that.
 const BasicRaw = "basic_raw"
 
 // A TokenResponse is the answer to a [TokenRequest].
@@ -51,11 +50,11 @@ type TokenResponse struct {
 	TokenType   string
 	Issued      time.Time
 	ExpiresIn   time.Duration // 0 if the server does not say
-	IssuedType  string        // of an exchange (RFC 8693, section 3)
+	IssuedType  string        // of a token exchange (RFC 8693, section 3)
 }
 
-// Do sends r. Its errors are made for the user: an OAuth error is told by its
-// code, and nothing of the answer is repeated.
+// Do sends r. Its errors are meant for the user: they name the code of an OAuth error and
+// repeat nothing else from the answer.
 func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error) {
 	req, basic, err := r.request(ctx)
 	if err != nil {
@@ -87,8 +86,8 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 	return a.response(req.URL.Host, issued)
 }
 
-// request returns r as it is sent, and the name and password in its header, if they are
-// there.
+// request returns r as an HTTP request. basic is the name and password in its header, or
+// empty.
 func (r *TokenRequest) request(ctx context.Context) (req *http.Request, basic string, err error) {
 	form := url.Values{}
 	for name, values := range r.Form {
@@ -123,7 +122,7 @@ func (r *TokenRequest) request(ctx context.Context) (req *http.Request, basic st
 	return req, basic, nil
 }
 
-// A tokenAnswer is what a token endpoint answers: RFC 6749, sections 5.1 and 5.2, and
+// A tokenAnswer is the answer of a token endpoint: RFC 6749, sections 5.1 and 5.2, and
 // RFC 8693, section 2.2.
 type tokenAnswer struct {
 	AccessToken string          `json:"access_token"`
@@ -135,7 +134,7 @@ type tokenAnswer struct {
 	Description string          `json:"error_description"`
 }
 
-// response returns the answer of host to a request that was sent at issued.
+// response converts the answer of host to a request that was sent at issued.
 func (a *tokenAnswer) response(host string, issued time.Time) (*TokenResponse, error) {
 	t := &TokenResponse{
 		AccessToken: NewSecret(a.AccessToken), IDToken: NewSecret(a.IDToken), TokenType: a.TokenType, Issued: issued,
@@ -149,8 +148,8 @@ func (a *tokenAnswer) response(host string, issued time.Time) (*TokenResponse, e
 	return t, nil
 }
 
-// harmless returns what a server tells, without the secrets that were sent, for
-// the log.
+// harmless returns a server's text for the log. It withholds the text if that holds a
+// secret that was sent.
 func (r *TokenRequest) harmless(text, basic string) string {
 	encoded := NewSecret(base64.StdEncoding.EncodeToString([]byte(basic)))
 	for _, s := range append([]Secret{r.ClientSecret, encoded}, r.Secrets...) {
@@ -161,8 +160,8 @@ func (r *TokenRequest) harmless(text, basic string) string {
 	return strconv.Quote(Shorten(text))
 }
 
-// expiresIn reads expires_in, which servers write as a number or as text. It is
-// 0 if there is none.
+// expiresIn reads expires_in, which servers write as a number or as text. It returns 0 if
+// there is none.
 func expiresIn(raw json.RawMessage) (time.Duration, error) {
 	text := strings.Trim(string(raw), `"`)
 	if text == "" || text == "null" {
@@ -175,13 +174,12 @@ func expiresIn(raw json.RawMessage) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// How long refusals are remembered, so that a storm of callers does not lock an
-// account.
+// deniedFor is how long a refusal is remembered, so that a storm of callers does not lock
+// an account.
 const deniedFor = time.Minute
 
-// oauthErrors are the error codes of RFC 6749, 7523, 8628, 8693 and OpenID
-// Connect, what they mean, and what to do. Others could be anything, and are not
-// repeated.
+// oauthErrors are the error codes of RFC 6749, 7523, 8628, 8693 and OpenID Connect, with
+// what they mean and what to do. Other codes could be anything and are not repeated.
 var oauthErrors = map[string]struct {
 	code       Code
 	text, hint string
@@ -211,7 +209,7 @@ var oauthErrors = map[string]struct {
 func oauthError(host, code string) *Error {
 	known, ok := oauthErrors[code]
 	if !ok {
-		return nil // the status has to do
+		return nil // the HTTP status decides instead
 	}
 	e := Errorf(known.code, "%s %s (%s)", host, known.text, code)
 	e.Hint = known.hint
@@ -224,7 +222,7 @@ func oauthError(host, code string) *Error {
 	return e.RememberFor(throttled)
 }
 
-// statusOf is the error for a refusal without a word that can be understood.
+// statusOf returns the error for a refusal that the answer does not explain.
 func statusOf(u *url.URL, status int) error {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -241,30 +239,31 @@ func statusOf(u *url.URL, status int) error {
 
 func withoutQuery(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
 
-// Expiry returns when the token expires: by the answer, else by the token itself
-// if it is a JWT, else five minutes after it was issued. A server that says
-// nothing has no long life in mind.
+// Expiry returns when the token expires. The answer's expires_in decides, except for an
+// ID token that is a JWT: that has its own expiry. Without expires_in, a JWT's own expiry
+// decides. Without both, the token expires five minutes after it was issued, because a
+// server that says nothing does not intend a long life.
 func (t *TokenResponse) Expiry(token Secret) time.Time {
 	claims := ParseClaims(token)
 	switch {
 	case !claims.Expires.IsZero() && (t.ExpiresIn == 0 || token == t.IDToken):
-		return claims.Expires // expires_in is the access token's
+		return claims.Expires // expires_in is about the access token
 	case t.ExpiresIn > 0:
 		return t.Issued.Add(t.ExpiresIn)
 	}
 	return t.Issued.Add(5 * time.Minute)
 }
 
-// Claims are what a JWT says of itself. It is not verified: whoever the token is
-// shown to does that. They are for the expiry and for the eyes.
+// Claims are what a JWT says about itself. They are not verified: the server that gets
+// the token does that. They serve to find the expiry and to be shown to the user.
 type Claims struct {
 	Issuer, Subject string
 	Audience        []string
 	Expires, Issued time.Time
 }
 
-// ParseClaims returns the claims of token, which are empty if it is no JWT
-// (RFC 7519).
+// ParseClaims returns the claims of token. They are empty if the token is not a JWT (RFC
+// 7519).
 func ParseClaims(token Secret) (c Claims) {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {
@@ -304,7 +303,7 @@ func ParseClaims(token Secret) (c Claims) {
 	return c
 }
 
-// A Discovery is the part that jeton uses of an OpenID provider's metadata.
+// A Discovery is the part of an OpenID provider's metadata that jeton uses.
 //
 // https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
 type Discovery struct {
@@ -313,17 +312,17 @@ type Discovery struct {
 	GrantTypes    []string `json:"grant_types_supported"`
 }
 
-// discoveryLife is how long a discovery document is kept. Providers change it
-// once in years, and a request that meets an old one has it fetched anew.
+// discoveryLife is how long a discovery document is kept. Providers change it once in
+// years. A request that fails because of an old document makes jeton fetch it again.
 const discoveryLife = 24 * time.Hour
 
-// errNoEndpoint says that there is nothing at the address of the token endpoint.
+// errNoEndpoint says that there is no token endpoint at the address.
 var errNoEndpoint = errors.New("no token endpoint")
 
-// WithDiscovery has send use the token endpoint of the discovery document at
-// address, which is kept. If issuer is not empty, the document must be that
-// issuer's; plainHTTP is the profile's option. If the document does not offer
-// the grant, or there is nothing at its endpoint, it is fetched anew.
+// WithDiscovery calls send with the token endpoint of the discovery document at address.
+// The document is kept. If issuer is not empty, the document must belong to that issuer.
+// plainHTTP is the profile's option. The document is fetched again if it does not offer
+// the grant or if there is nothing at its endpoint.
 func WithDiscovery(ctx context.Context, env *Env, address, issuer string, plainHTTP bool, grant string,
 	send func(endpoint string) (*TokenResponse, error)) (*TokenResponse, error) {
 	d, err := discover(ctx, env, address, issuer, plainHTTP, false)
@@ -424,8 +423,8 @@ func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discover
 	return &d, nil
 }
 
-// supports reports whether the provider says that it has the grant type, or
-// does not say.
+// supports reports whether the provider offers the grant type, or does not say what it
+// offers.
 func (d *Discovery) supports(grant string) bool {
 	return len(d.GrantTypes) == 0 || slices.Contains(d.GrantTypes, grant)
 }

@@ -23,7 +23,7 @@ func answer(status int, kind, body string) *Env {
 		})}}
 }
 
-// However a server writes expires_in, it is that time or an error.
+// However a server writes expires_in, the result is that time or an error.
 func TestExpiresIn(t *testing.T) {
 	for raw, want := range map[string]time.Duration{
 		"3600": time.Hour, `"3600"`: time.Hour, "3600.5": time.Hour + time.Second/2, "": 0, "null": 0, `""`: 0,
@@ -36,7 +36,7 @@ func TestExpiresIn(t *testing.T) {
 	}
 }
 
-// The expiry of an ID token is its own, that of an access token the answer's.
+// An ID token has its own expiry. An access token expires as the answer says.
 func TestTokenExpiry(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	jwt := func(end time.Time) Secret {
@@ -65,8 +65,8 @@ func TestTokenExpiry(t *testing.T) {
 	}
 }
 
-// Whatever an OAuth 2.0 server answers, it is a token or an error for the user,
-// in which nothing of the answer is repeated.
+// Every answer of an OAuth 2.0 server gives a token, or an error for the user that
+// repeats nothing of the answer.
 func FuzzTokenAnswer(f *testing.F) {
 	f.Add(200, "application/json", `{"access_token": "CANARY", "expires_in": "x"}`)
 	f.Add(400, "application/json", `{"error": "CANARY", "error_description": "CANARY"}`)

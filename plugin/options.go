@@ -48,8 +48,8 @@ func optionFields(p *Profile) map[string]field {
 	return m
 }
 
-// SetOptions returns the names of the options that are set in the struct that block
-// points to, sorted.
+// SetOptions returns the names, sorted, of the options that are set in the struct that
+// block points to.
 func SetOptions(block any) (names []string) {
 	for _, f := range fields(block) {
 		if !f.value.IsZero() {
@@ -60,11 +60,11 @@ func SetOptions(block any) (names []string) {
 	return names
 }
 
-// An Option documents one option.
+// An Option is the documentation of one option.
 type Option struct{ Name, Help string }
 
-// Documentation returns the options in the struct that block points to, in
-// the order of their declaration.
+// Documentation returns the options in the struct that block points to, in order of
+// declaration.
 func Documentation(block any) []Option {
 	var list []Option
 	for _, f := range fields(block) {
@@ -73,7 +73,7 @@ func Documentation(block any) []Option {
 	return list
 }
 
-// cacheInput returns the field as it enters the cache key.
+// cacheInput returns the option's value as it enters the cache key.
 func (f field) cacheInput(getenv func(string) string) (string, error) {
 	switch v := f.value.Interface().(type) {
 	case SecretRef:
@@ -163,8 +163,8 @@ func (f field) setNode(n *yaml.Node) error {
 	return Errorf(Bug, "option %s has no decoder", f.name)
 }
 
-// setScalar passes the text of n to set, which reports whether it can be used.
-// The text is taken as it was written: an id such as 0123 or 12e4 is no number.
+// setScalar passes the text of n to set, which reports whether the text can be used. The
+// text is taken as written: an id such as 0123 or 12e4 is not read as a number.
 func setScalar(n *yaml.Node, what string, set func(string) bool) error {
 	if n.Kind != yaml.ScalarNode || !set(n.Value) {
 		return at(n, "must be %s", what)
@@ -207,14 +207,15 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 			return CheckName(s) == nil
 		})
 	}
-	// The word is not repeated: it may be the secret.
+	// The key is not repeated: it may be the secret.
 	return at(key, "unknown kind of secret").
 		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]}, {keyring: NAME} or the secret itself, in " +
 			"quotes if it has YAML's characters in it")
 }
 
-// decodeProfile sets p's options from the mapping n, whose keys are all
-// options but those in skip. It takes `auth:` blocks as clouds.yaml has them.
+// decodeProfile sets p's options from the mapping n. All its keys must be options, except
+// those in skip. It accepts `auth:` blocks as in clouds.yaml. literal reports whether an
+// option holds the secret itself.
 func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err error) {
 	targets := optionFields(p)
 	names := slices.Concat(slices.Collect(maps.Keys(targets)), slices.Collect(maps.Keys(p.Issuer.Aliases)), skip,
@@ -258,8 +259,7 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 	return literal, walk(n, true)
 }
 
-// eachPair calls do for each key of the mapping n, in order, and refuses
-// duplicates.
+// eachPair calls do for each key of the mapping n, in order. Duplicate keys are an error.
 func eachPair(n *yaml.Node, do func(key, value *yaml.Node) error) error {
 	if n.Kind != yaml.MappingNode {
 		return at(n, "must be a mapping of names to values")
@@ -284,8 +284,8 @@ func eachPair(n *yaml.Node, do func(key, value *yaml.Node) error) error {
 	return nil
 }
 
-// at returns an Error at a line and a column of the configuration, or one that names
-// no place if n is in no file.
+// at returns a [Config] error at n's line and column in the configuration. If n is not
+// from a file, the error names no place.
 func at(n *yaml.Node, format string, args ...any) *Error {
 	if n.Line > 0 {
 		format = "line " + strconv.Itoa(n.Line) + ":" + strconv.Itoa(n.Column) + ": " + format
@@ -295,7 +295,8 @@ func at(n *yaml.Node, format string, args ...any) *Error {
 	return e
 }
 
-// ResolveAs returns the secret that is the value of an option of env's profile.
+// ResolveAs returns the secret that r refers to. r is the value of the option in env's
+// profile.
 func (r SecretRef) ResolveAs(ctx context.Context, option string, env *Env) (Secret, error) {
 	s, err := r.resolve(ctx, env.Getenv, env.Profile)
 	if err != nil {

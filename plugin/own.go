@@ -13,16 +13,16 @@ type access int
 
 const (
 	readable access = iota // anybody
-	private                // the owner alone
+	private                // only the owner
 )
 
-// ReadOwnFile returns the content of a regular file of at most limit bytes
-// that the user or root owns and nobody else can write. Its errors are made for
-// the user, and wrap those of package fs.
+// ReadOwnFile returns the content of a regular file of at most limit bytes. The file must
+// belong to the user or root, and nobody else may be able to write it. Its errors are
+// meant for the user, and wrap those of package fs.
 func ReadOwnFile(path string, limit int64) ([]byte, error) { return readOwnFile(path, limit, readable) }
 
-// ReadTokenFile returns the token in a file that something else renews. Others
-// may be able to read it: it is of the mode that Kubernetes gives it.
+// ReadTokenFile returns the token in a file that something else renews. Others may be
+// able to read the file, because Kubernetes gives such files that mode.
 func ReadTokenFile(path string) (Secret, error) {
 	b, err := readOwnFile(path, maxSecret, readable)
 	if err != nil {
@@ -35,13 +35,13 @@ func ReadTokenFile(path string) (Secret, error) {
 	return s, nil
 }
 
-// ReadKeyFile returns the content of the file of a private key, which nobody
-// else may be able to read.
+// ReadKeyFile returns the content of a private key file. Nobody else may be able to read
+// the file.
 func ReadKeyFile(path string) ([]byte, error) { return readOwnFile(path, maxPEM, private) }
 
-// readOwnFile returns the content of a regular file of at most limit bytes
-// that the user or root owns and nobody else can write. The checks are made
-// on the opened file, so that it cannot be exchanged in between.
+// readOwnFile returns the content of a regular file of at most limit bytes. The file must
+// belong to the user or root, and nobody else may be able to write it. The checks use the
+// opened file, so that it cannot be swapped in between.
 func readOwnFile(path string, limit int64, rule access) ([]byte, error) {
 	b, exposed, err := readExposed(path, limit)
 	if err == nil && rule == private {
@@ -53,8 +53,8 @@ func readOwnFile(path string, limit int64, rule access) ([]byte, error) {
 	return b, nil
 }
 
-// readExposed is readOwnFile for a file of which only its content tells
-// whether others may read it: exposed says that they can.
+// readExposed is readOwnFile for a file whose content decides whether others may read it.
+// exposed is an error if others can read the file, and nil otherwise.
 func readExposed(path string, limit int64) (b []byte, exposed, err error) {
 	if err := checkParent(path); err != nil {
 		return nil, nil, err
@@ -84,7 +84,7 @@ func readExposed(path string, limit int64) (b []byte, exposed, err error) {
 	return b, checkOwner(path, info, private), nil
 }
 
-// fileError is err, which package os returned for path, in jeton's words.
+// fileError converts an error that package os returned for path to an [Error].
 func fileError(path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

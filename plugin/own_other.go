@@ -9,7 +9,7 @@ import (
 
 const openFlags = os.O_RDONLY
 
-// On Windows a user's profile directory is closed to others by its access
-// control list, which the file mode does not show.
+// On Windows, an access control list keeps others out of a user's profile directory. The
+// file mode does not show that.
 func checkOwner(string, fs.FileInfo, access) error { return nil }
 func checkParent(string) error                     { return nil }

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// openFlags keeps an open from waiting for the other end of a named pipe.
+// openFlags keeps open from waiting for the other end of a named pipe.
 const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_CLOEXEC
 
-// checkOwner refuses a file that others could have written or, under the rule
-// private, can read.
+// checkOwner returns an error if others could have written the file or, under the rule
+// private, can read it.
 func checkOwner(path string, info fs.FileInfo, rule access) error {
 	stat := info.Sys().(*syscall.Stat_t)
 	if uid := os.Geteuid(); stat.Uid != 0 && int(stat.Uid) != uid {
@@ -21,9 +21,8 @@ func checkOwner(path string, info fs.FileInfo, rule access) error {
 			WithHint("jeton reads only files of your own (uid %d) or root's", uid)
 	}
 	mode := info.Mode().Perm()
-	// A group of one's own is common (umask 002); a group that others may be
-	// in is not told from it here, so group-writable is refused like
-	// world-writable.
+	// Many users have a group of their own (umask 002). This check cannot tell it from a
+	// group with other members, so it refuses group-writable like world-writable.
 	if mode&0o022 != 0 {
 		return Errorf(Config, "%s can be written by others (mode %04o)", path, mode).
 			WithFix("chmod", "go-w", path)
@@ -35,13 +34,12 @@ func checkOwner(path string, info fs.FileInfo, rule access) error {
 	return nil
 }
 
-// checkParent refuses a directory in which anybody can put another file in
-// the place of ours.
+// checkParent returns an error if anybody can replace the file in its directory.
 func checkParent(path string) error {
 	dir := filepath.Dir(path)
 	info, err := os.Stat(dir)
 	if err != nil {
-		return nil // the open that follows tells it better
+		return nil // the open that follows gives a better error
 	}
 	if mode := info.Mode(); mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
 		return Errorf(Config, "anybody can replace files in %s (mode %04o)", dir, mode.Perm()).

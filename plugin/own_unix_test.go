@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A file that somebody else owns, could have written, or can read where that
-// matters, is not read; nor is what is no file.
+// A file is not read if somebody else owns it, could have written it, or can read it
+// where that matters. Only regular files are read.
 func TestReadOwnFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")

@@ -1,6 +1,6 @@
-// Package plugin says what an issuer of credentials is to the rest of jeton,
-// and holds what all issuers share: profiles, secrets, errors and the HTTP
-// client. Each issuer lives in a folder of its own below this one.
+// Package plugin defines what an issuer of credentials is to the rest of jeton. It also
+// holds what all issuers share: profiles, secrets, errors and the HTTP client. Each
+// issuer has its own folder below this one.
 package plugin
 
 import (
@@ -15,41 +15,41 @@ import (
 	"unicode/utf8"
 )
 
-// A Credential is what a [Source] yields, the cache keeps and a format writes:
-// a token, an access key pair, a client certificate, or the password of a login
-// that another profile makes. Fields that do not apply are empty.
+// A Credential is what a [Source] returns, the cache keeps and a format writes: a token,
+// an access key pair, a client certificate, or the password for a login that another
+// profile makes. Fields that do not apply are empty.
 type Credential struct {
 	Token        Secret
 	AccessKey    string
 	SecretKey    Secret
 	SessionToken Secret
-	// ClientCertificate is a chain in PEM form, with the key of its first
-	// certificate.
+	// ClientCertificate is a certificate chain in PEM form. ClientKey is the key of its
+	// first certificate.
 	ClientCertificate string
 	ClientKey         Secret
-	// Password is that of the user in Attrs.
+	// Password is the password of the user in Attrs.
 	Password Secret
 
-	// Issued and Expires are the issuer's own statements. A zero Expires
-	// means that the credential does not expire.
+	// Issued and Expires are as the issuer states them. A zero Expires means that the
+	// credential does not expire.
 	Issued  time.Time
 	Expires time.Time
-	// Renew, if not zero, is when the credential should be replaced although
-	// it is still valid, as with keys that rotate by age.
+	// Renew, if not zero, is when the credential should be replaced although it is still
+	// valid. Keys that rotate by age use it.
 	Renew time.Time
-	// Fixed says that fetching again would bring no later expiry, so that
-	// there is no use in trying before the credential has expired.
+	// Fixed says that fetching again would bring no later expiry. There is no use in
+	// trying before the credential has expired.
 	Fixed bool
 
-	// Attrs are the facts about the credential that are not secret, under the
-	// Attr names.
+	// Attrs are the facts about the credential that are not secret. The Attr constants
+	// are their names.
 	Attrs map[string]string
 }
 
-// The names in [Credential.Attrs]. Where OpenStack has a name for a thing, it
-// is that one.
+// The names in [Credential.Attrs]. Where OpenStack has a name for something, it is used
+// here.
 const (
-	AttrAuthURL           = "auth_url" // a token with this one is a Keystone token
+	AttrAuthURL           = "auth_url" // marks a Keystone token
 	AttrUserID            = "user_id"
 	AttrUserName          = "user_name"
 	AttrUserDomainID      = "user_domain_id"
@@ -58,33 +58,32 @@ const (
 	AttrProjectName       = "project_name"
 	AttrProjectDomainID   = "project_domain_id"
 	AttrProjectDomainName = "project_domain_name"
-	AttrDomainID          = "domain_id" // of a token for a domain
+	AttrDomainID          = "domain_id" // set for a domain-scoped token
 	AttrDomainName        = "domain_name"
 	AttrSystemScope       = "system_scope" // "all": a token for the whole cloud
 	AttrTrustID           = "trust_id"
-	AttrPasswordExpiresAt = "password_expires_at" // the user's, in the form of RFC 3339
+	AttrPasswordExpiresAt = "password_expires_at" // when the user's password expires, in the form of RFC 3339
 	AttrRegionName        = "region_name"
 	AttrInterface         = "interface"
 	AttrCACert            = "cacert"
 	// AttrIdentityAPIVersion is "2" for a token of Keystone's API v2.0.
 	AttrIdentityAPIVersion = "identity_api_version"
-	AttrDelegated          = "delegated" // "application_credential" or "trust": Keystone exchanges no such token
-	AttrRegion             = "region"    // AWS's notion of one
+	AttrDelegated          = "delegated" // "application_credential" or "trust": Keystone does not exchange such a token
+	AttrRegion             = "region"    // as AWS understands it
 	AttrEndpoint           = "endpoint"
-	AttrIssuer             = "issuer"  // of OpenID Connect
-	AttrSubject            = "subject" // whom an OpenID Connect token is for
+	AttrIssuer             = "issuer"  // the OpenID Connect issuer
+	AttrSubject            = "subject" // the user that an OpenID Connect token is for
 	AttrClientID           = "client_id"
 	AttrTokenType          = "token_type"   // "id_token" or "access_token"
-	AttrOVHEndpoint        = "ovh_endpoint" // of OVHcloud's API: ovh-eu, or its address
-	AttrOSCRegion          = "osc_region"   // a key with this one is for Outscale's API in the region
-	AttrOSCEndpoint        = "osc_endpoint" // of Outscale's API, if it is not the region's own
-	AttrClusterID          = "cluster_id"   // of Kubernetes
-	AttrRoleARN            = "role_arn"     // of the session of a role
-	AttrFields             = "fields"       // of a CloudMC portal, those that are sensitive masked
+	AttrOVHEndpoint        = "ovh_endpoint" // OVHcloud's API: a name such as ovh-eu, or the address
+	AttrOSCRegion          = "osc_region"   // marks a key for Outscale's API in this region
+	AttrOSCEndpoint        = "osc_endpoint" // address of Outscale's API, if not the region's own
+	AttrClusterID          = "cluster_id"   // of a Kubernetes cluster
+	AttrRoleARN            = "role_arn"     // the role of a session
+	AttrFields             = "fields"       // fields of a CloudMC portal, the sensitive ones masked
 )
 
-// Life is how long the issuer made the credential to live, or 0 if it does
-// not expire.
+// Life returns the time from issue to expiry, or 0 if the credential does not expire.
 func (c *Credential) Life() time.Duration {
 	if c.Expires.IsZero() {
 		return 0
@@ -92,9 +91,9 @@ func (c *Credential) Life() time.Duration {
 	return c.Expires.Sub(c.Issued)
 }
 
-// Check returns an error if c cannot be what an issuer meant to hand out:
-// it is empty, has expired, or holds characters that would break out of a
-// header, a shell line or a document.
+// Check returns an [Unusable] error if c cannot be what an issuer meant to hand out: it
+// is empty, has expired, or holds characters that would break out of a header, a shell
+// line or a document.
 func (c *Credential) Check(now time.Time) error {
 	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() && c.Password.IsZero() {
 		return Errorf(Unusable, "the issuer's answer holds no credential")
@@ -138,83 +137,79 @@ func (c *Credential) String() string {
 
 // A Source obtains credentials from one issuer for one profile.
 type Source interface {
-	// Fetch returns a new credential. prev is the last one obtained for the
-	// same profile, expired or not, or nil. If there is nothing better to be
-	// had than prev, Fetch may return prev itself.
+	// Fetch returns a new credential. prev is the last one obtained for the same profile,
+	// expired or not, or nil. Fetch may return prev itself if it can get nothing better.
 	Fetch(ctx context.Context, prev *Credential) (*Credential, error)
 }
 
-// A Revoker is a [Source] whose credentials can be made invalid before they
-// expire.
+// A Revoker is a [Source] that can invalidate its credentials before they expire.
 type Revoker interface {
-	// Revoke makes c invalid at the issuer, and whatever else the profile
-	// has minted there. c is nil if none is cached. That a credential is
-	// already gone is no error.
+	// Revoke invalidates c at the issuer, and everything else that the profile has minted
+	// there. c is nil if none is cached. It is no error if a credential is already gone.
 	Revoke(ctx context.Context, c *Credential) error
 }
 
-// A Validator is a [Source] whose issuer tells whether a credential is still good.
+// A Validator is a [Source] whose issuer can say whether a credential is still valid.
 type Validator interface {
-	// Valid reports whether c is, or returns an error if that cannot be told.
+	// Valid reports whether c is still valid. It returns an error if it cannot find out.
 	Valid(ctx context.Context, c *Credential) (bool, error)
 }
 
-// A Cataloger is a [Source] that can look up the endpoints a token is for.
+// A Cataloger is a [Source] that can look up the endpoints for a token.
 type Cataloger interface {
 	// Endpoints returns the endpoint of each service type, such as
 	// "object-store".
 	Endpoints(ctx context.Context, c *Credential) (map[string]string, error)
-	// Describe returns what the issuer says of the token, as JSON: whose it is, what
-	// for, and with which endpoints.
+	// Describe returns, as JSON, what the issuer says about the token: its user, its
+	// scope and its endpoints.
 	Describe(ctx context.Context, c *Credential) ([]byte, error)
 }
 
 // An Inspector is a [Source] that can look up what its issuer offers.
 type Inspector interface {
-	// Inspect returns what the issuer tells of the profile's credential, which
-	// is had by calling credential, and of what its owner could have instead.
-	// No secret is in it.
+	// Inspect returns what the issuer says about the profile's credential, and about what
+	// its owner could have instead. It calls credential to get the credential. The result
+	// holds no secret.
 	Inspect(ctx context.Context, credential func() (*Credential, error)) ([]Table, error)
 }
 
-// A Table is a part of what an issuer offers.
+// A Table is one part of what an issuer offers.
 type Table struct {
 	Name    string
 	Columns []string
 	Rows    [][]string
 }
 
-// ErrNobody says that there is nobody to ask.
+// ErrNobody says that there is no user to ask.
 var ErrNobody = errors.New("there is no terminal")
 
-// An Env is all that a [Source] may use of the outside world.
+// An Env is everything that a [Source] may use of the outside world.
 type Env struct {
 	Profile string
 	HTTP    *http.Client // with all limits built in
-	Clients *Clients     // what HTTP is taken from
+	Clients *Clients     // where HTTP comes from
 	Getenv  func(string) string
-	// Log tells the user of a step, under --verbose. It is never given a secret.
+	// Log reports a step to the user, under --verbose. It must never get a secret.
 	Log func(format string, args ...any)
-	// Warn tells the user what should be changed, although all went well.
+	// Warn tells the user what to change, although the command succeeded.
 	Warn func(format string, args ...any)
-	// Ask puts a question to the user and returns the answer. The limits of
-	// ctx stand still meanwhile. It returns [ErrNobody] if there is no
-	// terminal to ask at.
+	// Ask puts a question to the user and returns the answer. The limits of ctx are
+	// suspended meanwhile. It returns [ErrNobody] if there is no terminal.
 	Ask func(ctx context.Context, question string) (Secret, error)
 
-	// From returns the credential of the profile that `from` names, cached
-	// and locked for itself. It is nil in a profile without `from`. With
-	// renew, the last one returned was refused and a newer one is wanted.
+	// From returns the credential of the profile that `from` names. That credential is
+	// cached and locked separately. From is nil in a profile without `from`. With renew,
+	// the issuer refused the last credential and a newer one is wanted.
 	From func(ctx context.Context, renew bool) (*Credential, error)
 
-	// Keep returns a document that is worth keeping for life, such as a
-	// discovery document: the one kept under that name for the transport of
-	// this profile, or what fetch returns. It is no secret.
-	// With refresh, what is kept has turned out to be out of date.
+	// Keep returns a document that is worth keeping for life, such as a discovery
+	// document. It returns the one kept under name for this profile's connection options,
+	// or calls fetch. The document is not secret. With refresh, the kept document has
+	// turned out to be out of date.
 	Keep func(ctx context.Context, name string, life time.Duration, refresh bool,
 		fetch func(context.Context) ([]byte, error)) ([]byte, error)
 
-	// Refresh says that the user wants a new credential, whatever there is.
+	// Refresh says that the user wants a new credential, whatever is cached.
 	Refresh bool
 
 	// Ledger records the keys that the profile mints.

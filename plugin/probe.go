@@ -8,20 +8,19 @@ import (
 	"time"
 )
 
-// A Probe is what a server shows of itself without any login.
+// A Probe is what a server shows about itself without a login.
 type Probe struct {
 	Host string
 	Err  error // why it could not be reached
-	// Ahead is by how much this machine's clock is ahead of the server's, in whole
-	// seconds.
+	// Ahead is how far this machine's clock is ahead of the server's, in whole seconds.
 	Ahead time.Duration
-	Ends  time.Time // when its certificate does, if it has one
-	// Status is that of its answer, which need not be a good one.
+	Ends  time.Time // when the server's certificate expires, if it has one
+	// Status is the HTTP status of the answer, which may be an error.
 	Status int
 }
 
-// Addresses returns the servers that p's options name: what jeton, or a caller of it,
-// asks.
+// Addresses returns the servers that p's options name. jeton, or a caller of it, sends
+// requests to them.
 func (p *Profile) Addresses() (urls []string) {
 	for _, f := range fields(p.Options) {
 		s, ok := f.value.Interface().(string)
@@ -32,7 +31,8 @@ func (p *Profile) Addresses() (urls []string) {
 	return urls
 }
 
-// Probe asks the server at address for its time, as a request of p's would go there.
+// Probe asks the server at address for its time. The request goes the same way as those
+// of p.
 func (p *Profile) Probe(ctx context.Context, clients *Clients, address string, log func(string, ...any)) Probe {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -51,8 +51,8 @@ func (p *Profile) Probe(ctx context.Context, clients *Clients, address string, l
 		return probe
 	}
 	probe.Status = resp.StatusCode
-	// The Date is in whole seconds, and of any moment in between; of an answer that was
-	// kept on the way it says nothing.
+	// Date is in whole seconds, so the true time is anywhere within that second. The Date
+	// of an answer from a cache on the way says nothing.
 	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil && resp.Header.Get("Age") == "" {
 		switch after := time.Now(); {
 		case before.After(theirs.Add(time.Second)):

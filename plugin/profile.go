@@ -14,16 +14,17 @@ type Profile struct {
 	Issuer  *Issuer
 	Options Options
 	Common  Common
-	Config  string                // the file it is in
-	places  map[string]*yaml.Node // where its options stand there
-	// Base is the profile that `from` names, or a level of this one, or nil.
+	Config  string                // the file that holds it
+	places  map[string]*yaml.Node // where its options are in that file
+	// Base is the profile below this one: the profile that `from` names, or a level of
+	// this one, or nil.
 	Base *Profile
-	// Level says that this is not a profile of its own, but a level of the
-	// one above it.
+	// Level says that this is not a profile of its own, but a level of the profile above
+	// it.
 	Level bool
 }
 
-// Common are the options that a profile of any plugin has.
+// Common are the options that profiles of every plugin have.
 type Common struct {
 	From       string        `yaml:"from" key:"-" help:"the profile whose credential this one is made from"`
 	RenewAfter time.Duration `yaml:"renew_after" key:"-" help:"renew ahead at this age, even if it would live on"`
@@ -37,21 +38,20 @@ type Common struct {
 	PlainHTTP  bool          `yaml:"plain_http" help:"allow http to hosts other than this one"`
 }
 
-// A Path is the name of a file whose content is an input of the credential.
+// A Path is the name of a file whose content helps to decide the credential.
 type Path string
 
 // An Input is one option of a profile as it enters the cache key.
 type Input struct{ Name, Value string }
 
-// Inputs returns everything that decides which credential the profile gets:
-// the same inputs give the same credential, and the order in which the options
-// were written does not matter. Secrets stand in it in clear, so it is only
-// ever hashed with a key. The inputs of the profile below, which `from` names,
-// are not in it.
+// Inputs returns everything that decides which credential the profile gets. The same
+// inputs give the same credential, and the order of the options in the file does not
+// matter. The inputs hold secrets in clear text, so they are only ever hashed with a key.
+// The inputs of the profile that `from` names are not included.
 func (p *Profile) Inputs(getenv func(string) string) ([]Input, error) {
 	inputs := []Input{{"plugin", p.Issuer.Name}}
 	if p.Issuer.Mints {
-		// What is minted for one profile is deleted with it.
+		// Keys minted for one profile are deleted with it.
 		inputs = append(inputs, Input{"minted for", p.Config + "\x00" + p.Name})
 	}
 	if ambient, ok := p.Options.(Ambient); ok {
@@ -62,8 +62,8 @@ func (p *Profile) Inputs(getenv func(string) string) ([]Input, error) {
 	return appendInputs(inputs, getenv, p.Options, &p.Common)
 }
 
-// DocumentInputs returns everything that decides which document of that name
-// the profile gets: the way that it goes.
+// DocumentInputs returns everything that decides which document called name the profile
+// gets: the options of its connections.
 func (p *Profile) DocumentInputs(name string, getenv func(string) string) ([]Input, error) {
 	return appendInputs([]Input{{"document", name}}, getenv, &p.Common)
 }
@@ -85,7 +85,7 @@ func appendInputs(inputs []Input, getenv func(string) string, blocks ...any) ([]
 	return inputs, nil
 }
 
-// Chain returns p and the profiles below it, uppermost first.
+// Chain returns p and the profiles below it, from top to bottom.
 func (p *Profile) Chain() []*Profile {
 	var chain []*Profile
 	for ; p != nil; p = p.Base {
@@ -94,7 +94,7 @@ func (p *Profile) Chain() []*Profile {
 	return chain
 }
 
-// Levels returns how many of the profiles below p are levels of its own.
+// Levels returns how many of the profiles below p are levels of p itself.
 func (p *Profile) Levels() (n int) {
 	for q := p.Base; q != nil && q.Level; q = q.Base {
 		n++
@@ -102,8 +102,7 @@ func (p *Profile) Levels() (n int) {
 	return n
 }
 
-// Files returns the files that are read for the inputs of p and of the profiles
-// below it.
+// Files returns the files that are read for the inputs of p and of the profiles below it.
 func (p *Profile) Files() (paths []string) {
 	for _, p := range p.Chain() {
 		for _, block := range []any{p.Options, &p.Common} {
@@ -130,14 +129,14 @@ func (p *Profile) SecretVariables() []string {
 	return p.references(func(r SecretRef) string { return r.env })
 }
 
-// KeyringNames returns the names in the keyring of the secrets of p and the
-// profiles below it.
+// KeyringNames returns the names, in the keyring, of the secrets of p and the profiles
+// below it.
 func (p *Profile) KeyringNames() []string {
 	return p.references(func(r SecretRef) string { return r.keyring })
 }
 
-// Programs returns those that print the secrets of p and the profiles below it, or the
-// credential itself.
+// Programs returns the programs that print the secrets of p and the profiles below it, or
+// that print the credential itself.
 func (p *Profile) Programs() []string {
 	programs := p.references(func(r SecretRef) string {
 		if len(r.command) == 0 {
@@ -155,8 +154,8 @@ func (p *Profile) Programs() []string {
 	return programs
 }
 
-// references returns what name returns for the secrets of p and the profiles
-// below it, if it is not empty.
+// references calls name for each secret of p and the profiles below it, and returns the
+// results that are not empty.
 func (p *Profile) references(name func(SecretRef) string) (names []string) {
 	for _, p := range p.Chain() {
 		for _, f := range fields(p.Options) {
@@ -168,15 +167,15 @@ func (p *Profile) references(name func(SecretRef) string) (names []string) {
 	return names
 }
 
-// Source returns the source of p's credentials. env is completed with what p
-// itself decides.
+// Source returns the source of p's credentials. It fills in the fields of env that depend
+// on p.
 func (p *Profile) Source(env Env) Source {
 	env.Profile = p.Name
 	env.HTTP = env.Clients.of(p.Common, env.Log)
 	return p.Options.Source(&env)
 }
 
-// complete checks p once its options are set.
+// complete checks p after its options are set, and adds its level, if it has one.
 func (p *Profile) complete() error {
 	c := &p.Common
 	if c.Timeout > maxFetch {
@@ -198,10 +197,10 @@ func (p *Profile) complete() error {
 	return nil
 }
 
-// A Value is the value of an option as the environment has it.
+// A Value is the value of an option as found in the environment.
 type Value struct {
-	Variable string // the environment variable that holds it, or else
-	Place    string // where it stands, in words
+	Variable string // the environment variable that holds it, or empty
+	Place    string // without a variable: where it is, in words
 	Key      string // its name there
 	Text     string
 }

@@ -14,10 +14,10 @@ import (
 	"unicode/utf8"
 )
 
-// A Secret is a string that fmt, log/slog and encoding/json do not print. The
-// value hides behind a pointer, so that not even reflection on an unexported
-// field, which goes round methods, shows it. slog uses the methods of the others:
-// to import it for one of its own would make every start slower.
+// A Secret is a string that fmt, log/slog and encoding/json do not print. The value is
+// behind a pointer, because reflection on an unexported field bypasses methods: even that
+// does not show it. slog uses the methods for the other two. Importing log/slog for a
+// method of its own would make every start slower.
 type Secret struct{ value *string }
 
 // NewSecret returns s as a Secret.
@@ -28,7 +28,7 @@ func NewSecret(s string) Secret {
 	return Secret{&s}
 }
 
-// Reveal returns the value: for the wire and the document only.
+// Reveal returns the value, for use on the wire and in the document only.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -56,7 +56,7 @@ type SecretRef struct {
 	keyring string
 }
 
-// EnvSecret refers to the environment variable name.
+// EnvSecret returns a reference to the environment variable called name.
 func EnvSecret(name string) SecretRef { return SecretRef{env: name} }
 
 // IsZero reports whether the reference is absent.
@@ -64,8 +64,8 @@ func (r SecretRef) IsZero() bool {
 	return r.literal.IsZero() && r.env == "" && r.file == "" && r.command == nil && r.keyring == ""
 }
 
-// InKey reports whether the secret itself enters the cache key, so that another
-// one is another key.
+// InKey reports whether the secret itself enters the cache key, so that a different
+// secret gives a different key.
 func (r SecretRef) InKey() bool { return r.command == nil && r.keyring == "" }
 
 // maxSecret is the largest secret in bytes, 64 KiB.
@@ -89,9 +89,9 @@ func (r SecretRef) resolve(ctx context.Context, getenv func(string) string, prof
 	return r.literal, nil
 }
 
-// CacheInput returns what enters the cache key: the value, but of a command
-// its argv only, and of the keyring the name, so that a warm answer asks
-// neither.
+// CacheInput returns what enters the cache key: the secret, except for a command (only
+// its argv) and the keyring (only the name). A cached answer therefore needs neither the
+// command nor the keyring.
 func (r SecretRef) CacheInput(getenv func(string) string) (string, error) {
 	if r.command != nil {
 		return "command\x00" + strings.Join(r.command, "\x00"), nil
@@ -132,9 +132,9 @@ func underAny(path string, dirs ...string) bool {
 	return false
 }
 
-// WithinVariable names the profiles whose secret a program above this process
-// is to supply. If that program asks jeton for one of them, it would wait for
-// itself.
+// WithinVariable names the environment variable that lists profiles whose secret comes
+// from a program above this process. If that program asks jeton for one of them, it would
+// wait for itself.
 const WithinVariable = "JETON_WITHIN"
 
 func runSecretCommand(ctx context.Context, argv []string, getenv func(string) string, profile string) (Secret, error) {
@@ -149,14 +149,15 @@ func runSecretCommand(ctx context.Context, argv []string, getenv func(string) st
 	return s, nil
 }
 
-// RunProgram returns what a program prints, up to 64 KiB of it. The program may
-// not ask jeton for the profile that it serves. env are variables beside those
-// of this process.
+// RunProgram runs a program and returns what it prints, up to 64 KiB. The program may not
+// ask jeton for the profile that it serves. env are variables besides those of this
+// process. Errors are [Config] errors unless the program exits with [Unusable],
+// [Network], [Later] or [Denied].
 func RunProgram(ctx context.Context, argv, env []string, getenv func(string) string, profile string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Env = append(cmd.Env, WithinVariable+"="+strings.TrimSpace(getenv(WithinVariable)+" "+profile))
-	cmd.WaitDelay = time.Second // for what the program itself has started
+	cmd.WaitDelay = time.Second // for processes that the program started
 	var out, complaint limited
 	start := time.Now()
 	cmd.Stdout, cmd.Stderr = &out, &complaint
@@ -168,19 +169,19 @@ func RunProgram(ctx context.Context, argv, env []string, getenv func(string) str
 		if ctx.Err() != nil {
 			why = fmt.Sprintf("took longer than %s", time.Since(start).Round(time.Second))
 		}
-		// What the program says is its own; only its first line, made
-		// harmless, goes on.
+		// The program may print anything. Only its first line is passed on, made
+		// harmless.
 		if line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n"); line != "" {
 			why += fmt.Sprintf(" (it says %q)", Shorten(line))
 		}
-		// A program may have asked the user something; callers who wait in a
-		// row must not each do so again.
+		// The program may have asked the user something. Callers waiting in line must not
+		// each ask again.
 		e := Errorf(Config, "command %q: %s", argv[0], why).RememberFor(10 * time.Second)
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			switch code := Code(exit.ExitCode()); code {
 			case Unusable, Network, Later, Denied:
-				e.Code = code // as another jeton says it, and who follows sysexits(3)
+				e.Code = code // from another jeton, or a program that follows sysexits(3)
 			}
 		}
 		return nil, e
@@ -188,7 +189,7 @@ func RunProgram(ctx context.Context, argv, env []string, getenv func(string) str
 	return out.Bytes(), nil
 }
 
-// ReadSecret reads a secret to the end of r.
+// ReadSecret reads a secret from r up to its end.
 func ReadSecret(r io.Reader) (Secret, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
 	if err != nil {
@@ -197,8 +198,8 @@ func ReadSecret(r io.Reader) (Secret, error) {
 	return cleanSecret(b)
 }
 
-// cleanSecret takes off the one line end that editors and printing programs
-// add, and refuses what cannot be meant.
+// cleanSecret removes the one line ending that editors and programs add, and returns an
+// error for anything that cannot be a secret.
 func cleanSecret(b []byte) (Secret, error) {
 	if len(b) > maxSecret {
 		return Secret{}, Errorf(Config, "the secret is larger than 64 KiB")

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// A Signature is how requests are signed with an access key: AWS's Signature
-// Version 4, or one that differs from it in names.
+// A Signature says how requests are signed with an access key: with AWS's Signature
+// Version 4, or a variant that differs only in names.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 type Signature struct {
-	Prefix  string // of the key and the algorithm: "AWS4"
-	Vendor  string // of the date's header, X-Amz-Date: "Amz"
+	Prefix  string // begins the key and the algorithm: "AWS4"
+	Vendor  string // part of the date header's name, X-Amz-Date: "Amz"
 	Region  string
 	Service string
 }
 
-// Sign signs r, whose body is body, at the time now. The request's Content-Type
-// and Host are signed.
+// Sign signs r, whose body is body, at the time now. The signature covers the request's
+// Content-Type and Host.
 func (s Signature) Sign(r *http.Request, body []byte, accessKey string, secretKey Secret, now time.Time) {
 	date := now.UTC().Format("20060102T150405Z")
 	dateHeader := "X-" + s.Vendor + "-Date"
@@ -67,5 +67,5 @@ func hexSum(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// canonicalQuery is like url.Values.Encode, but for spaces.
+// canonicalQuery is like url.Values.Encode, but writes a space as %20.
 func canonicalQuery(query url.Values) string { return strings.ReplaceAll(query.Encode(), "+", "%20") }

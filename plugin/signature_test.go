@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Signatures that curl --aws-sigv4 made, for AWS and for Outscale.
+// curl --aws-sigv4 made these signatures, for AWS and for Outscale.
 func TestSignature(t *testing.T) {
 	const body = `{"Filters":{"States":["ACTIVE"]}}`
 	now := time.Date(2026, 11, 21, 22, 59, 38, 0, time.UTC)
@@ -31,7 +31,7 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-// Whatever curl signs, jeton signs alike, byte for byte.
+// jeton signs like curl, byte for byte.
 func TestSignatureCurl(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		if os.Getenv("JETON_TEST_NOSKIP") != "" {
