@@ -35,17 +35,17 @@ func (i *importOpenrc) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	rc, err := openrc.Read(b, env.Getenv)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", i.File, err)
-	}
 	name := i.Name
 	if name == "" {
 		name = profileNameOf(i.File)
 	}
-	d, err := openrcDraft(rc, name, env.Getenv)
+	rc, err := openrc.Read(b, i.File, env.Getenv)
+	var d plugin.Draft
+	if err == nil {
+		d, err = openrcDraft(rc, name, env.Getenv)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", i.File, err)
+		return nil, bySourcing(fmt.Errorf("%s: %w", i.File, err), name)
 	}
 	return []plugin.Draft{d}, nil
 }
@@ -96,11 +96,10 @@ func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if err := l.openCloud(); err != nil {
 		return nil, err
 	}
-	d, err := l.draft(i.Name, env.Variables, given)
-	if err != nil {
+	if err := l.readLogin(); err != nil {
 		return nil, err
 	}
-	return []plugin.Draft{d}, nil
+	return []plugin.Draft{l.draft(i.Name, env.Variables, given)}, nil
 }
 
 // openrcDraft returns the profile made from an openrc file. getenv reads the environment,
@@ -109,43 +108,112 @@ func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plug
 	l := &login{values: map[string]plugin.Value{}, getenv: func(name string) string {
 		w, set := rc.Values[name]
 		switch {
-		case w.Asked, w.Command != nil:
+		case !w.Known():
 			return unknown
 		case !set && (!strings.HasPrefix(name, "OS_") || strings.HasPrefix(name, "OS_CLIENT_")):
 			return getenv(name) // it says where files are
 		}
 		return w.Text
 	}}
+	for _, name := range selectors {
+		if w := rc.Values[name]; !w.Known() {
+			return plugin.Draft{}, lost(name, w)
+		}
+	}
 	if err := l.openCloud(); err != nil {
 		return plugin.Draft{}, noted(rc, err)
 	}
-	d, err := l.draft(name, rc.Names(), func(v plugin.Value) plugin.DraftSecret {
+	if err := l.readLogin(); err != nil {
+		return plugin.Draft{}, noted(rc, err)
+	}
+	notes, err := l.leaveUnknown(rc)
+	if err != nil {
+		return plugin.Draft{}, err
+	}
+	d := l.draft(name, rc.Names(), func(v plugin.Value) plugin.DraftSecret {
 		w, ok := rc.Values[v.Variable]
 		if !ok {
 			w.Text = v.Text // from the cloud that the file chooses
 		}
-		return plugin.DraftSecret{Value: plugin.NewSecret(w.Text), Asked: w.Asked, Command: w.Command,
+		return plugin.DraftSecret{Value: plugin.NewSecret(w.Text), Asked: w.Asked ||
+			w.Unknown != "", Command: w.Command,
 			Variable: v.Variable}
 	})
-	// A variable that was asked for but not imported was a step towards another variable.
-	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return rc.Values[name].Asked })
-	d.Notes = append(d.Notes, rc.Notes...)
-	return d, noted(rc, err)
+	// Notes tell of what is unknown. A variable that is asked for but not imported is a step
+	// towards another variable.
+	d.Left = slices.DeleteFunc(d.Left, func(name string) bool { return !rc.Values[name].Known() })
+	d.Notes = append(append(d.Notes, notes...), rc.Notes...)
+	return d, nil
+}
+
+// unknown stands for a value that only the shell knows: the user types it, a program
+// prints it, or it depends on another variable.
+const unknown = "?"
+
+// convenient are the options whose loss leaves the login what it is.
+var convenient = []string{"region_name", "interface", "ca_file"}
+
+// leaveUnknown removes from l the options whose values only a shell knows, and returns
+// notes about them. A secret stays: the profile asks for it. It returns an error if the
+// login would be another one without the option.
+func (l *login) leaveUnknown(rc *openrc.File) (notes []string, err error) {
+	for _, option := range slices.Sorted(maps.Keys(l.values)) {
+		v := l.values[option]
+		w := rc.Values[v.Variable]
+		asDefault := strings.Contains(option, "domain_") && strings.EqualFold(w.Default, "default")
+		switch {
+		case w.Known(), isSecret(option):
+			continue
+		case !slices.Contains(convenient, option) && !asDefault:
+			return nil, lost(v.Variable, w)
+		case w.Unknown == "": // it is typed or printed, and no note of the file says so
+			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into "+
+				"the profile")
+		case w.Default != "":
+			notes = append(notes, option+" ("+v.Variable+") is left out: "+w.Unknown)
+		}
+		delete(l.values, option)
+	}
+	return notes, nil
+}
+
+// isSecret reports whether the value of an option is a secret.
+func isSecret(option string) bool {
+	return strings.HasPrefix(option, "pass") || strings.HasSuffix(option, "secret") ||
+		strings.HasSuffix(option, "token")
+}
+
+// lost returns the error about a variable without which the login would be another one.
+func lost(name string, w openrc.Value) error {
+	why := w.Unknown
+	switch {
+	case w.Asked:
+		why = "the file asks for it"
+	case w.Command != nil:
+		why = "a program prints it, and nothing is run"
+	}
+	return plugin.Errorf(plugin.Config, "%s is not known: %s", name, why)
+}
+
+// bySourcing adds to err the way out for a file that only a shell understands.
+func bySourcing(err error, name string) error {
+	if e := plugin.AsError(err); e.Hint == "" {
+		return e.WithHint("source the file in your shell, and then run: %s",
+			plugin.ShellWords("jeton", "import", "env", name))
+	}
+	return err
 }
 
 // noted adds to err what jeton does not understand in the file, since that may be the
 // reason.
 func noted(rc *openrc.File, err error) error {
-	if err == nil || len(rc.Notes) == 0 {
+	if len(rc.Notes) == 0 {
 		return err
 	}
 	e := plugin.AsError(err)
 	e.Text += " (" + plugin.Shorten(strings.Join(rc.Notes, "; ")) + ")"
 	return e
 }
-
-// unknown stands for a value that the user types or a program prints.
-const unknown = "?"
 
 // Draft returns the profile made from the cloud called name.
 func (c *Clouds) Draft(name string) (plugin.Draft, error) {
@@ -154,7 +222,10 @@ func (c *Clouds) Draft(name string) (plugin.Draft, error) {
 		return plugin.Draft{}, err
 	}
 	l := &login{cloud: found, values: map[string]plugin.Value{}, getenv: func(string) string { return "" }}
-	return l.draft(name, nil, given)
+	if err := l.readLogin(); err != nil {
+		return plugin.Draft{}, err
+	}
+	return l.draft(name, nil, given), nil
 }
 
 // given returns a secret with a known value.
@@ -165,17 +236,20 @@ func given(v plugin.Value) plugin.DraftSecret {
 // selectors are variables that lead to a login but are not part of it.
 var selectors = []string{"OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"}
 
-// draft returns the profile made from the login. variables are the names of the variables
-// that could be part of it.
-func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) (plugin.Draft,
-	error) {
+// readLogin records the options of the login, complete or not.
+func (l *login) readLogin() error {
 	if _, err := l.read(); err != nil {
-		return plugin.Draft{}, err
+		return err
 	}
 	if l.values["auth_url"].Text == "" {
-		return plugin.Draft{}, plugin.Errorf(plugin.Config,
-			"auth_url is missing (OS_AUTH_URL), without which there is no login")
+		return plugin.Errorf(plugin.Config, "auth_url is missing (OS_AUTH_URL), without which there is no login")
 	}
+	return nil
+}
+
+// draft returns the profile made from the login that was read. variables are the names of
+// the variables that could be part of it.
+func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) plugin.Draft {
 	taken := map[string]bool{}
 	for _, v := range l.values {
 		taken[v.Key] = true
@@ -193,7 +267,7 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 		d.Notes = append(d.Notes, "the region is "+plugin.Shorten(l.values["region_name"].Text)+
 			"; there are also "+plugin.Shorten(strings.Join(l.cloud.regions, ", ")))
 	}
-	return d, nil
+	return d
 }
 
 // leaveOut removes from l what a profile must not or cannot have, and returns notes about
@@ -208,16 +282,6 @@ func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []
 		notes = append(notes, "the passcode is not taken over, as it is good for a moment: "+
 			"the terminal is asked, or name a program, passcode: {command: [ARGV…]}")
 		delete(l.values, "passcode")
-	}
-	for _, option := range slices.Sorted(maps.Keys(l.values)) {
-		v := l.values[option]
-		isSecret := strings.HasPrefix(option, "pass") || strings.HasSuffix(option, "secret") ||
-			strings.HasSuffix(option, "token")
-		if v.Text == unknown && !isSecret {
-			notes = append(notes, option+" ("+v.Variable+") is only known when the file is run: write it into "+
-				"the profile")
-			delete(l.values, option)
-		}
 	}
 	return notes
 }

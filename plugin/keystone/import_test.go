@@ -58,7 +58,7 @@ func FuzzOpenrc(f *testing.F) {
 	f.Add([]byte("if [ -z \"$A\" ]; then unset A; fi\nread -sr B\nexport OS_PASSWORD=$B\n"))
 	f.Add([]byte("export OS_TOKEN='x' OS_AUTH_URL=\"https://${A:-b}\"; [[ $A == b ]] && C=~"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		rc, err := openrc.Read(b, noEnvironment)
+		rc, err := openrc.Read(b, "openrc", noEnvironment)
 		if err == nil {
 			openrcDraft(rc, "x", noEnvironment)
 		} else if plugin.AsError(err).Code != plugin.Config {
