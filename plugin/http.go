@@ -115,6 +115,11 @@ func (t *transport) try(r *http.Request) (*http.Response, error) {
 	}
 	t.log("%s %s://%s%s: %d (%s)", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, resp.StatusCode, took)
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// Nothing ends the reading of such a body: neither a timeout nor its context.
+		return nil, Errorf(Unusable, "%s answered with another protocol (HTTP %d)", r.URL.Host, resp.StatusCode).
+			WithHint("check the URL, and what stands in front of the server").RememberFor(throttled)
+	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,6 +11,7 @@ type limit struct {
 	timer *time.Timer
 	d     time.Duration
 	above *limit
+	held  atomic.Int32 // how often it is suspended
 }
 
 type limitKey struct{}
@@ -43,11 +45,19 @@ func Attended(ctx context.Context) bool { return ctx.Value(unattendedKey{}) == n
 func Suspend(ctx context.Context) (resume func()) {
 	l, _ := ctx.Value(limitKey{}).(*limit)
 	for at := l; at != nil; at = at.above {
+		at.held.Add(1)
 		at.timer.Stop()
 	}
 	return func() {
 		for at := l; at != nil; at = at.above {
+			at.held.Add(-1)
 			at.timer.Reset(at.d)
 		}
 	}
+}
+
+// Suspended reports whether the innermost limit of ctx is suspended.
+func Suspended(ctx context.Context) bool {
+	l, _ := ctx.Value(limitKey{}).(*limit)
+	return l != nil && l.held.Load() > 0
 }

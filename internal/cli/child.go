@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -17,9 +18,10 @@ const (
 )
 
 // runChild runs a command and returns its status. It passes on the signals that reach
-// this process alone.
-func runChild(path string, argv, env []string) error {
+// this process alone. The limits of ctx are not the command's.
+func runChild(ctx context.Context, path string, argv, env []string) error {
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	defer plugin.Suspend(ctx)()
 	signals := make(chan os.Signal, 8)
 	for _, s := range slices.Concat(passedOn, leftTo) {
 		if !signal.Ignored(s) { // by nohup, say: the child must ignore it too

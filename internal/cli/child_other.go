@@ -2,11 +2,16 @@
 
 package cli
 
-import "os"
+import (
+	"context"
+	"os"
+)
 
 // replace runs the command and returns its status: a process cannot become another one
 // on this system.
-func replace(path string, argv, env []string) error { return runChild(path, argv, env) }
+func replace(ctx context.Context, path string, argv, env []string) error {
+	return runChild(ctx, path, argv, env)
+}
 
 // A console sends its signals to the command as well.
 var (

@@ -3,12 +3,15 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"syscall"
 )
 
 // replace makes this process the command.
-func replace(path string, argv, env []string) error { return syscall.Exec(path, argv, env) }
+func replace(_ context.Context, path string, argv, env []string) error {
+	return syscall.Exec(path, argv, env)
+}
 
 // passedOn are the signals that a supervisor sends to this process alone.
 var passedOn = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}

@@ -146,7 +146,9 @@ func newInvocation(issuers plugin.Issuers, version string, started time.Time, ar
 
 // run carries out the command line, and returns the exit code.
 func (i *invocation) run() (code plugin.Code) {
-	t := &terminal{out: os.Stdout, err: os.Stderr, getenv: i.env.get, verbose: &i.globals.Verbose}
+	t := &terminal{out: os.Stdout, err: os.Stderr, getenv: i.env.get, verbose: &i.globals.Verbose, hold: func() func() {
+		return func() {}
+	}}
 	defer func() {
 		if r := recover(); r != nil {
 			// The value of a panic can hold a secret. Its type is safe to print.
@@ -201,6 +203,8 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	}
 	ctx, cancel := plugin.Limit(context.Background(), budget)
 	defer cancel()
+	defer watch(ctx, grace, func() { os.Exit(int(t.fail(errHangs()))) })()
+	t.hold = func() (resume func()) { return plugin.Suspend(ctx) }
 	k.BindTo(ctx, (*context.Context)(nil))
 	return k.Run(i, t, ps, cache.World{Issuers: i.issuers, Getenv: i.env.get, Log: t.log, Warn: t.warn, Ask: t.ask})
 }

@@ -89,7 +89,7 @@ func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.
 		return err
 	}
 	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
-	return replace(cmd.Path, cmd.Argv, environ(set, unset))
+	return replace(ctx, cmd.Path, cmd.Argv, environ(set, unset))
 }
 
 // runWithFiles runs the command with the private files that make returns, and removes them
@@ -109,7 +109,7 @@ func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, m
 			return plugin.Errorf(plugin.Output, "%s for the command cannot be written: %v", name, err)
 		}
 	}
-	return runChild(cmd.Path, cmd.Argv, environ(with.Set, with.Unset))
+	return runChild(ctx, cmd.Path, cmd.Argv, environ(with.Set, with.Unset))
 }
 
 // commandError turns an error from starting a command into one for the user.

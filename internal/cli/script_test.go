@@ -422,6 +422,16 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 			return true
 		},
 		"reset": func(w http.ResponseWriter, _ *http.Request) bool { panic(http.ErrAbortHandler) },
+		// net/http lets nothing end the reading of such a body.
+		"upgrade": func(w http.ResponseWriter, _ *http.Request) bool {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				return false
+			}
+			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")
+			time.AfterFunc(30*time.Second, func() { conn.Close() })
+			return true
+		},
 		"nosubject": func(w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(201)
 			w.Write([]byte(`{"token":{"expires_at":"2099-01-01T00:00:00.000000Z"}}`))

@@ -30,10 +30,13 @@ type terminal struct {
 	getenv   func(string) string
 	verbose  *bool
 	warned   bool // standard error is not empty
+	// hold stops the command's budget until resume is called.
+	hold func() (resume func())
 }
 
 // print writes a whole document to standard output, at once.
 func (t *terminal) print(b []byte) error {
+	defer t.hold()() // its reader may take its time
 	if _, err := t.out.Write(b); err != nil {
 		return errOutput()
 	}
@@ -122,6 +125,7 @@ func (t *terminal) ask(ctx context.Context, question string) (plugin.Secret, err
 // readSecret reads a secret from standard input. If that is a terminal, it asks there.
 func (t *terminal) readSecret(ctx context.Context, question string) (plugin.Secret, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		defer plugin.Suspend(ctx)()
 		secret, err := plugin.ReadSecret(os.Stdin)
 		if err != nil {
 			e := plugin.AsError(err)
