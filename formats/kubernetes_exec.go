@@ -2,6 +2,7 @@ package formats
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
@@ -12,13 +13,36 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// kubernetesClients are programs that log in with a kubeconfig.
-var kubernetesClients = []string{"kubectl", "oc", "helm", "helmfile", "k9s", "flux", "stern", "velero"}
+// A kubernetesClient is a program that logs in with a kubeconfig. A flag, and for some an
+// environment variable, names another context than the current one.
+type kubernetesClient struct{ program, flag, variable string }
+
+var kubernetesClients = []kubernetesClient{
+	{program: "kubectl", flag: "--context"},
+	{program: "oc", flag: "--context"},
+	{program: "helm", flag: "--kube-context", variable: "HELM_KUBECONTEXT"},
+	{program: "helmfile", flag: "--kube-context", variable: "HELM_KUBECONTEXT"},
+	{program: "k9s", flag: "--context"},
+	{program: "flux", flag: "--context"},
+	{program: "stern", flag: "--context"},
+	{program: "velero", flag: "--kubecontext"},
+}
+
+// clientCalled returns the client that a program is, or nil.
+func clientCalled(program string) *kubernetesClient {
+	if strings.HasPrefix(program, "kubectl-") { // a plugin, which takes kubectl's flags
+		program = "kubectl"
+	}
+	for i := range kubernetesClients {
+		if kubernetesClients[i].program == program {
+			return &kubernetesClients[i]
+		}
+	}
+	return nil
+}
 
 // isKubernetesClient reports whether the program logs in with a kubeconfig.
-func isKubernetesClient(program string) bool {
-	return slices.Contains(kubernetesClients, program) || strings.HasPrefix(program, "kubectl-")
-}
+func isKubernetesClient(program string) bool { return clientCalled(program) != nil }
 
 // kubernetesExec runs Kubernetes clients with a kubeconfig that makes them ask jeton.
 type kubernetesExec struct{}
@@ -82,7 +106,7 @@ func kubeconfigFor(c *Caller, command []string, path string) ([]byte, Variable, 
 			"with --kubeconfig the command does not look at the kubeconfig that jeton makes for it").
 			WithHint("name the file before the command: KUBECONFIG=FILE jeton exec …")
 	}
-	name := contextOf(command)
+	name := contextOf(command, c.Getenv)
 	for _, f := range files {
 		if _, current := plugin.Get(f.Root, "current-context"); name == "" && current != nil {
 			name = current.Value
@@ -104,7 +128,7 @@ func kubeconfigFor(c *Caller, command []string, path string) ([]byte, Variable, 
 			kubeconfigPaths(files)).
 			WithHint("kubectl config get-contexts lists them")
 	}
-	user := userOf(c.Name)
+	user := unusedUser(files, userOf(c.Name), name)
 	context["user"] = user
 	type object = map[string]any
 	document, err := yaml.Marshal(object{
@@ -117,20 +141,42 @@ func kubeconfigFor(c *Caller, command []string, path string) ([]byte, Variable, 
 	return document, Variable{"KUBECONFIG", paths}, err
 }
 
-// contextOf returns the context that a command line names, or "".
-func contextOf(command []string) string {
-	for i, arg := range command {
-		for _, flag := range []string{"--context", "--kube-context"} {
-			if value, ok := strings.CutPrefix(arg, flag+"="); ok {
-				return value
-			}
-			if arg == flag && i+1 < len(command) {
-				return command[i+1]
-			}
+// unusedUser returns name, or a name like it, which is no user's and which no context but
+// this one names: the file that jeton makes comes before the others, so that its user
+// would stand in for theirs.
+func unusedUser(files []kubeconfig, name, context string) string {
+	unused := name
+	for i := 2; ; i++ {
+		if holder, _ := named(files, "users", unused); holder == nil && len(alsoNaming(files, unused, context)) == 0 {
+			return unused
 		}
+		unused = fmt.Sprintf("%s-%d", name, i)
+	}
+}
+
+// contextOf returns the context that a command line, or else the environment, names, or "".
+// The last flag counts. A program that is no client of Kubernetes may pass the flags of any
+// client on to it.
+func contextOf(command []string, getenv func(string) string) (context string) {
+	own := clientCalled(strings.TrimSuffix(filepath.Base(command[0]), ".exe"))
+	clients := kubernetesClients
+	if own != nil {
+		clients = []kubernetesClient{*own}
+	}
+	for i, arg := range command {
 		if arg == "--" { // what follows runs elsewhere
 			break
 		}
+		for _, client := range clients {
+			if value, ok := strings.CutPrefix(arg, client.flag+"="); ok {
+				context = value
+			} else if arg == client.flag && i+1 < len(command) {
+				context = command[i+1]
+			}
+		}
 	}
-	return ""
+	if context == "" && own != nil && own.variable != "" {
+		return getenv(own.variable)
+	}
+	return context
 }

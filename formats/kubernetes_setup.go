@@ -66,11 +66,67 @@ func named(files []kubeconfig, list, name string) (*kubeconfig, *yaml.Node) {
 	return nil, nil
 }
 
-// contextUser returns the user of an entry in contexts, or nil.
+// contextUser returns the user of an entry in contexts, or nil if it names none.
 func contextUser(entry *yaml.Node) *yaml.Node {
 	_, context := plugin.Get(entry, "context")
 	_, user := plugin.Get(context, "user")
+	if user == nil || user.Tag == "!!null" {
+		return nil
+	}
 	return user
+}
+
+// userName returns the name of the user of an entry in contexts, or "".
+func userName(entry *yaml.Node) string {
+	user := contextUser(entry)
+	switch {
+	case user == nil:
+		return ""
+	case user.Kind == yaml.AliasNode:
+		return user.Alias.Value
+	}
+	return user.Value
+}
+
+// alsoNaming returns the names of the contexts, other than context, whose user has this
+// name. All of them would log in with what jeton makes of that user.
+func alsoNaming(files []kubeconfig, user, context string) (names []string) {
+	for i := range files {
+		_, contexts := plugin.Get(files[i].Root, "contexts")
+		for _, entry := range plugin.Entries(contexts) {
+			if _, name := plugin.Get(entry, "name"); name != nil && name.Value != context && userName(entry) == user {
+				names = append(names, name.Value)
+			}
+		}
+	}
+	return names
+}
+
+// checkNames returns an error if a file has two entries of one name, or entries that
+// YAML puts together from elsewhere. Kubernetes clients refuse the former.
+func checkNames(files []kubeconfig) error {
+	for _, f := range files {
+		for _, list := range []string{"contexts", "users", "clusters"} {
+			lines := map[string]int{}
+			_, value := plugin.Get(f.Root, list)
+			if value != nil && value.Kind != yaml.SequenceNode && value.Tag != "!!null" {
+				return plugin.Errorf(plugin.Config, "%s: line %d: %s is not a list", f.path, value.Line, list)
+			}
+			for _, entry := range plugin.Entries(value) {
+				_, name := plugin.Get(entry, "name")
+				if name == nil || name.Kind != yaml.ScalarNode || name.Tag != "!!str" {
+					return plugin.Errorf(plugin.Config, "%s: line %d: an entry of %s has no name that is text", f.path,
+						entry.Line, list)
+				}
+				if first := lines[name.Value]; first > 0 {
+					return plugin.Errorf(plugin.Config, "%s: line %d: there are two %s called %s (line %d)", f.path,
+						name.Line, list, plugin.Shorten(name.Value), first)
+				}
+				lines[name.Value] = name.Line
+			}
+		}
+	}
+	return nil
 }
 
 // checkKubernetes returns an error if Kubernetes can use nothing that the issuer gives.
@@ -98,7 +154,7 @@ type kubernetesSetup struct {
 }
 
 func (*kubernetesSetup) Help() string {
-	return `Edits the kubeconfig that has the context: one of $KUBECONFIG, or ~/.kube/config. If the context's user is not there it is made; else a user jeton-PROFILE is, and the context points to that.
+	return `Edits the kubeconfig that has the context: one of $KUBECONFIG, or ~/.kube/config. If the context's user is not there, and no other context names it, it is made; else a user jeton-PROFILE is, and the context points to that.
 
 Example:
   jeton setup kubernetes prod --context my-cluster`
@@ -139,28 +195,21 @@ func setupKubernetes(c *Caller) ([]*Edit, []string, error) {
 		}
 	}
 	files, err := readKubeconfigs(c, parseLines)
+	if err == nil {
+		err = checkNames(files)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	user, holder := c.User, &files[0]
 	var edits []*Edit
 	if c.Context != "" {
-		file, entry := named(files, "contexts", c.Context)
-		if file == nil {
-			return nil, nil, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(c.Context),
-				kubeconfigPaths(files)).
-				WithHint("kubectl config get-contexts lists them")
+		var renamed bool
+		if holder, user, renamed, err = userFor(c, files); err != nil {
+			return nil, nil, err
 		}
-		holder = file
-		scalar := contextUser(entry)
-		if scalar == nil {
-			return nil, nil, plugin.Errorf(plugin.Config, "context %s names no user", plugin.Shorten(c.Context)).
-				WithHint("kubectl config set-context %s --user=NAME, and try again", c.Context)
-		}
-		user = scalar.Value
-		if f, there := named(files, "users", user); f != nil && !ours(there, c.Argv) {
-			user = c.As
-			edits = append(edits, &Edit{Path: file.path, Regions: []Region{contextRegion(c.Context, user)}})
+		if renamed {
+			edits = append(edits, &Edit{Path: holder.path, Regions: []Region{contextRegion(c.Context, user)}})
 		}
 	}
 	file, there := named(files, "users", user)
@@ -179,13 +228,49 @@ func setupKubernetes(c *Caller) ([]*Edit, []string, error) {
 		edits = append(edits, &Edit{Path: holder.path, Regions: regions})
 	}
 	for _, e := range edits {
-		e.Verify = sameBeside
+		e.Verify = func(before, after []byte) error { return sameBeside(before, after, c.Context) }
 	}
 	permission, err := allow(c)
 	if permission != nil {
 		edits = append(edits, permission)
 	}
-	return edits, kubernetesNotes(c), err
+	notes := kubernetesNotes(c)
+	if names := alsoNaming(files, user, ""); c.Context == "" && len(names) > 0 {
+		notes = append(notes, "these contexts log in so: "+plugin.Shorten(strings.Join(names, ", ")))
+	}
+	return edits, notes, err
+}
+
+// userFor returns the user with which c.Context logs in, the file that has the context,
+// and whether the context must be made to name that user. No other context may get the
+// credential with it.
+func userFor(c *Caller, files []kubeconfig) (file *kubeconfig, user string, rename bool, err error) {
+	file, entry := named(files, "contexts", c.Context)
+	if file == nil {
+		return nil, "", false, plugin.Errorf(plugin.Config, "there is no context %s in %s", plugin.Shorten(c.Context),
+			kubeconfigPaths(files)).
+			WithHint("kubectl config get-contexts lists them")
+	}
+	if contextUser(entry) == nil {
+		again := plugin.ShellWords("kubectl", "config", "set-context", c.Context, "--user="+c.As) + " && " +
+			plugin.ShellWords("jeton", "setup", "kubernetes", c.Name, "--context="+c.Context)
+		return nil, "", false, plugin.Errorf(plugin.Config, "context %s names no user", plugin.Shorten(c.Context)).
+			WithHint("%s", again)
+	}
+	user = userName(entry)
+	holder, there := named(files, "users", user)
+	if user != "" && (holder != nil && ours(there, c.Argv) ||
+		holder == nil && len(alsoNaming(files, user, c.Context)) == 0) {
+		return file, user, false, nil
+	}
+	holder, _ = named(files, "users", c.As)
+	if others := alsoNaming(files, c.As, c.Context); holder == nil && len(others) > 0 {
+		return nil, "", false, plugin.Errorf(plugin.Config,
+			"user %s is not there, but named by %s already, which would get the credential too", c.As,
+			plugin.Shorten(strings.Join(others, ", "))).
+			WithHint("%s", plugin.ShellWords("jeton", "setup", "kubernetes", c.Name, "--user="+c.As))
+	}
+	return file, c.As, user != c.As, nil
 }
 
 func kubeconfigPaths(files []kubeconfig) string {
@@ -289,9 +374,9 @@ func userRegion(user string, c *Caller) Region {
 	}
 }
 
-// sameBeside returns an error if anything has changed except users and the users of
-// contexts, or if a user that was there has changed.
-func sameBeside(before, after []byte) error {
+// sameBeside returns an error if anything has changed except users and the user of the
+// context, or if a user that was there has changed.
+func sameBeside(before, after []byte, context string) error {
 	type config struct {
 		Users    []map[string]any `yaml:"users"`
 		Contexts []struct {
@@ -306,7 +391,9 @@ func sameBeside(before, after []byte) error {
 	}
 	for _, c := range []*config{&b, &a} {
 		for i := range c.Contexts {
-			delete(c.Contexts[i].Context, "user")
+			if c.Contexts[i].Name == context {
+				delete(c.Contexts[i].Context, "user")
+			}
 		}
 	}
 	for i := range min(len(a.Users), len(b.Users)) { // one of them may be ours, and rewritten

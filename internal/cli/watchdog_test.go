@@ -34,6 +34,7 @@ func TestWatch(t *testing.T) {
 			}
 			time.Sleep(c.runs - time.Since(start))
 			stop()
+			synctest.Wait()
 			if ended != c.ended || times > 1 {
 				t.Errorf("%s: ended after %s, %d times", name, ended, times)
 			}
@@ -48,12 +49,14 @@ func TestWatch(t *testing.T) {
 		time.Sleep(21 * time.Second)
 		resume := plugin.Suspend(ctx)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if ended {
 			t.Error("ended while a person answers")
 		}
 		resume()
 		time.Sleep(5 * time.Second)
 		stop()
+		synctest.Wait()
 		if !ended {
 			t.Error("not ended")
 		}

@@ -146,7 +146,11 @@ func TestLikeBash(t *testing.T) {
 func TestRandomLikeBash(t *testing.T) {
 	s := &scripts{r: rand.New(rand.NewPCG(1, 2))}
 	var files []string
-	for range 600 {
+	n := 300
+	if os.Getenv("JETON_TEST_TORTURE") != "" {
+		n = 6000
+	}
+	for range n {
 		files = append(files, s.list(2))
 	}
 	known, refused := 0, 0
