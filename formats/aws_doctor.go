@@ -19,26 +19,18 @@ type awsProfile struct {
 	lines    map[string]int
 }
 
-// awsProfiles returns the sections that are profiles. In the credentials file, their
-// names lack the word "profile".
-func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
+// awsSections returns the sections of a file.
+func awsSections(text []byte) (list []awsProfile) {
 	headers := awsHeader.FindAllSubmatchIndex(text, -1)
 	line, at := 1, 0
 	for i, h := range headers {
 		line, at = line+bytes.Count(text[at:h[2]], []byte("\n")), h[2]
 		header := string(text[h[2]:h[3]])
-		name := awsName(header)
-		if !credentials && name != "default" {
-			var ok bool
-			if name, ok = strings.CutPrefix(name, "profile "); !ok {
-				continue
-			}
-		}
 		end := len(text)
 		if i+1 < len(headers) {
 			end = headers[i+1][0]
 		}
-		p := awsProfile{name, header, line, map[string]string{}, map[string]int{}}
+		p := awsProfile{awsName(header), header, line, map[string]string{}, map[string]int{}}
 		n, indent := line, -1
 		for line := range strings.Lines(string(text[h[1]:end])) {
 			if key, value, deep, ok := awsSetting(line, indent); ok {
@@ -46,6 +38,21 @@ func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
 				p.settings[key], p.lines[key] = value, n
 			}
 			n++
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// awsProfiles returns the sections that are profiles. In the credentials file, their
+// names lack the word "profile".
+func awsProfiles(text []byte, credentials bool) (list []awsProfile) {
+	for _, p := range awsSections(text) {
+		if !credentials && p.name != "default" {
+			var ok bool
+			if p.name, ok = strings.CutPrefix(p.name, "profile "); !ok {
+				continue
+			}
 		}
 		list = append(list, p)
 	}
@@ -83,6 +90,10 @@ func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
 		if err != nil {
 			findings = append(findings, unreadable(check, path, err))
 			continue
+		}
+		if err := checkMark(text, path); err != nil {
+			e := plugin.AsError(err)
+			add(plugin.Wrong, "", place(path, 1), e.Text, e.Fix)
 		}
 		headers := map[string]bool{}
 		for _, p := range awsProfiles(text, path == credentials) {
@@ -183,6 +194,10 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 		add(plugin.Wrong, place(path, p.lines[setting]),
 			setting+" is taken before credential_process, so that jeton is not asked",
 			commentOut(p.header, prefix, path))
+	}
+	if p.settings[awsStatic] != "" && path == awsFile(c) {
+		add(plugin.Wrong, place(path, p.lines[awsStatic]), awsStatic+" is there too: some of AWS's tools, such as "+
+			"terraform, take those keys, and the others ask jeton", commentOut(p.header, "aws_", path))
 	}
 	return findings
 }

@@ -3,8 +3,15 @@ package formats
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"maps"
+	"reflect"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -63,18 +70,59 @@ func setupAWS(c *Caller) (*Edit, []string, error) {
 			WithHint("make one of it: a profile with plugin: %s, and from: %s",
 				alternatives(c.Issuers.Makers(plugin.AccessKey, plugin.AnyToken)), c.Profile.Name)
 	}
-	name := "profile " + c.As
-	if c.As == "default" {
-		// The section may also be called [profile default]. If it is, it keeps that name.
-		text, err := c.ReadFile(awsFile(c))
-		if _, _, ok := awsSection(text, name); err != nil || !ok {
-			name = c.As
-		}
-	}
 	if plugin.CheckName(c.As) != nil {
 		return nil, nil, plugin.Errorf(plugin.Usage, "--as %s cannot be the name of an AWS profile",
 			plugin.Shorten(c.As))
 	}
+	text, err := c.ReadFile(awsFile(c))
+	if err == nil {
+		err = checkMark(text, awsFile(c))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	name := "profile " + c.As
+	if c.As == "default" {
+		// The section may also be called [profile default]. If it is, it keeps that name.
+		if _, _, ok := awsSection(text, name); !ok {
+			name = c.As
+		}
+	}
+	settings, err := c.awsSettings()
+	if err != nil {
+		return nil, nil, err
+	}
+	notes, err := c.awsBeside(text, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := &Edit{Path: awsFile(c), Verify: sameBesideSection(name, settings), Regions: []Region{{
+		Name: awsPrefix + "[" + name + "]",
+		Find: findSection(name),
+		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
+			if !ok {
+				lead, old = behind(text, true), []byte("["+name+"]"+plugin.LineEnd(text))
+			}
+			return lead, withSettings(old, settings, plugin.LineEnd(text)), nil
+		},
+	}}}
+	return e, append(notes, awsNotes(c)...), nil
+}
+
+// checkMark returns an error for a file of AWS's tools that begins with a byte order mark.
+// These tools refuse the file, or miss its first section.
+func checkMark(text []byte, path string) error {
+	if !bytes.HasPrefix(text, []byte("\ufeff")) {
+		return nil
+	}
+	e := plugin.Errorf(plugin.Config, "%s: line 1 begins with a byte order mark, which AWS's tools do not read", path)
+	e.Fix = plugin.Sed(`1s/^\xEF\xBB\xBF//`, path)
+	e.Hint = e.Fix
+	return e
+}
+
+// awsSettings returns the settings that the section of c.Profile gets.
+func (c *Caller) awsSettings() ([][2]string, error) {
 	settings := [][2]string{{"credential_process", quoteArgv(c.Argv)}}
 	if c.Profile != nil {
 		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
@@ -82,17 +130,81 @@ func setupAWS(c *Caller) (*Edit, []string, error) {
 			settings = append(settings, [2]string{"region", region}, [2]string{"endpoint_url", endpoint})
 		}
 	}
-	e := &Edit{Path: awsFile(c), Regions: []Region{{
-		Name: awsPrefix + "[" + name + "]",
-		Find: findSection(name),
-		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
-			if !ok {
-				lead, old = behind(text, true), []byte("["+name+"]"+plugin.LineEnd(text))
+	for _, s := range settings {
+		if name, value := s[0], s[1]; !awsValue(value) {
+			return nil, plugin.Errorf(plugin.Config, "%s %s cannot be written into a file of AWS's tools, which would "+
+				"read something else", name, plugin.Shorten(strconv.Quote(value)))
+		}
+	}
+	return settings, nil
+}
+
+// awsValue reports whether all of AWS's tools read a value as it is written: on one line,
+// without blanks around it, and without what begins a comment for some of them.
+func awsValue(value string) bool {
+	if strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value) || strings.TrimSpace(value) != value {
+		return false
+	}
+	for _, comment := range []string{" #", " ;"} {
+		if strings.Contains(value, comment) {
+			return false
+		}
+	}
+	return value == "" || value[0] != '#' && value[0] != ';'
+}
+
+// awsBeside returns notes on what the section has already, or an error if AWS's tools
+// would not ask jeton because of it.
+func (c *Caller) awsBeside(text []byte, name string) (notes []string, err error) {
+	for _, p := range awsSections(text) {
+		if p.name != name {
+			continue
+		}
+		if setting, prefix := p.takenBefore(); setting != "" {
+			return nil, plugin.Errorf(plugin.Config, "%s: line %d: [%s] has %s, which AWS's tools take before jeton",
+				awsFile(c), p.lines[setting], name, setting).
+				WithHint("%s", commentOut(p.header, prefix, awsFile(c)))
+		}
+		if p.settings[awsStatic] != "" {
+			notes = append(notes, fmt.Sprintf("%s: line %d: [%s] has %s: some of AWS's tools, such as terraform, take those "+
+				"keys, and the others ask jeton: take them out", awsFile(c), p.lines[awsStatic], name, awsStatic))
+		}
+	}
+	return notes, nil
+}
+
+// sameBesideSection returns a check that nothing has changed except these settings of the
+// section.
+func sameBesideSection(name string, settings [][2]string) func(before, after []byte) error {
+	rest := func(text []byte) (list []map[string]string) {
+		ours := map[string]string{"": name}
+		for _, p := range awsSections(text) {
+			if p.name != name {
+				list = append(list, map[string]string{"": p.header})
+				maps.Copy(list[len(list)-1], p.settings)
+				continue
 			}
-			return lead, awsSettings(old, settings, plugin.LineEnd(text)), nil
-		},
-	}}}
-	return e, awsNotes(c), nil
+			for key, value := range p.settings {
+				if !slices.ContainsFunc(settings, func(s [2]string) bool { return s[0] == key }) {
+					ours[key] = value
+				}
+			}
+		}
+		return append(list, ours)
+	}
+	return func(before, after []byte) error {
+		if !reflect.DeepEqual(rest(before), rest(after)) {
+			return errLayout()
+		}
+		for _, p := range awsSections(after) {
+			for _, s := range settings {
+				if p.name == name && s[1] != "" && p.settings[s[0]] != s[1] {
+					return errLayout()
+				}
+			}
+		}
+		return nil
+	}
 }
 
 func givesAccessKey(i *plugin.Issuer) bool {
@@ -153,9 +265,9 @@ func awsSetting(line string, indent int) (key, value string, deep int, ok bool) 
 	return strings.ToLower(strings.TrimSpace(text[:i])), strings.TrimSpace(text[i+1:]), deep, true
 }
 
-// awsSettings returns the section with the settings. Each one replaces the former one or
+// withSettings returns the section with the settings. Each one replaces the former one or
 // goes below the header. A setting without a value is left as it is.
-func awsSettings(section []byte, settings [][2]string, end string) []byte {
+func withSettings(section []byte, settings [][2]string, end string) []byte {
 	var lines []string
 	for line := range strings.Lines(string(section)) {
 		lines = append(lines, line)

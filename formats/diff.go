@@ -3,12 +3,14 @@ package formats
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// diff shows the lines that differ between two versions of a file. For a private file, it
-// only says that something differs.
-func diff(path string, private bool, before, after []byte) []byte {
+// diff shows the lines that differ between two versions of a file, without the values of
+// what may be secret. For a private file, it only says that something differs.
+// remove says that after is what setup found.
+func diff(path string, private, remove bool, before, after []byte) []byte {
 	if bytes.Equal(before, after) {
 		return nil
 	}
@@ -20,6 +22,9 @@ func diff(path string, private bool, before, after []byte) []byte {
 	}
 	old, now := strings.SplitAfter(string(before), "\n"), strings.SplitAfter(string(after), "\n")
 	line := func(sign, text string) {
+		if sign != "+" || remove { // what setup writes there is no secret
+			text = masked(text)
+		}
 		if text != "" {
 			fmt.Fprintf(&b, "%s%s\n", sign, strings.TrimRight(text, "\r\n"))
 		}
@@ -53,4 +58,36 @@ func diff(path string, private bool, before, after []byte) []byte {
 		}
 	}
 	return b.Bytes()
+}
+
+// plainKeys are the settings whose values a diff shows. Any other value may be secret, and
+// so may a comment or a line without a key.
+var plainKeys = []string{
+	"apiVersion", "args", "cloud", "cluster", "clusters", "clouds", "command", "context", "contexts",
+	"credential_process", "credentialPluginAllowlist", "credentialPluginPolicy", "current-context", "endpoint_url",
+	"env", "exec", "installHint", "interactiveMode", "kind", "name", "namespace", "output", "preferences", "region",
+	"region_name", "server", "user", "users",
+}
+
+// masked returns a line of a file of settings without a value that may be secret.
+func masked(line string) string {
+	text := strings.TrimSpace(line)
+	if text == "" || text == "---" || strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		return line
+	}
+	blanks := line[:strings.Index(line, text)]
+	key, value, ok := strings.Cut(text, ":")
+	if name, after, is := strings.Cut(text, "="); is && (!ok || len(name) < len(key)) {
+		key, value, ok = name, after, true
+	}
+	name := strings.TrimSpace(strings.TrimPrefix(key, "- "))
+	switch {
+	case !ok || strings.ContainsAny(key, "#;{\"'"):
+		return blanks + "(not shown)"
+	case strings.TrimSpace(value) == "":
+		return line
+	case slices.Contains(plainKeys, name) && !strings.ContainsAny(value, "#;{&*|>@"):
+		return line
+	}
+	return blanks + text[:len(key)+1] + " (not shown)"
 }

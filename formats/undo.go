@@ -142,7 +142,7 @@ func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*E
 		}
 		now.Files = append(now.Files, file)
 		if dry {
-			out.Write(diff(file.Path, file.Private, before, after))
+			out.Write(diff(file.Path, file.Private, false, before, after))
 		}
 	}
 	if dry {
@@ -339,7 +339,7 @@ func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool)
 	var out bytes.Buffer
 	for _, f := range was.Files {
 		if dry {
-			out.Write(diff(f.Path, f.Private, now[f.Path], before[f.Path]))
+			out.Write(diff(f.Path, f.Private, true, now[f.Path], before[f.Path]))
 			continue
 		}
 		done, err := s.putBack(f, now[f.Path], before[f.Path])

@@ -61,9 +61,11 @@ const maxDepth = 8
 func Read(b []byte, path string, getenv func(string) string) (*File, error) {
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	if i := bytes.Index(b, []byte("\r\n")); i >= 0 {
-		return nil, plugin.Errorf(plugin.Config,
-			"line %d ends with a carriage return, which a shell takes as a part of the value",
-			1+bytes.Count(b[:i], []byte("\n"))).WithFix("sed", "-i", `s/\r$//`, path)
+		e := plugin.Errorf(plugin.Config, "line %d ends with a carriage return, which a shell takes as a part of the "+
+			"value", 1+bytes.Count(b[:i], []byte("\n")))
+		e.Fix = plugin.Sed(`s/\r$//`, path)
+		e.Hint = e.Fix
+		return nil, e
 	}
 	list, err := parse(b)
 	if err != nil {
