@@ -17,6 +17,10 @@ type awsProfile struct {
 	line     int
 	settings map[string]string
 	lines    map[string]int
+	twice    string // a setting that is there twice, or empty
+	// beneath is the line of what looks like a setting and is indented below a value, or 0.
+	// It belongs to the value for botocore, and is a setting for other readers.
+	beneath int
 }
 
 // awsSections returns the sections of a file.
@@ -30,11 +34,19 @@ func awsSections(text []byte) (list []awsProfile) {
 		if i+1 < len(headers) {
 			end = headers[i+1][0]
 		}
-		p := awsProfile{awsName(header), header, line, map[string]string{}, map[string]int{}}
-		n, indent := line, -1
+		p := awsProfile{name: awsName(header), header: header, line: line, settings: map[string]string{},
+			lines: map[string]int{}}
+		n, indent, last := line, -1, ""
 		for line := range strings.Lines(string(text[h[1]:end])) {
-			if key, value, deep, ok := awsSetting(line, indent); ok {
-				indent = deep
+			key, value, deep, ok := awsSetting(line, indent)
+			if _, _, _, alone := awsSetting(line, -1); !ok && alone && last != "" && p.beneath == 0 {
+				p.beneath = n
+			}
+			if ok {
+				indent, last = deep, value
+				if p.lines[key] > 0 {
+					p.twice = key
+				}
 				p.settings[key], p.lines[key] = value, n
 			}
 			n++

@@ -78,6 +78,9 @@ func setupAWS(c *Caller) (*Edit, []string, error) {
 	if err == nil {
 		err = checkMark(text, awsFile(c))
 	}
+	if err == nil {
+		err = checkSections(text, awsFile(c), c.As)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,6 +122,37 @@ func checkMark(text []byte, path string) error {
 	e.Fix = plugin.Sed(`1s/^\xEF\xBB\xBF//`, path)
 	e.Hint = e.Fix
 	return e
+}
+
+// checkSections returns an error for a file that some of AWS's tools refuse, because a
+// section or a setting is there twice, or in which they do not all find the profile as.
+func checkSections(text []byte, path, as string) error {
+	headers := map[string]int{}
+	for _, p := range awsSections(text) {
+		if first := headers[p.header]; first > 0 {
+			return plugin.Errorf(plugin.Config,
+				"%s: line %d: [%s] is there twice (line %d), and some of AWS's tools refuse "+
+					"the whole file", path, p.line, plugin.Shorten(p.header), first)
+		}
+		headers[p.header] = p.line
+		if p.twice != "" {
+			return plugin.Errorf(plugin.Config,
+				"%s: line %d: %s is there twice in [%s], and some of AWS's tools refuse the "+
+					"whole file", path, p.lines[p.twice], plugin.Shorten(p.twice), plugin.Shorten(p.header))
+		}
+		if name, _ := strings.CutPrefix(p.name, "profile "); name != as {
+			continue
+		}
+		if p.header != p.name {
+			return plugin.Errorf(plugin.Config, "%s: line %d: %s is not the same profile for all of AWS's tools: "+
+				"write [%s]", path, p.line, plugin.Shorten(strconv.Quote("["+p.header+"]")), p.name)
+		}
+		if p.beneath > 0 {
+			return plugin.Errorf(plugin.Config, "%s: line %d: AWS's tools do not read this line alike, since it is "+
+				"indented", path, p.beneath)
+		}
+	}
+	return nil
 }
 
 // awsSettings returns the settings that the section of c.Profile gets.
@@ -166,7 +200,8 @@ func (c *Caller) awsBeside(text []byte, name string) (notes []string, err error)
 				WithHint("%s", commentOut(p.header, prefix, awsFile(c)))
 		}
 		if p.settings[awsStatic] != "" {
-			notes = append(notes, fmt.Sprintf("%s: line %d: [%s] has %s: some of AWS's tools, such as terraform, take those "+
+			notes = append(notes, fmt.Sprintf("%s: line %d: [%s] has %s: some of AWS's tools, such as terraform, "+
+				"take those "+
 				"keys, and the others ask jeton: take them out", awsFile(c), p.lines[awsStatic], name, awsStatic))
 		}
 	}
@@ -295,12 +330,17 @@ func withSettings(section []byte, settings [][2]string, end string) []byte {
 			if !ok || key != name {
 				continue
 			}
-			more := n + 1 // the line after the whole setting
-			for more < len(lines) && strings.TrimSpace(lines[more]) != "" {
-				if _, _, deep, _ := awsSetting(lines[more], indent); deep <= indent {
+			more := n + 1 // the line after the whole setting, which may have empty lines and comments in it
+			for next := more; next < len(lines); next++ {
+				_, _, deep, _ := awsSetting(lines[next], indent)
+				first := strings.TrimSpace(lines[next])
+				if first == "" || first[0] == '#' || first[0] == ';' {
+					continue
+				}
+				if deep <= indent {
 					break
 				}
-				more++
+				more = next + 1
 			}
 			if found = true; old != value || more > n+1 {
 				lines = append(append(lines[:n:n], wanted), lines[more:]...)
