@@ -47,6 +47,7 @@ func read(q question, name string) map[string]string {
 	}
 	return map[string]string{
 		"key": c.Credentials.AccessKeyID, "process": c.CredentialProcess, "region": c.Region,
-		"endpoint": c.BaseEndpoint, "role": c.RoleARN, "source": c.SourceProfileName, "sso": c.SSOAccountID, "session": c.RoleSessionName,
+		"endpoint": c.BaseEndpoint, "role": c.RoleARN, "source": c.SourceProfileName, "sso": c.SSOAccountID,
+		"session": c.RoleSessionName,
 	}
 }
