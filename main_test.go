@@ -79,6 +79,10 @@ func set(t *testing.T, v reflect.Value, file string) {
 		*p = "changed"
 	case *[]string:
 		*p = []string{"changed"}
+	case *plugin.Argv:
+		*p = plugin.Argv{"changed"}
+	case *plugin.Variables:
+		*p = plugin.Variables{"CHANGED"}
 	case *map[string]string:
 		*p = map[string]string{"changed": "too"}
 	case *bool:

@@ -113,7 +113,7 @@ func (s *Session) sort(w *hit.Warm, variables []string, p *plugin.Profile) bool 
 	w.Env = []string{"HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"}
 	for _, name := range variables {
 		own := strings.HasPrefix(name, "JETON_") || strings.HasPrefix(name, "XDG_") ||
-			slices.Contains(public, name) || slices.Contains(hit.Variables[:], name)
+			slices.Contains(public, name) || plugin.UsualVariable(name) || slices.Contains(hit.Variables[:], name)
 		switch set := os.Getenv(name) != ""; {
 		case set && s.Issuers.LeadsToFiles(name):
 			return false

@@ -237,7 +237,7 @@ func (f *File) noProfile(name string, above []string) error {
 }
 
 func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
-	p := &Profile{Name: name, Config: f.Path}
+	p := &Profile{Name: name, Config: f.Path, withheld: f.secretVariables}
 	var plugin *yaml.Node
 	if err := eachPair(node, func(key, value *yaml.Node) error {
 		if key.Value == "plugin" {
@@ -274,7 +274,42 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH}, {command: [ARGV…]} or "+
 			"{keyring: NAME}", e.Hint)
 	}
+	dir, err := filepath.Abs(filepath.Dir(f.Path))
+	if err != nil {
+		return nil, Errorf(Config, "%v", err)
+	}
+	for _, option := range fields(p.Options) {
+		switch v := option.value.Addr().Interface().(type) {
+		case *Argv:
+			if len(*v) > 0 {
+				*v = beside(dir, *v)
+			}
+		case *SecretRef:
+			if v.command != nil {
+				v.command = beside(dir, v.command)
+			}
+		}
+	}
 	return p, nil
+}
+
+// secretVariables returns the environment variables that the profiles of f name as
+// {env: NAME}.
+func (f *File) secretVariables() (names []string) {
+	for _, node := range f.nodes {
+		for i := 1; i < len(node.Content); i += 2 {
+			value := node.Content[i]
+			if _, variable := Get(value, "env"); variable != nil {
+				names = append(names, variable.Value)
+			}
+			for j := 1; j < len(value.Content); j += 2 { // below auth:
+				if _, variable := Get(value.Content[j], "env"); variable != nil {
+					names = append(names, variable.Value)
+				}
+			}
+		}
+	}
+	return names
 }
 
 // ExpandHome replaces a leading ~/ with the home directory.

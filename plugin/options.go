@@ -85,6 +85,10 @@ func (f field) cacheInput(getenv func(string) string) (string, error) {
 		}
 		sum := sha256.Sum256(b)
 		return string(v) + "\x00" + string(sum[:]), nil
+	case Argv:
+		return Program{Argv: v, Depends: []string{}}.CacheInput(getenv), nil
+	case Variables:
+		return strings.Join(v, "\x00"), nil
 	case []string:
 		return strings.Join(v, "\x00"), nil
 	case map[string]string:
@@ -133,11 +137,12 @@ func (f field) setNode(n *yaml.Node) error {
 		return p.setNode(n)
 	case *string:
 		return setScalar(n, "text, and not empty", func(s string) bool { *p = s; return s != "" })
+	case *Argv:
+		return setList(n, (*[]string)(p), ": the program and its arguments")
+	case *Variables:
+		return decodeVariables(n, (*[]string)(p))
 	case *[]string:
-		if err := n.Decode(p); err != nil || n.Kind != yaml.SequenceNode || len(*p) == 0 {
-			return at(n, "must be a list, such as [a, b]")
-		}
-		return nil
+		return setList(n, p, ", such as [a, b]")
 	case *map[string]string:
 		*p = map[string]string{}
 		return eachPair(n, func(key, value *yaml.Node) error {
@@ -172,6 +177,14 @@ func setScalar(n *yaml.Node, what string, set func(string) bool) error {
 	return nil
 }
 
+// setList sets list to the texts in n. what is added to the error: what they are.
+func setList(n *yaml.Node, list *[]string, what string) error {
+	if err := n.Decode(list); err != nil || n.Kind != yaml.SequenceNode || len(*list) == 0 || (*list)[0] == "" {
+		return at(n, "must be a list%s", what)
+	}
+	return nil
+}
+
 func (r *SecretRef) setNode(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
 		if n.Value == "" {
@@ -179,6 +192,10 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 		}
 		r.literal = NewSecret(n.Value)
 		return nil
+	}
+	n, err := r.setDepends(n)
+	if err != nil {
+		return err
 	}
 	if n.Kind != yaml.MappingNode || len(n.Content) != 2 {
 		return at(n, "must be {env: NAME}, {file: PATH}, {command: [ARGV…]}, {keyring: NAME} or the secret itself")
@@ -188,7 +205,7 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 	case "env":
 		return setScalar(value, "the name of an environment variable", func(s string) bool {
 			r.env = s
-			return Word(s, "_") && s != "" && (s[0] < '0' || s[0] > '9')
+			return isVariable(s)
 		})
 	case "file":
 		return setScalar(value, "the absolute path of a file, or one that begins with ~/", func(s string) bool {
@@ -196,11 +213,7 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 			return isAbs(r.file)
 		})
 	case "command":
-		if err := value.Decode(&r.command); err != nil || value.Kind != yaml.SequenceNode ||
-			len(r.command) == 0 || r.command[0] == "" {
-			return at(value, "must be a list: the program and its arguments, such as [pass, show, my/password]")
-		}
-		return nil
+		return setList(value, &r.command, ": the program and its arguments, such as [pass, show, my/password]")
 	case "keyring":
 		return setScalar(value, "a name as in jeton secret set NAME", func(s string) bool {
 			r.keyring = s
@@ -211,6 +224,45 @@ func (r *SecretRef) setNode(n *yaml.Node) error {
 	return at(key, "unknown kind of secret").
 		WithHint("write {env: NAME}, {file: PATH}, {command: [ARGV…]}, {keyring: NAME} or the secret itself, in " +
 			"quotes if it has YAML's characters in it")
+}
+
+// setDepends sets the variables that a command depends on. It returns n without them.
+func (r *SecretRef) setDepends(n *yaml.Node) (*yaml.Node, error) {
+	_, depends := Get(n, "depends_on")
+	if depends == nil {
+		return n, nil
+	}
+	if _, command := Get(n, "command"); command == nil {
+		return nil, at(depends, "only {command: [ARGV…]} has depends_on")
+	}
+	return without(n, "depends_on"), decodeVariables(depends, &r.depends)
+}
+
+// isVariable reports whether an environment variable can be called name.
+func isVariable(name string) bool {
+	return Word(name, "_") && name != "" && (name[0] < '0' || name[0] > '9')
+}
+
+// decodeVariables sets list to the names of environment variables in n. An empty list is
+// not nil.
+func decodeVariables(n *yaml.Node, list *[]string) error {
+	*list = []string{}
+	if err := n.Decode(list); err != nil || n.Kind != yaml.SequenceNode ||
+		slices.ContainsFunc(*list, func(name string) bool { return !isVariable(name) }) {
+		return at(n, "must be a list of names of environment variables")
+	}
+	return nil
+}
+
+// without returns the mapping n without the key called name.
+func without(n *yaml.Node, name string) *yaml.Node {
+	rest := *n
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			rest.Content = slices.Concat(n.Content[:i], n.Content[i+2:])
+		}
+	}
+	return &rest
 }
 
 // decodeProfile sets p's options from the mapping n. All its keys must be options, except
@@ -298,7 +350,7 @@ func at(n *yaml.Node, format string, args ...any) *Error {
 // ResolveAs returns the secret that r refers to. r is the value of the option in env's
 // profile.
 func (r SecretRef) ResolveAs(ctx context.Context, option string, env *Env) (Secret, error) {
-	s, err := r.resolve(ctx, env.Getenv, env.Profile)
+	s, err := r.resolve(ctx, env)
 	if err != nil {
 		return Secret{}, fmt.Errorf("%s: %w", option, err)
 	}

@@ -209,6 +209,10 @@ type Env struct {
 	Keep func(ctx context.Context, name string, life time.Duration, refresh bool,
 		fetch func(context.Context) ([]byte, error)) ([]byte, error)
 
+	// Withheld returns the environment variables that other programs must not see, because
+	// they hold the secrets of profiles. It can be nil.
+	Withheld func() []string
+
 	// Refresh says that the user wants a new credential, whatever is cached.
 	Refresh bool
 

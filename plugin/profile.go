@@ -16,6 +16,9 @@ type Profile struct {
 	Common  Common
 	Config  string                // the file that holds it
 	places  map[string]*yaml.Node // where its options are in that file
+	// withheld returns the variables that hold the secrets of profiles in that file, or is
+	// nil.
+	withheld func() []string
 	// Base is the profile below this one: the profile that `from` names, or a level of
 	// this one, or nil.
 	Base *Profile
@@ -37,6 +40,13 @@ type Common struct {
 	Timeout    time.Duration `yaml:"timeout" key:"-" help:"for one request, at most 15s"`
 	PlainHTTP  bool          `yaml:"plain_http" help:"allow http to hosts other than this one"`
 }
+
+// An Argv is a program with its arguments. A relative path is found from the folder of the
+// configuration file.
+type Argv []string
+
+// Variables are the names of environment variables.
+type Variables []string
 
 // A Path is the name of a file whose content helps to decide the credential.
 type Path string
@@ -146,7 +156,7 @@ func (p *Profile) Programs() []string {
 	})
 	for _, p := range p.Chain() {
 		for _, f := range fields(p.Options) {
-			if argv, ok := f.value.Interface().([]string); ok && f.name == "argv" && len(argv) > 0 {
+			if argv, ok := f.value.Interface().(Argv); ok && len(argv) > 0 {
 				programs = append(programs, argv[0])
 			}
 		}
@@ -170,7 +180,7 @@ func (p *Profile) references(name func(SecretRef) string) (names []string) {
 // Source returns the source of p's credentials. It fills in the fields of env that depend
 // on p.
 func (p *Profile) Source(env Env) Source {
-	env.Profile = p.Name
+	env.Profile, env.Withheld = p.Name, p.withheld
 	env.HTTP = env.Clients.of(p.Common, env.Log)
 	return p.Options.Source(&env)
 }

@@ -3,14 +3,10 @@ package plugin
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -47,12 +43,14 @@ func (s Secret) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // A SecretRef says where a secret is kept: {env: NAME}, {file: PATH},
-// {command: [ARGV…]}, {keyring: NAME} or the value itself.
+// {command: [ARGV…]}, {keyring: NAME} or the value itself. A command may have
+// depends_on: [NAME…] beside it.
 type SecretRef struct {
 	literal Secret
 	env     string
 	file    string
 	command []string
+	depends []string // the variables that what the command prints depends on
 	keyring string
 }
 
@@ -71,7 +69,8 @@ func (r SecretRef) InKey() bool { return r.command == nil && r.keyring == "" }
 // maxSecret is the largest secret in bytes, 64 KiB.
 const maxSecret = 64 << 10
 
-func (r SecretRef) resolve(ctx context.Context, getenv func(string) string, profile string) (Secret, error) {
+func (r SecretRef) resolve(ctx context.Context, env *Env) (Secret, error) {
+	getenv := env.Getenv
 	switch {
 	case r.env != "":
 		v := getenv(r.env)
@@ -82,24 +81,26 @@ func (r SecretRef) resolve(ctx context.Context, getenv func(string) string, prof
 	case r.file != "":
 		return readSecretFile(r.file, getenv)
 	case r.command != nil:
-		return runSecretCommand(ctx, r.command, getenv, profile)
+		return runSecretCommand(ctx, r.program(), env)
 	case r.keyring != "":
 		return Keyring{getenv}.Get(ctx, r.keyring)
 	}
 	return r.literal, nil
 }
 
-// CacheInput returns what enters the cache key: the secret, except for a command (only
-// its argv) and the keyring (only the name). A cached answer therefore needs neither the
+func (r SecretRef) program() Program { return Program{Argv: r.command, Depends: r.depends} }
+
+// CacheInput returns what enters the cache key: the secret, except for a command (its path,
+// argv and variables) and the keyring (only the name). A cached answer therefore needs neither the
 // command nor the keyring.
 func (r SecretRef) CacheInput(getenv func(string) string) (string, error) {
 	if r.command != nil {
-		return "command\x00" + strings.Join(r.command, "\x00"), nil
+		return r.program().CacheInput(getenv), nil
 	}
 	if r.keyring != "" {
 		return "keyring\x00" + r.keyring, nil
 	}
-	s, err := r.resolve(context.Background(), getenv, "")
+	s, err := r.resolve(context.Background(), &Env{Getenv: getenv})
 	return "value\x00" + s.Reveal(), err
 }
 
@@ -132,61 +133,16 @@ func underAny(path string, dirs ...string) bool {
 	return false
 }
 
-// WithinVariable names the environment variable that lists profiles whose secret comes
-// from a program above this process. If that program asks jeton for one of them, it would
-// wait for itself.
-const WithinVariable = "JETON_WITHIN"
-
-func runSecretCommand(ctx context.Context, argv []string, getenv func(string) string, profile string) (Secret, error) {
-	out, err := RunProgram(ctx, argv, nil, getenv, profile)
+func runSecretCommand(ctx context.Context, p Program, env *Env) (Secret, error) {
+	out, err := p.Run(ctx, env)
 	if err != nil {
 		return Secret{}, err
 	}
 	s, err := cleanSecret(out)
 	if err != nil {
-		return Secret{}, fmt.Errorf("command %q: %w", argv[0], err)
+		return Secret{}, fmt.Errorf("command %q: %w", p.Argv[0], err)
 	}
 	return s, nil
-}
-
-// RunProgram runs a program and returns what it prints, up to 64 KiB. The program may not
-// ask jeton for the profile that it serves. env are variables besides those of this
-// process. Errors are [Config] errors unless the program exits with [Unusable],
-// [Network], [Later] or [Denied].
-func RunProgram(ctx context.Context, argv, env []string, getenv func(string) string, profile string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Env = append(cmd.Env, WithinVariable+"="+strings.TrimSpace(getenv(WithinVariable)+" "+profile))
-	cmd.WaitDelay = time.Second // for processes that the program started
-	var out, complaint limited
-	start := time.Now()
-	cmd.Stdout, cmd.Stderr = &out, &complaint
-	if err := cmd.Run(); err != nil {
-		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-			return nil, Errorf(Config, "command %q: not found", argv[0])
-		}
-		why := err.Error()
-		if ctx.Err() != nil {
-			why = fmt.Sprintf("took longer than %s", time.Since(start).Round(time.Second))
-		}
-		// The program may print anything. Only its first line is passed on, made
-		// harmless.
-		if line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n"); line != "" {
-			why += fmt.Sprintf(" (it says %q)", Shorten(line))
-		}
-		// The program may have asked the user something. Callers waiting in line must not
-		// each ask again.
-		e := Errorf(Config, "command %q: %s", argv[0], why).RememberFor(10 * time.Second)
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			switch code := Code(exit.ExitCode()); code {
-			case Unusable, Network, Later, Denied:
-				e.Code = code // from another jeton, or a program that follows sysexits(3)
-			}
-		}
-		return nil, e
-	}
-	return out.Bytes(), nil
 }
 
 // ReadSecret reads a secret from r up to its end.

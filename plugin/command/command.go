@@ -23,9 +23,19 @@ var Issuer = plugin.Issuer{
 
 // Options are the options of a command profile.
 type Options struct {
-	Argv []string `yaml:"argv" help:"the program and its arguments"`
-	Env  []string `yaml:"env" help:"variables for it, NAME=VALUE each, beside those of jeton"`
+	Argv      plugin.Argv      `yaml:"argv" help:"the program and its arguments"`
+	Env       []string         `yaml:"env" help:"variables for it, NAME=VALUE each, beside those of jeton"`
+	DependsOn plugin.Variables `yaml:"depends_on" help:"variables that its answer depends on, such as [AWS_PROFILE]"`
 }
+
+// program returns the program of the profile.
+func (o *Options) program() plugin.Program {
+	return plugin.Program{Argv: o.Argv, Env: o.Env, Depends: o.DependsOn}
+}
+
+// Variables returns the names of the environment variables that decide what the program
+// prints.
+func (o *Options) Variables() []string { return o.program().Variables() }
 
 // Complete checks o. Its errors have the code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
@@ -56,7 +66,7 @@ type source struct {
 
 // Fetch runs the program. Its errors never repeat what the program prints.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
-	out, err := plugin.RunProgram(ctx, s.options.Argv, s.options.Env, s.env.Getenv, s.env.Profile)
+	out, err := s.options.program().Run(ctx, s.env)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package plugin
+
+import "os/exec"
+
+// runGroup runs cmd. This system has no process groups.
+func runGroup(cmd *exec.Cmd) error { return cmd.Run() }
