@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // A Code is an exit code of jeton, after sysexits(3).
@@ -120,27 +119,6 @@ func AsError(err error) *Error {
 	whole := *e
 	whole.Text = strings.ReplaceAll(err.Error(), "\n", "; ") // from errors.Join
 	return &whole
-}
-
-// Printable returns text with a space in place of every unprintable character. Such
-// characters could make the text look like something else.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-}
-
-// Shorten makes foreign text fit on one line of an error: printable, and at most 200
-// characters.
-func Shorten(s string) string {
-	s = Printable(s)
-	if r := []rune(s); len(r) > 200 {
-		s = string(r[:199]) + "…"
-	}
-	return strings.TrimSpace(s)
 }
 
 // Count returns the number and the noun, such as "1 key" or "2 keys".

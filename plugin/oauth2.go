@@ -56,7 +56,7 @@ type TokenResponse struct {
 // Do sends r. Its errors are meant for the user: they name the code of an OAuth error and
 // repeat nothing else from the answer.
 func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error) {
-	req, basic, err := r.request(ctx)
+	req, err := r.request(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 	var a tokenAnswer
 	parsed := json.Unmarshal(body, &a) == nil
 	if code, ok := a.Error.(string); ok && parsed && code != "" {
-		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description, basic))
+		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description))
 		if e := oauthError(req.URL.Host, code); e != nil {
 			return nil, e
 		}
@@ -86,14 +86,13 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 	return a.response(req.URL.Host, issued)
 }
 
-// request returns r as an HTTP request. basic is the name and password in its header, or
-// empty.
-func (r *TokenRequest) request(ctx context.Context) (req *http.Request, basic string, err error) {
+// request returns r as an HTTP request.
+func (r *TokenRequest) request(ctx context.Context) (*http.Request, error) {
 	form := url.Values{}
 	for name, values := range r.Form {
 		form[name] = values
 	}
-	id, secret := r.ClientID, r.ClientSecret.Reveal()
+	id, secret, basic := r.ClientID, r.ClientSecret.Reveal(), ""
 	switch {
 	case secret != "" && r.AuthMethod == BasicRaw:
 		basic = id + ":" + secret
@@ -110,16 +109,16 @@ func (r *TokenRequest) request(ctx context.Context) (req *http.Request, basic st
 	if r.Once {
 		ctx = SendOnce(ctx)
 	}
-	req, err = http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, "", Errorf(Config, "the token endpoint is not a URL")
+		return nil, Errorf(Config, "the token endpoint is not a URL")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	if basic != "" {
 		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(basic)))
 	}
-	return req, basic, nil
+	return req, nil
 }
 
 // A tokenAnswer is the answer of a token endpoint: RFC 6749, sections 5.1 and 5.2, and
@@ -150,14 +149,12 @@ func (a *tokenAnswer) response(host string, issued time.Time) (*TokenResponse, e
 
 // harmless returns a server's text for the log. It withholds the text if that holds a
 // secret that was sent.
-func (r *TokenRequest) harmless(text, basic string) string {
-	encoded := NewSecret(base64.StdEncoding.EncodeToString([]byte(basic)))
-	for _, s := range append([]Secret{r.ClientSecret, encoded}, r.Secrets...) {
-		if v := s.Reveal(); v != "" && (strings.Contains(text, v) || strings.Contains(text, url.QueryEscape(v))) {
-			return "(withheld, as a secret is in it)"
-		}
+func (r *TokenRequest) harmless(text string) string {
+	said := Said(text, append([]Secret{r.ClientSecret}, r.Secrets...)...)
+	if said == "" {
+		return Withheld
 	}
-	return strconv.Quote(Shorten(text))
+	return strconv.Quote(said)
 }
 
 // expiresIn reads expires_in, which servers write as a number or as text. It returns 0 if

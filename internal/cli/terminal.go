@@ -50,8 +50,11 @@ func errOutput() error {
 // warn reports a problem that does not fail the command.
 func (t *terminal) warn(format string, args ...any) {
 	t.warned = true
-	fmt.Fprintf(t.err, "jeton: "+format+"\n", args...)
+	t.say("jeton: " + fmt.Sprintf(format, args...))
 }
+
+// say writes a line to standard error. Whatever is foreign in it is made printable.
+func (t *terminal) say(line string) { io.WriteString(t.err, plugin.Printable(line)+"\n") }
 
 // log reports a step under --verbose.
 func (t *terminal) log(format string, args ...any) {
@@ -88,9 +91,9 @@ func (t *terminal) fail(err error) (code plugin.Code) {
 		prefix, err = named.Profile+": ", named.Err
 	}
 	e := plugin.AsError(err)
-	fmt.Fprintf(t.err, "jeton: %s%s\n", prefix, e.Text)
+	t.say("jeton: " + prefix + e.Text)
 	if e.Hint != "" {
-		fmt.Fprintf(t.err, "hint: %s\n", e.Hint)
+		t.say("hint: " + e.Hint)
 	}
 	return e.Code
 }

@@ -342,8 +342,10 @@ func (s *source) get(ctx context.Context, path string, out any) error {
 	broken := json.Unmarshal(body, &a) != nil
 	if broken || len(a.Errors) > 0 || resp.StatusCode != http.StatusOK {
 		message := ""
-		if len(a.Errors) > 0 && !strings.Contains(a.Errors[0].Message, key.Reveal()) {
-			message = ": " + plugin.Shorten(a.Errors[0].Message)
+		if len(a.Errors) > 0 {
+			if said := plugin.Said(a.Errors[0].Message, key); said != "" {
+				message = ": " + said
+			}
 		}
 		return s.refusal(req.URL.Host, resp.StatusCode, message)
 	}

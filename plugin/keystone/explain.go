@@ -175,14 +175,7 @@ func keystoneMessage(body []byte, secrets []plugin.Secret) (message string, isKe
 	if json.Unmarshal(body, &doc) != nil || doc.Error.Message == "" {
 		return "", false
 	}
-	message = doc.Error.Message
-	for _, secret := range secrets {
-		if v := secret.Reveal(); v != "" &&
-			(strings.Contains(message, v) || strings.Contains(message, url.QueryEscape(v))) {
-			return "", true
-		}
-	}
-	return plugin.Shorten(message), true
+	return plugin.Said(doc.Error.Message, secrets...), true
 }
 
 func quoted(message string) string {

@@ -2,6 +2,7 @@ package outscale
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -181,12 +182,11 @@ func (a *api) explain(host string, resp *http.Response, body []byte, now time.Ti
 	}
 	text := "refused"
 	if !broken && kind != "" {
-		text = strings.TrimSpace(kind + " " + code)
-		if details != "" && !strings.Contains(details, a.secret.Reveal()) {
-			text += ": " + details
-		}
+		kind := strings.TrimSpace(kind + " " + code)
+		whole := strings.TrimSuffix(kind+": "+details, ": ")
+		text = cmp.Or(plugin.Said(whole, a.secret), plugin.Said(kind, a.secret), text)
 	}
-	text = fmt.Sprintf("Outscale at %s: %s (HTTP %d)", host, plugin.Shorten(text), resp.StatusCode)
+	text = fmt.Sprintf("Outscale at %s: %s (HTTP %d)", host, text, resp.StatusCode)
 	switch hint := rules[code]; {
 	case hint != "" || resp.StatusCode == http.StatusForbidden:
 		if hint == "" {

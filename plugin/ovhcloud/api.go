@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -65,7 +64,11 @@ func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.
 		Message string         `json:"message"`
 		Details map[string]any `json:"details"`
 	}
-	if json.Unmarshal(body, &a) != nil || a.Message == "" || strings.Contains(string(body), token.Reveal()) {
+	said := ""
+	if json.Unmarshal(body, &a) == nil {
+		said = plugin.Said(a.Message, token)
+	}
+	if said == "" {
 		return plugin.Errorf(plugin.Unusable, "%s answered HTTP %d", host, status).RememberFor(10 * time.Second)
 	}
 	code := plugin.Unusable
@@ -75,10 +78,10 @@ func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.
 	case http.StatusNotFound, http.StatusBadRequest:
 		code = plugin.Config
 	}
-	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, plugin.Shorten(a.Message), status).
+	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, said, status).
 		RememberFor(10 * time.Second)
 	if actions, ok := a.Details["unauthorizedActionsByIAM"].(string); ok && actions != "" {
-		e.Text += ": " + plugin.Shorten(actions)
+		e.Text += ": " + plugin.Said(actions, token)
 		return e.WithHint("an IAM policy has to give the service account these actions")
 	}
 	if status == http.StatusUnauthorized {

@@ -221,13 +221,11 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 			continue // AWS itself says that a retry may help
 		}
 		if code != "" {
-			message := a.message()
-			for _, secret := range secrets {
-				if strings.Contains(message, secret.Reveal()) {
-					message = "(withheld, as a secret is in it)"
-				}
+			message := plugin.Said(code+": "+a.message(), secrets...)
+			if message == "" {
+				message = plugin.Withheld
 			}
-			s.env.Log("%s: %s: %s: %q", s.env.Profile, req.URL.Host, code, plugin.Shorten(message))
+			s.env.Log("%s: %s: %q", s.env.Profile, req.URL.Host, message)
 			if err := refusal(req.URL.Host, code); err != nil {
 				return nil, err
 			}
