@@ -104,7 +104,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *transport) try(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	base := t.base
-	if proxy, err := base.Proxy(r); proxy != nil && err == nil {
+	proxy, err := base.Proxy(r)
+	if proxy != nil && err == nil {
 		base = t.behind()
 	}
 	resp, err := base.RoundTrip(r)
@@ -120,6 +121,9 @@ func (t *transport) try(r *http.Request) (*http.Response, error) {
 		return nil, Errorf(Unusable, "%s answered with another protocol (HTTP %d)", r.URL.Host, resp.StatusCode).
 			WithHint("check the URL, and what stands in front of the server").RememberFor(throttled)
 	}
+	if proxy != nil && resp.StatusCode == http.StatusProxyAuthRequired {
+		return nil, proxyRefusal(proxy, resp.StatusCode)
+	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
 		return nil, err
@@ -130,6 +134,19 @@ func (t *transport) try(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(b))
 	return resp, nil
+}
+
+// proxyRefusal returns the error for a proxy that does not let a request through, or nil.
+func proxyRefusal(proxy *url.URL, status int) error {
+	if status == http.StatusOK {
+		return nil
+	}
+	e := Errorf(Network, "the proxy %s refuses the connection (HTTP %d)", proxy.Host, status).RememberFor(unreachable)
+	e.Proxy = true
+	if status == http.StatusProxyAuthRequired {
+		return e.WithHint("give it a login: proxy: http://USER:PASSWORD@%s, or HTTPS_PROXY", proxy.Host)
+	}
+	return e.WithHint("it has to allow this host; or use none: proxy: none")
 }
 
 // passing reports whether the failure is temporary, so that a second try may help.
@@ -172,6 +189,9 @@ func (t *transport) open() {
 		DisableCompression:     true, // a small body must not expand to a large one
 		Protocols:              &onlyHTTP1,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+			return proxyRefusal(proxy, resp.StatusCode)
+		},
 	}
 	for _, set := range []func(*Common, *http.Transport) error{setProxy, setAuthorities, setCertificate} {
 		if t.err = set(t.common, t.base); t.err != nil {

@@ -1,6 +1,10 @@
 package plugin
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -62,5 +66,40 @@ func TestParseURL(t *testing.T) {
 		} else if AsError(err).Code != Config {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// A proxy that lets nothing through is named, and asked once.
+func TestProxyRefusal(t *testing.T) {
+	for status, hint := range map[int]string{
+		407: "give it a login: proxy: http://USER:PASSWORD@", 403: "it has to allow this host", 503: "it has to allow",
+		302: "it has to allow",
+	} {
+		asked := 0
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked++
+			w.WriteHeader(status)
+		}))
+		address := strings.TrimPrefix(proxy.URL, "http://")
+		targets := []string{"https://host.example/v3"}
+		if status == 407 {
+			targets = append(targets, "http://host.example/v3")
+		}
+		for _, target := range targets {
+			asked = 0
+			c := &Common{Proxy: "http://me:CANARY@" + address, PlainHTTP: true}
+			r, err := http.NewRequest(http.MethodGet, target, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = Exchange(newHTTPClient(c, func(string, ...any) {}), r)
+			e := AsError(err)
+			if e.Code != Network || !e.Proxy || asked != 1 || strings.Contains(e.Text+e.Hint, "CANARY") ||
+				!strings.HasPrefix(e.Text, fmt.Sprintf("the proxy %s refuses the connection (HTTP %d)", address, status)) ||
+				!strings.HasPrefix(e.Hint, hint) {
+				t.Errorf("%d, %s: %d requests, %+v", status, target, asked, e)
+			}
+		}
+		proxy.Close()
 	}
 }
