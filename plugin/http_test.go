@@ -95,7 +95,8 @@ func TestProxyRefusal(t *testing.T) {
 			_, _, err = Exchange(newHTTPClient(c, func(string, ...any) {}), r)
 			e := AsError(err)
 			if e.Code != Network || !e.Proxy || asked != 1 || strings.Contains(e.Text+e.Hint, "CANARY") ||
-				!strings.HasPrefix(e.Text, fmt.Sprintf("the proxy %s refuses the connection (HTTP %d)", address, status)) ||
+				!strings.HasPrefix(e.Text,
+					fmt.Sprintf("the proxy %s refuses the connection (HTTP %d)", address, status)) ||
 				!strings.HasPrefix(e.Hint, hint) {
 				t.Errorf("%d, %s: %d requests, %+v", status, target, asked, e)
 			}

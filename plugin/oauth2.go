@@ -51,6 +51,8 @@ type TokenResponse struct {
 	Issued      time.Time
 	ExpiresIn   time.Duration // 0 if the server does not say
 	IssuedType  string        // of a token exchange (RFC 8693, section 3)
+
+	clock Clock
 }
 
 // Do sends r. Its errors are meant for the user: they name the code of an OAuth error and
@@ -83,7 +85,9 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 		return nil, Errorf(Unusable, "%s does not answer as an OAuth 2.0 server does", req.URL.Host).
 			WithHint("check the token endpoint: %s", withoutQuery(req.URL)).RememberFor(throttled)
 	}
-	return a.response(req.URL.Host, issued)
+	clock := ReadClock(issued, resp.Header)
+	clock.Check(env, req.URL.Host, time.Time{})
+	return a.response(req.URL.Host, clock)
 }
 
 // request returns r as an HTTP request.
@@ -133,10 +137,11 @@ type tokenAnswer struct {
 	Description string          `json:"error_description"`
 }
 
-// response converts the answer of host to a request that was sent at issued.
-func (a *tokenAnswer) response(host string, issued time.Time) (*TokenResponse, error) {
+// response converts the answer of host, which has this clock.
+func (a *tokenAnswer) response(host string, clock Clock) (*TokenResponse, error) {
 	t := &TokenResponse{
-		AccessToken: NewSecret(a.AccessToken), IDToken: NewSecret(a.IDToken), TokenType: a.TokenType, Issued: issued,
+		AccessToken: NewSecret(a.AccessToken), IDToken: NewSecret(a.IDToken), TokenType: a.TokenType,
+		Issued: clock.Sent, clock: clock,
 	}
 	t.IssuedType, _ = a.IssuedType.(string)
 	var err error
@@ -244,11 +249,22 @@ func (t *TokenResponse) Expiry(token Secret) time.Time {
 	claims := ParseClaims(token)
 	switch {
 	case !claims.Expires.IsZero() && (t.ExpiresIn == 0 || token == t.IDToken):
-		return claims.Expires // expires_in is about the access token
+		return t.until(claims) // expires_in is about the access token
 	case t.ExpiresIn > 0:
 		return t.Issued.Add(t.ExpiresIn)
 	}
 	return t.Issued.Add(5 * time.Minute)
+}
+
+// until returns the expiry of a JWT by this machine's clock. Servers may return a token that
+// is older than the request, so the earlier of its two readings counts.
+func (t *TokenResponse) until(claims Claims) time.Time {
+	clock := Clock{Sent: t.Issued, Ahead: t.clock.Ahead}
+	until := clock.Older(claims.Expires)
+	if _, created := clock.Created(claims.Issued, claims.Expires); created.Before(until) {
+		return created
+	}
+	return until
 }
 
 // Claims are what a JWT says about itself. They are not verified: the server that gets

@@ -51,16 +51,7 @@ func (p *Profile) Probe(ctx context.Context, clients *Clients, address string, l
 		return probe
 	}
 	probe.Status = resp.StatusCode
-	// Date is in whole seconds, so the true time is anywhere within that second. The Date
-	// of an answer from a cache on the way says nothing.
-	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil && resp.Header.Get("Age") == "" {
-		switch after := time.Now(); {
-		case before.After(theirs.Add(time.Second)):
-			probe.Ahead = before.Sub(theirs.Add(time.Second)).Round(time.Second)
-		case after.Before(theirs):
-			probe.Ahead = -theirs.Sub(after).Round(time.Second)
-		}
-	}
+	probe.Ahead = ReadClock(before, resp.Header).Ahead
 	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
 		probe.Ends = resp.TLS.PeerCertificates[0].NotAfter
 	}

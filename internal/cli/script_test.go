@@ -446,6 +446,9 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 			fmt.Fprintf(w, `{"token":{"expires_at":"2020-01-01T00:00:00.000000Z","issued_at":"2019-01-01T00:00:00.000000Z","project":{"id":%q,"name":"web"}}}`, theWorld(ts).vars["WEB"])
 			return true
 		},
+		// Keystone's clock differs from this machine's: tokens of five minutes.
+		"behind": clocked(ts, -10*time.Minute),
+		"ahead":  clocked(ts, 2*time.Minute),
 		"otherproject": func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("X-Subject-Token", "gAAAAAother")
 			w.WriteHeader(201)
@@ -499,6 +502,22 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 		w.WriteHeader(status)
 		return true
 	})
+}
+
+// clocked answers as a Keystone whose clock is so much ahead of this machine's.
+func clocked(ts *testscript.TestScript, ahead time.Duration) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		now := time.Now().UTC().Add(ahead)
+		const keystone = "2006-01-02T15:04:05.000000Z"
+		w.Header().Set("X-Subject-Token", "gAAAAAclock")
+		w.WriteHeader(201)
+		fmt.Fprintf(w, `{"token":{"issued_at":%q,"expires_at":%q,"project":{"id":%q,"name":"web"}}}`,
+			now.Format(keystone), now.Add(5*time.Minute).Format(keystone), theWorld(ts).vars["WEB"])
+		return true
+	}
 }
 
 func onlyFirst(answer func(http.ResponseWriter)) func(http.ResponseWriter, *http.Request) bool {

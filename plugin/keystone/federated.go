@@ -252,11 +252,12 @@ func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 	address := client.ServiceURL("OS-FEDERATION", "identity_providers", url.PathEscape(o.IdentityProvider), "protocols",
 		url.PathEscape(o.Protocol), "auth")
 	var body document
+	sent := time.Now()
 	resp, err := client.Post(ctx, address, nil, &body, &gophercloud.RequestOpts{
 		MoreHeaders: map[string]string{"Authorization": "Bearer " + token.Reveal()},
 		OkCodes:     []int{http.StatusOK, http.StatusCreated},
 	})
-	a, err := body.check(resp, err)
+	a, err := body.check(resp, err, sent, true)
 	if err != nil {
 		return nil, explain(err, o.AuthURL, advice{
 			what:    "the token of the identity provider " + o.IdentityProvider,

@@ -138,7 +138,8 @@ func fetch(t *testing.T, handler http.HandlerFunc) (*plugin.Credential, error) {
 	if err := o.Complete(&p.Common); err != nil {
 		t.Fatal(err)
 	}
-	source := p.Source(plugin.Env{Getenv: func(string) string { return "CANARY" }, Log: func(string, ...any) {}})
+	source := p.Source(plugin.Env{Getenv: func(string) string { return "CANARY" }, Log: func(string, ...any) {},
+		Warn: func(string, ...any) {}})
 	return source.Fetch(context.Background(), nil)
 }
 
@@ -232,7 +233,8 @@ func TestRequests(t *testing.T) {
 		if err := o.Complete(&p.Common); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		p.Source(plugin.Env{Getenv: func(string) string { return "CANARY" }, Log: func(string, ...any) {}}).
+		p.Source(plugin.Env{Getenv: func(string) string { return "CANARY" }, Log: func(string, ...any) {},
+			Warn: func(string, ...any) {}}).
 			Fetch(t.Context(), nil)
 		server.Close()
 		if want := "POST /identity/v3/auth/tokens?nocatalog " + test.want; len(got) != 1 || got[0] != want {

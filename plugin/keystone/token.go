@@ -73,6 +73,8 @@ func request(factors []factor, scope map[string]any) map[string]any {
 // answer is what Keystone says about a token.
 type answer struct {
 	id        string
+	clock     plugin.Clock
+	created   bool     // by the request; otherwise the token is older
 	Methods   []string `json:"methods"`
 	IssuedAt  string   `json:"issued_at"`
 	ExpiresAt string   `json:"expires_at"`
@@ -103,18 +105,20 @@ type named struct {
 
 func createToken(ctx context.Context, client *gophercloud.ServiceClient, body map[string]any) (*answer, error) {
 	var a document
+	sent := time.Now()
 	resp, err := client.Post(ctx, client.ServiceURL("auth", "tokens"), body, &a, &gophercloud.RequestOpts{
 		OmitHeaders: []string{"X-Auth-Token"},
 	})
-	return a.check(resp, err)
+	return a.check(resp, err, sent, true)
 }
 
 func getToken(ctx context.Context, client *gophercloud.ServiceClient, token plugin.Secret) (*answer, error) {
 	var a document
+	sent := time.Now()
 	resp, err := client.Get(ctx, client.ServiceURL("auth", "tokens"), &a, &gophercloud.RequestOpts{
 		OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(token),
 	})
-	return a.check(resp, err)
+	return a.check(resp, err, sent, false)
 }
 
 // subject returns the header with the token that a request asks about.
@@ -127,7 +131,8 @@ type document struct {
 	Token *answer `json:"token"`
 }
 
-func (d *document) check(resp *http.Response, err error) (*answer, error) {
+// check returns what the answer to a request that was sent then says about a token.
+func (d *document) check(resp *http.Response, err error, sent time.Time, created bool) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +144,7 @@ func (d *document) check(resp *http.Response, err error) (*answer, error) {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer has %d X-Subject-Token headers, not one",
 			len(ids)).RememberFor(unusableFor)
 	}
-	d.Token.id = ids[0]
+	d.Token.id, d.Token.clock, d.Token.created = ids[0], plugin.ReadClock(sent, resp.Header), created
 	return d.Token, nil
 }
 
@@ -157,7 +162,7 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 			plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
 			"add project_id, or project_name with project_domain_name; unscoped: true asks for none")
 	}
-	c, err := newCredential(a.id, a.IssuedAt, a.ExpiresAt)
+	c, err := s.newCredential(a.id, a.IssuedAt, a.ExpiresAt, a.clock, a.created)
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,8 @@ func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Cred
 	}
 	var a v2Answer
 	client := s.client(plugin.Secret{})
-	_, err = client.Post(ctx, client.ServiceURL("tokens"), o.v2Request(password), &a, &gophercloud.RequestOpts{
+	sent := time.Now()
+	resp, err := client.Post(ctx, client.ServiceURL("tokens"), o.v2Request(password), &a, &gophercloud.RequestOpts{
 		OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, OmitHeaders: []string{"X-Auth-Token"},
 	})
 	if err != nil {
@@ -98,7 +99,7 @@ func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Cred
 			plugin.Errorf(plugin.Config, "no project is chosen, and the user has no default one"),
 			"add project_id or project_name; unscoped: true asks for none")
 	}
-	c, err := newCredential(token.ID, token.IssuedAt, token.Expires)
+	c, err := s.newCredential(token.ID, token.IssuedAt, token.Expires, plugin.ReadClock(sent, resp.Header), true)
 	if err != nil {
 		return nil, err
 	}
@@ -122,18 +123,31 @@ func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Cred
 	return c, nil
 }
 
-// newCredential returns the credential for a token and its times in Keystone's format. It
-// returns an error if the expiry is not usable.
-func newCredential(id, issuedAt, expiresAt string) (*plugin.Credential, error) {
+// newCredential returns the credential for a token and its times in Keystone's format,
+// which are by Keystone's clock. It returns an error if the expiry is not usable.
+func (s *source) newCredential(id, issuedAt, expiresAt string, clock plugin.Clock, created bool) (*plugin.Credential,
+	error) {
 	expires, err := parseTime(expiresAt)
 	if err != nil {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone's token has no usable expiry").RememberFor(unusableFor)
 	}
+	c := &plugin.Credential{Token: plugin.NewSecret(id)}
 	issued, err := parseTime(issuedAt)
-	if err != nil || !issued.Before(expires) {
-		issued = time.Now()
+	switch {
+	case created:
+		if err != nil {
+			issued = time.Time{}
+		}
+		c.Issued, c.Expires = clock.Created(issued, expires)
+		clock.Check(s.env, hostOf(s.options.AuthURL), issued)
+	default:
+		c.Issued, c.Expires = clock.Older(issued), clock.Older(expires)
+		clock.Check(s.env, hostOf(s.options.AuthURL), time.Time{})
 	}
-	return &plugin.Credential{Token: plugin.NewSecret(id), Issued: issued, Expires: expires}, nil
+	if err != nil || !c.Issued.Before(c.Expires) {
+		c.Issued = clock.Sent
+	}
+	return c, nil
 }
 
 // tenants returns the projects in which the owner of token has a role.

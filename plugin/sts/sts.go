@@ -210,6 +210,7 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 			plugin.Signature{Prefix: "AWS4", Vendor: "Amz", Region: region, Service: "sts"}.
 				Sign(req, body, key.AccessKey, key.SecretKey, time.Now())
 		}
+		sent := time.Now()
 		resp, text, err := plugin.Exchange(s.env.HTTP, req)
 		if err != nil {
 			return nil, err
@@ -238,11 +239,11 @@ func (s *source) send(ctx context.Context, form url.Values, key *plugin.Credenti
 				req.URL.Host, resp.StatusCode).
 				WithHint("check endpoint: %s", s.options.Endpoint).RememberFor(30 * time.Second)
 		}
-		return s.accept(&a, req.URL.Host)
+		return s.accept(&a, req.URL.Host, plugin.ReadClock(sent, resp.Header))
 	}
 }
 
-func (s *source) accept(a *answer, host string) (*plugin.Credential, error) {
+func (s *source) accept(a *answer, host string, clock plugin.Clock) (*plugin.Credential, error) {
 	k := a.credentials()
 	expires, err := time.Parse(time.RFC3339, k.Expiration)
 	if err != nil || k.AccessKeyID == "" || k.SecretAccessKey == "" || k.SessionToken == "" {
@@ -252,7 +253,7 @@ func (s *source) accept(a *answer, host string) (*plugin.Credential, error) {
 	c := &plugin.Credential{
 		AccessKey: k.AccessKeyID, SecretKey: plugin.NewSecret(k.SecretAccessKey),
 		SessionToken: plugin.NewSecret(k.SessionToken),
-		Issued:       time.Now(), Expires: expires, Attrs: map[string]string{},
+		Issued:       clock.Sent, Expires: clock.Older(expires), Attrs: map[string]string{},
 	}
 	for name, value := range map[string]string{plugin.AttrRegion: s.options.Region, plugin.AttrRoleARN: a.arn()} {
 		if value != "" {

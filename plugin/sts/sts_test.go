@@ -37,7 +37,7 @@ func TestAnswers(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		s := &source{options: &Options{Region: "r"}}
-		c, err := s.accept(&a, "host")
+		c, err := s.accept(&a, "host", plugin.Clock{Sent: time.Now()})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -163,7 +163,8 @@ func FuzzSTSAnswer(f *testing.F) {
 		if xml.Unmarshal(b, &a) != nil {
 			return
 		}
-		if _, err := (&source{options: &Options{}}).accept(&a, "host"); err != nil && plugin.AsError(err).
+		if _, err := (&source{options: &Options{}}).
+			accept(&a, "host", plugin.Clock{Sent: time.Now()}); err != nil && plugin.AsError(err).
 			Code != plugin.Unusable {
 			t.Error(err)
 		}
