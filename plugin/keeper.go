@@ -47,11 +47,11 @@ func (k *Keeper) SetPlace(place string, drafts []Draft) error {
 		k.kind = "file"
 	}
 	if !slices.Contains([]string{"env", "file", "command", "keyring"}, k.kind) {
-		return Errorf(Usage, "--secret %s is not known", Shorten(k.kind)).
+		return Errorf(Usage, "--secret takes the kind of a place, not the secret").
 			WithHint("there are: env, file, command, keyring")
 	}
 	if strings.HasSuffix(place, ":") {
-		return Errorf(Usage, "--secret %s says nothing behind the colon", Shorten(place))
+		return Errorf(Usage, "--secret %s: says nothing behind the colon", k.kind)
 	}
 	secrets := 0
 	for _, d := range drafts {

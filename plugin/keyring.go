@@ -69,7 +69,7 @@ func CheckSecretName(name string) error {
 		return nil
 	}
 	e := AsError(err)
-	e.Code, e.Text = Usage, "secret: "+e.Text
+	e.Code, e.Text = Usage, "secret: the name cannot be used" // which can be the secret itself, by mistake
 	return e
 }
 

@@ -12,7 +12,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -230,17 +229,6 @@ func (i *invocation) parser(names []string, t *terminal, exit func(int)) (*kong.
 		options = append(options, kong.DynamicCommand(v.name, v.help, "", grammar))
 	}
 	return kong.New(&i.globals, options...)
-}
-
-// usage turns kong's error about a command line into jeton's words.
-func usage(err error) error {
-	hint := "jeton"
-	if pe := (*kong.ParseError)(nil); errors.As(err, &pe) && pe.Context.Selected() != nil {
-		hint = pe.Context.Selected().FullPath()
-	}
-	// kong's word for the end of the command line
-	text := strings.ReplaceAll(err.Error(), `expected string value but got "EOL" (<EOL>)`, "needs a value")
-	return plugin.Errorf(plugin.Usage, "%s", plugin.Shorten(text)).WithHint("%s --help", hint)
 }
 
 // about returns err as an error about the profile p, or nil.

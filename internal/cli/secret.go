@@ -28,6 +28,11 @@ Examples:
   pass show keystone/alice | jeton secret set prod`
 }
 
+// valueHint says where the value goes: others can read a command line.
+func (*secretSetCmd) valueHint() string {
+	return "the value goes to standard input, or to the question of jeton secret set NAME"
+}
+
 func (s *secretSetCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
 	if err := plugin.CheckSecretName(s.Name); err != nil {
 		return err

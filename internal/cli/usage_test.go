@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// No command repeats an argument or a value that it does not know: it can be a secret.
+func TestUsageRepeatsNothing(t *testing.T) {
+	verbose := false
+	terminal := &terminal{verbose: &verbose}
+	i := newInvocation(nil, "", time.Now(), nil)
+	model, err := i.model(terminal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const canary = "Tr0ub4dor"
+	var each func(n *kong.Node)
+	each = func(n *kong.Node) {
+		at := strings.Fields(n.FullPath())[1:]
+		args := append([]string{}, at...)
+		for range n.Positional {
+			args = append(args, "x")
+		}
+		tails := [][]string{{canary, canary}, {"--" + canary}, {"-" + canary}, {"--" + canary + "=x"},
+			{"--x=" + canary}, {"--verbose=" + canary}, {"--" + canary, canary}, {"-", canary}}
+		for _, f := range n.Flags {
+			tails = append(tails, []string{"--" + f.Name + "s=" + canary})
+			if f.IsBool() || f.Name == "min-ttl" {
+				tails = append(tails, []string{"--" + f.Name + "=" + canary})
+			}
+		}
+		for _, tail := range tails {
+			line := append(append([]string{}, args...), tail...)
+			parser, err := i.parser(line, terminal, func(int) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = parser.Parse(line); err == nil {
+				if at[0] != "exec" && tail[0] != "-" { // whose error is its own
+					t.Errorf("%q is taken", line)
+				}
+				continue
+			}
+			e := plugin.AsError(usage(err))
+			if e.Code != plugin.Usage || strings.Contains(e.Text+e.Hint, canary) || strings.Contains(e.Text, `"-T"`) {
+				t.Errorf("%q: %d %s (%s)", line, e.Code, e.Text, e.Hint)
+			}
+		}
+		for _, c := range n.Children {
+			each(c)
+		}
+	}
+	for _, c := range model.Children {
+		each(c)
+	}
+}
