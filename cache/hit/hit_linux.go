@@ -14,8 +14,15 @@ func answer() {
 	if len(b) == 0 {
 		return
 	}
-	if flags := call(sysFcntl, 1, fGetfl, 0, 0, 0); flags < 0 || flags&oNonblock != 0 {
+	flags := call(sysFcntl, 1, fGetfl, 0, 0, 0)
+	if flags < 0 || flags&oNonblock != 0 {
 		return // waiting for such a reader would need package os
+	}
+	if flags&oAccmode == oRdwr && fstat(1) == 0 && info.mode&sIfmt == sIfchr {
+		// A terminal, or what the runtime opens in place of a closed output: /dev/null.
+		if info.rdevMajor == nullMajor && info.rdevMinor == nullMinor {
+			return
+		}
 	}
 	for written := 0; written < len(b); {
 		n := write(1, b[written:])

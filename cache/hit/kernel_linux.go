@@ -18,7 +18,9 @@ func call(number, a1, a2, a3, a4, a5 uintptr) int { return int(syscall5(number, 
 
 // The names follow the kernel's headers.
 const (
+	oAccmode  = 0o3
 	oWronly   = 0o1
+	oRdwr     = 0o2
 	oCreat    = 0o100
 	oNonblock = 0o4000
 	oCloexec  = 0o2000000
@@ -27,10 +29,13 @@ const (
 	atEmptyPath     = 0x1000
 	statxBasicStats = 0x7ff
 
+	nullMajor, nullMinor = 1, 3 // of /dev/null
+
 	fGetfl        = 3
 	prSetDumpable = 4
 	clockRealtime = 0
 	sIfmt, sIfreg = 0o170000, 0o100000
+	sIfchr        = 0o020000
 	enoent, eintr = -2, -4
 )
 

@@ -11,8 +11,10 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"reflect"
@@ -145,9 +147,10 @@ func newInvocation(issuers plugin.Issuers, version string, started time.Time, ar
 
 // run carries out the command line, and returns the exit code.
 func (i *invocation) run() (code plugin.Code) {
-	t := &terminal{out: os.Stdout, err: os.Stderr, getenv: i.env.get, verbose: &i.globals.Verbose, hold: func() func() {
-		return func() {}
-	}}
+	t := &terminal{
+		out: os.Stdout, err: os.Stderr, closed: outputClosed, getenv: i.env.get, verbose: &i.globals.Verbose,
+		hold: func() func() { return func() {} },
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			// The value of a panic can hold a secret. Its type is safe to print.
@@ -156,13 +159,13 @@ func (i *invocation) run() (code plugin.Code) {
 		}
 	}()
 	if document, note := cache.LeftBehind(i.args, i.env.get); document != nil {
-		n, err := t.out.Write(document)
+		n, err := t.write(document)
 		switch {
 		case err == nil:
 			note.Write()
 			return 0
 		case n > 0:
-			return t.fail(errOutput())
+			return t.fail(err)
 		} // the ordinary path will fail the same way, and name the profile
 	}
 	ps := &profiles{issuers: i.issuers, getenv: i.env.get, warn: t.warn, path: &i.globals.Config}
@@ -187,14 +190,15 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 		args = append(args[1:], "--help")
 	}
 	exited := false
-	parser, err := i.parser(args, t, func(int) { exited = true })
+	var help bytes.Buffer
+	parser, err := i.parser(args, &help, func(int) { exited = true })
 	if err != nil {
 		return err
 	}
 	k, err := parser.Parse(args)
 	switch {
 	case exited:
-		return nil // kong has printed the help
+		return t.print(help.Bytes())
 	case err != nil:
 		return usage(err)
 	case i.command != nil && k.Selected().Name != "exec":
@@ -209,12 +213,12 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 }
 
 // parser returns the parser of a command line. The commands in names have their whole
-// grammar, the others only a name. The parser calls exit after it has printed help.
-func (i *invocation) parser(names []string, t *terminal, exit func(int)) (*kong.Kong, error) {
+// grammar, the others only a name. The parser calls exit after it has written help.
+func (i *invocation) parser(names []string, help io.Writer, exit func(int)) (*kong.Kong, error) {
 	options := []kong.Option{
 		kong.Name("jeton"), kong.Description(description),
 		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
-		kong.Writers(t.out, t.err),
+		kong.Writers(help, io.Discard), // it writes nothing else: its errors are returned
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -65,7 +66,7 @@ func complete(i *invocation, t *terminal, ps *profiles, words []string) error {
 	if len(words) == 0 {
 		return nil
 	}
-	model, err := i.model(t)
+	model, err := i.model()
 	if err != nil {
 		return err
 	}
@@ -181,12 +182,12 @@ func values(ps *profiles, name string) []string {
 }
 
 // model returns the whole grammar.
-func (i *invocation) model(t *terminal) (*kong.Application, error) {
+func (i *invocation) model() (*kong.Application, error) {
 	var names []string
 	for _, v := range verbs() {
 		names = append(names, v.name)
 	}
-	parser, err := i.parser(names, t, func(int) {})
+	parser, err := i.parser(names, io.Discard, func(int) {})
 	if err != nil {
 		return nil, err
 	}

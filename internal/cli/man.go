@@ -19,7 +19,7 @@ func (manCmd) Help() string {
 }
 
 func (manCmd) Run(i *invocation, t *terminal) error {
-	model, err := i.model(t)
+	model, err := i.model()
 	if err != nil {
 		return err
 	}

@@ -30,21 +30,30 @@ type terminal struct {
 	getenv   func(string) string
 	verbose  *bool
 	warned   bool // standard error is not empty
+	// closed reports whether there is no standard output. It can be nil.
+	closed func() bool
 	// hold stops the command's budget until resume is called.
 	hold func() (resume func())
 }
 
 // print writes a whole document to standard output, at once.
 func (t *terminal) print(b []byte) error {
-	defer t.hold()() // its reader may take its time
-	if _, err := t.out.Write(b); err != nil {
-		return errOutput()
-	}
-	return nil
+	_, err := t.write(b)
+	return err
 }
 
-func errOutput() error {
-	return plugin.Errorf(plugin.Output, "standard output cannot be written")
+// write is print, and also returns how many bytes it wrote.
+func (t *terminal) write(b []byte) (int, error) {
+	defer t.hold()() // its reader may take its time
+	if t.closed != nil && t.closed() {
+		return 0, plugin.Errorf(plugin.Output, "standard output is closed").
+			WithHint("to throw the output away: >/dev/null")
+	}
+	n, err := t.out.Write(b)
+	if err != nil {
+		return n, plugin.Errorf(plugin.Output, "standard output cannot be written")
+	}
+	return n, nil
 }
 
 // warn reports a problem that does not fail the command.

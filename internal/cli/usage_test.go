@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +13,8 @@ import (
 
 // No command repeats an argument or a value that it does not know: it can be a secret.
 func TestUsageRepeatsNothing(t *testing.T) {
-	verbose := false
-	terminal := &terminal{verbose: &verbose}
 	i := newInvocation(nil, "", time.Now(), nil)
-	model, err := i.model(terminal)
+	model, err := i.model()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +36,7 @@ func TestUsageRepeatsNothing(t *testing.T) {
 		}
 		for _, tail := range tails {
 			line := append(append([]string{}, args...), tail...)
-			parser, err := i.parser(line, terminal, func(int) {})
+			parser, err := i.parser(line, io.Discard, func(int) {})
 			if err != nil {
 				t.Fatal(err)
 			}
