@@ -104,6 +104,10 @@ func (d *Dir) Path() string { return d.path }
 // Get returns the value called name. It returns an error if others could have written or
 // read the file.
 func (d *Dir) Get(_ context.Context, name string) ([]byte, error) {
+	link, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
 	f, err := d.root.OpenFile(name, openFlags, 0)
 	if err != nil {
 		return nil, err
@@ -113,7 +117,21 @@ func (d *Dir) Get(_ context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxValue || checkFile(info) != nil {
+	if !link.Mode().IsRegular() || !info.Mode().IsRegular() || info.Size() > maxValue || checkFile(info) != nil {
+		return nil, errNotPrivate
+	}
+	return io.ReadAll(io.LimitReader(f, maxValue))
+}
+
+// readValue is [Dir.Get] for the file at path, where nobody has opened the directory.
+func readValue(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxValue {
 		return nil, errNotPrivate
 	}
 	return io.ReadAll(io.LimitReader(f, maxValue))
@@ -135,6 +153,9 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 	err := writeFile(d.root, tmp, value, 0o600, !d.volatile)
 	if err == nil {
 		err = d.root.Rename(tmp, name)
+		if info, e := d.root.Lstat(name); err != nil && e == nil && info.IsDir() && d.root.Remove(name) == nil {
+			err = d.root.Rename(tmp, name) // which replaces all but a directory
+		}
 	}
 	if err != nil {
 		d.root.Remove(tmp)
@@ -176,10 +197,17 @@ func (d *Dir) writable(ctx context.Context) error {
 	return d.Delete(ctx, name)
 }
 
+// maxTurns is how often a lock file may be removed while one process waits for it. More
+// often, it is not the lock file that is looked at.
+const maxTurns = 1000
+
 // Lock waits for the lock called name until ctx ends. It then returns ctx.Err().
 func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
-	for {
-		f := d.lockFile(name)
+	for range maxTurns {
+		f, err := d.lockFile(name)
+		if err != nil {
+			return nil, err
+		}
 		locked := make(chan error, 1)
 		go func() { locked <- f.Lock() }()
 		select {
@@ -203,11 +231,15 @@ func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
 		}
 		f.Close()
 	}
+	return nil, fmt.Errorf("%s/%s%s is never the file that was locked", d.path, name, lockSuffix)
 }
 
 // TryLock takes the lock called name if it is free. Otherwise it returns nil.
 func (d *Dir) TryLock(name string) (func(), error) {
-	f := d.lockFile(name)
+	f, err := d.lockFile(name)
+	if err != nil {
+		return nil, err
+	}
 	ok, err := f.TryLock()
 	if err != nil || !ok || !d.current(f, name) {
 		f.Close()
@@ -216,10 +248,18 @@ func (d *Dir) TryLock(name string) (func(), error) {
 	return d.release(f, name), nil
 }
 
-func (d *Dir) lockFile(name string) *flock.Flock {
+// lockFile returns the lock file called name, not opened yet. What jeton has not made,
+// such as a link to another file, is removed first: it would be opened or created, and
+// locked, somewhere else.
+func (d *Dir) lockFile(name string) (*flock.Flock, error) {
+	if info, err := d.root.Lstat(name + lockSuffix); err == nil && !isLockFile(info) {
+		if err := d.root.Remove(name + lockSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s/%s%s is in the way, and cannot be removed", d.path, name, lockSuffix)
+		}
+	}
 	// Open for reading and writing, because NFS grants an exclusive lock on nothing less.
-	return flock.New(filepath.Join(d.path, name+lockSuffix),
-		flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
+	return flock.New(filepath.Join(d.path, name+lockSuffix), flock.SetFlag(os.O_CREATE|os.O_RDWR|lockFlags),
+		flock.SetPermissions(0o600)), nil
 }
 
 // current reports whether the file that f has locked is still the lock file called name,

@@ -7,7 +7,12 @@ import (
 	"os"
 )
 
-const openFlags = os.O_RDONLY
+const (
+	openFlags = os.O_RDONLY
+	lockFlags = 0
+)
+
+func isLockFile(info fs.FileInfo) bool { return info.Mode().IsRegular() }
 
 // On Windows, access control lists close the user's directories to others. File modes do
 // not show this. Directories cannot be synced.

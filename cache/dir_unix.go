@@ -17,6 +17,16 @@ import (
 // openFlags prevents an open from waiting for the other end of a named pipe.
 const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
 
+// lockFlags prevents the same, and the following of a link.
+const lockFlags = syscall.O_NONBLOCK | syscall.O_NOFOLLOW
+
+// isLockFile reports whether this process may have made the file: it is the user's, and
+// has one name.
+func isLockFile(info fs.FileInfo) bool {
+	stat := info.Sys().(*syscall.Stat_t)
+	return info.Mode().IsRegular() && int(stat.Uid) == os.Geteuid() && stat.Nlink == 1
+}
+
 func checkDir(root *os.Root, info fs.FileInfo) error {
 	if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != os.Geteuid() {
 		return fmt.Errorf("belongs to another user (uid %d)", uid)

@@ -23,6 +23,9 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 	before, err := os.Stat(path)
 	mode := fs.FileMode(0o600)
 	var old []byte
+	if err == nil && !before.Mode().IsRegular() {
+		return false, fmt.Errorf("%s is not a regular file", path) // to read a pipe could take for ever
+	}
 	if err == nil {
 		mode = before.Mode().Perm()
 		old, err = os.ReadFile(path)

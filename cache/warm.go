@@ -31,7 +31,7 @@ func LeftBehind(args []string, getenv func(string) string) ([]byte, hit.Note) {
 	var mac func(string) string
 	return hit.Look(args, func(value string) string {
 		if mac == nil {
-			pepper, err := os.ReadFile(PepperPath(dir))
+			pepper, err := readValue(PepperPath(dir))
 			if err != nil {
 				return ""
 			}
@@ -206,7 +206,13 @@ func (p Policy) goodUntil(e *entry) time.Time {
 
 // warm opens the directory of the answers that Warm keeps.
 func (c *Cache) warm() (*Dir, error) {
-	d, err := OpenDir(filepath.Join(c.place(), hit.Dir))
+	path := filepath.Join(c.place(), hit.Dir)
+	if info, err := os.Lstat(path); err == nil && !info.IsDir() { // a link would lead elsewhere
+		if err := os.Remove(path); err != nil {
+			return nil, plain(path, err)
+		}
+	}
+	d, err := OpenDir(path)
 	if err == nil {
 		d.volatile = true
 	}
@@ -229,6 +235,9 @@ func (c *Cache) cool(ctx context.Context, key string) error {
 	files, err := warm.list()
 	for _, f := range files {
 		name := f.value + f.suffix
+		if !hit.IsName(f.value) {
+			continue
+		}
 		if b, e := warm.Get(ctx, name); key == "" || e != nil || hit.IsOf(b, key) {
 			if e := warm.Delete(ctx, name); !errors.Is(e, fs.ErrNotExist) {
 				err = errors.Join(err, e)

@@ -8,6 +8,9 @@ import (
 	"runtime"
 )
 
+// alone reports whether a file has one name only, as far as that is known.
+func alone(os.FileInfo) bool { return true }
+
 // client returns the id of the process that started this one, and when it began, in the
 // kernel's ticks since the system started. It returns zeros if these cannot be
 // determined.

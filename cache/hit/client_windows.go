@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// alone reports whether a file has one name only. Windows does not say it here.
+func alone(os.FileInfo) bool { return true }
+
 // client returns the id of the process that started this one, and when it began, in
 // nanoseconds since 1970. It returns zeros if these cannot be determined.
 func client() (pid, started int64) {

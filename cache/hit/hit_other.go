@@ -28,9 +28,10 @@ func small(path string) []byte {
 }
 
 // overwrite writes text at offset into the file in one call, and reports whether it
-// could.
+// could. It puts a new file in the place of what is not a file with this one name: writing
+// would change something else.
 func overwrite(path string, offset int, text []byte) bool {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+	if info, err := os.Lstat(path); err == nil && (!info.Mode().IsRegular() || !alone(info)) && os.Remove(path) != nil {
 		return false
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)

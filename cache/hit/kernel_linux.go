@@ -22,6 +22,7 @@ const (
 	oWronly   = 0o1
 	oRdwr     = 0o2
 	oCreat    = 0o100
+	oExcl     = 0o200
 	oNonblock = 0o4000
 	oCloexec  = 0o2000000
 
@@ -87,6 +88,8 @@ func named(path string) uintptr {
 func open(path string, flags uintptr) int {
 	return call(sysOpenat, atFdcwd, named(path), flags|oCloexec, 0o600, 0)
 }
+
+func unlink(path string) int { return call(sysUnlinkat, atFdcwd, named(path), 0, 0, 0) }
 
 func closeFile(fd int) { call(sysClose, uintptr(fd), 0, 0, 0, 0) }
 

@@ -14,6 +14,7 @@ const (
 	sysClockGettime = 228
 	sysExitGroup    = 231
 	sysOpenat       = 257
+	sysUnlinkat     = 263
 	sysStatx        = 332
 
 	oNoFollow = 0o400000

@@ -3,6 +3,7 @@ package hit
 // The numbers of the system calls, as in the kernel's include/uapi/asm-generic/unistd.h.
 const (
 	sysFcntl        = 25
+	sysUnlinkat     = 35
 	sysOpenat       = 56
 	sysClose        = 57
 	sysRead         = 63

@@ -4,6 +4,7 @@ package hit
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,11 +59,20 @@ func TestKernel(t *testing.T) {
 	if read(link) != nil || small(link) != nil {
 		t.Error("a link was followed")
 	}
-	if overwrite(link, 0, []byte("other")) || !overwrite(filepath.Join(dir, "new"), 0, []byte("now")) ||
+	if !overwrite(link, 0, []byte("other")) || !overwrite(filepath.Join(dir, "new"), 0, []byte("now")) ||
 		!overwrite(filepath.Join(dir, "new"), 1, []byte("e")) {
-		t.Error("overwrite wrote through a link, or could not write a regular file")
+		t.Error("overwrite could not write a file, or replace a link")
 	}
-	for name, want := range map[string]string{"a file": "content", "new": "new"} {
+	hard, pipe := filepath.Join(dir, "hard"), filepath.Join(dir, "pipe")
+	if err := errors.Join(os.Link(path, hard), syscall.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if !overwrite(hard, 0, []byte("apart")) || !overwrite(pipe, 0, []byte("dry")) || overwrite(dir, 0, []byte("x")) {
+		t.Error("overwrite replaced a directory, or did not replace a hard link or a pipe")
+	}
+	for name, want := range map[string]string{
+		"a file": "content", "new": "new", "link": "other", "hard": "apart", "pipe": "dry",
+	} {
 		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
 			t.Errorf("%s: %v: %q", name, err, got)
 		}

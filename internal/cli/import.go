@@ -97,7 +97,7 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 	if s.State != nil {
 		unlock, err := s.State.Lock(ctx, cache.ConfigLock)
 		if err != nil {
-			return nil, plugin.Errorf(plugin.Later, "another jeton is editing the configuration file")
+			return nil, errLock(ctx, err)
 		}
 		defer unlock()
 	}
@@ -139,6 +139,14 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 		failures = errors.Join(failures, s.DropStandingOn(ctx, f, name))
 	}
 	return tell(outcomes, f.Path), failures
+}
+
+// errLock returns the error for a configuration lock that was not to be had.
+func errLock(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return plugin.Errorf(plugin.Later, "another jeton is editing configuration files")
+	}
+	return plugin.Errorf(plugin.Config, "configuration files cannot be locked: %v", err)
 }
 
 // add stores d's secrets and returns the configuration with d in it, and what happened

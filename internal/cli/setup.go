@@ -58,7 +58,7 @@ func (s *setupCallerCmd) Run(ctx context.Context, i *invocation, t *terminal, ps
 	}
 	unlock, err := session.State.Lock(ctx, cache.ConfigLock)
 	if err != nil {
-		return plugin.Errorf(plugin.Later, "another jeton is editing configuration files")
+		return errLock(ctx, err)
 	}
 	defer unlock()
 	setups := &formats.Setups{Records: session.State, Prefix: cache.SetupPrefix, Edit: cache.EditFile}
