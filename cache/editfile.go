@@ -20,18 +20,13 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 	} else if _, e := os.Lstat(path); e == nil {
 		return false, plain(path, err) // a link to nowhere
 	}
-	before, err := os.Stat(path)
+	old, before, err := readRegular(path)
+	if err != nil {
+		return false, err
+	}
 	mode := fs.FileMode(0o600)
-	var old []byte
-	if err == nil && !before.Mode().IsRegular() {
-		return false, fmt.Errorf("%s is not a regular file", path) // to read a pipe could take for ever
-	}
-	if err == nil {
+	if before != nil {
 		mode = before.Mode().Perm()
-		old, err = os.ReadFile(path)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, plain(path, err)
 	}
 	value, err := change(old)
 	if err != nil || bytes.Equal(value, old) && before != nil {
@@ -62,4 +57,22 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 		return false, plain(path, err)
 	}
 	return true, syncDir(root)
+}
+
+// readRegular returns the content of the file at path, or nothing if there is none. It
+// refuses what is not a regular file: to read a pipe could take for ever.
+func readRegular(path string) (content []byte, info fs.FileInfo, err error) {
+	info, err = os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, plain(path, err)
+	case !info.Mode().IsRegular():
+		return nil, nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	if content, err = os.ReadFile(path); err != nil {
+		return nil, nil, plain(path, err)
+	}
+	return content, info, nil
 }
