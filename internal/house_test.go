@@ -180,6 +180,22 @@ func TestIssuersNames(t *testing.T) {
 	}
 }
 
+// decoders are the files of issuers that may decode JSON themselves, as it is the user's
+// own or a program's.
+var decoders = []string{"plugin/json.go", "plugin/outscale/config.go", "plugin/command/command.go"}
+
+// One function decodes the JSON of issuers. It is stricter than encoding/json.
+func TestForeignJSON(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.isTest() || !strings.HasPrefix(s.path, "plugin/") || slices.Contains(decoders, s.path) {
+			continue
+		}
+		if call := regexp.MustCompile(`json\.(Unmarshal|NewDecoder)\(`).Find(s.text); call != nil {
+			t.Errorf("%s calls %s instead of plugin.DecodeJSON", s.path, call)
+		}
+	}
+}
+
 // typeName returns the name of a composite literal's type, if it is one of another package.
 func typeName(c *ast.CompositeLit, ok bool) (string, bool) {
 	if !ok {

@@ -71,7 +71,8 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 		return nil, err
 	}
 	var a tokenAnswer
-	parsed := json.Unmarshal(body, &a) == nil
+	malformed := DecodeJSON(body, &a)
+	parsed := malformed == nil
 	if code, ok := a.Error.(string); ok && parsed && code != "" {
 		env.Log("%s: %s: %s", env.Profile, req.URL.Host, r.harmless(code+": "+a.Description))
 		if e := oauthError(req.URL.Host, code); e != nil {
@@ -82,7 +83,8 @@ func (r *TokenRequest) Do(ctx context.Context, env *Env) (*TokenResponse, error)
 		return nil, statusOf(req.URL, resp.StatusCode)
 	}
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); !parsed || kind == "text/html" {
-		return nil, Errorf(Unusable, "%s does not answer as an OAuth 2.0 server does", req.URL.Host).
+		return nil, Errorf(Unusable, "%s does not answer as an OAuth 2.0 server does%s", req.URL.Host,
+			JSONFault(malformed)).
 			WithHint("check the token endpoint: %s", withoutQuery(req.URL)).RememberFor(throttled)
 	}
 	clock := ReadClock(issued, resp.Header)
@@ -293,7 +295,7 @@ func ParseClaims(token Secret) (c Claims) {
 		Expires  any    `json:"exp"`
 		Issued   any    `json:"iat"`
 	}
-	if json.Unmarshal(b, &body) != nil {
+	if DecodeJSON(b, &body) != nil {
 		return c
 	}
 	instant := func(v any) (t time.Time) {
@@ -409,8 +411,8 @@ func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discover
 		host = u.Host
 	}
 	var d Discovery
-	if json.Unmarshal(b, &d) != nil || d.TokenEndpoint == "" {
-		return nil, Errorf(Unusable, "%s has no usable discovery document", host).
+	if err := DecodeJSON(b, &d); err != nil || d.TokenEndpoint == "" {
+		return nil, Errorf(Unusable, "%s has no usable discovery document%s", host, JSONFault(err)).
 			WithHint("check the address: %s", address).RememberFor(throttled)
 	}
 	if issuer != "" && d.Issuer != issuer {

@@ -339,8 +339,11 @@ func (s *source) get(ctx context.Context, path string, out any) error {
 			Message string `json:"message"`
 		} `json:"errors"`
 	}
-	broken := json.Unmarshal(body, &a) != nil
-	if broken || len(a.Errors) > 0 || resp.StatusCode != http.StatusOK {
+	err = plugin.DecodeJSON(body, &a)
+	if fault := plugin.JSONFault(err); fault != "" && resp.StatusCode == http.StatusOK {
+		return s.unlike(req.URL.Host, resp.StatusCode, fault)
+	}
+	if err != nil || len(a.Errors) > 0 || resp.StatusCode != http.StatusOK {
 		message := ""
 		if len(a.Errors) > 0 {
 			if said := plugin.Said(a.Errors[0].Message, key); said != "" {
@@ -349,14 +352,17 @@ func (s *source) get(ctx context.Context, path string, out any) error {
 		}
 		return s.refusal(req.URL.Host, resp.StatusCode, message)
 	}
-	if json.Unmarshal(a.Data, out) != nil {
-		return s.unlike(req.URL.Host, resp.StatusCode)
+	if err := plugin.DecodeJSON(a.Data, out); err != nil {
+		return s.unlike(req.URL.Host, resp.StatusCode, plugin.JSONFault(err))
 	}
 	return nil
 }
 
-func (s *source) unlike(host string, status int) error {
-	return plugin.Errorf(plugin.Unusable, "%s does not answer as a CloudMC portal does (HTTP %d)", host, status).
+// unlike returns the error for an answer that a portal would not give. fault may say what
+// is wrong with it.
+func (s *source) unlike(host string, status int, fault string) error {
+	return plugin.Errorf(plugin.Unusable, "%s does not answer as a CloudMC portal does (HTTP %d)%s", host, status,
+		fault).
 		WithHint("check api_url: %s", s.options.APIURL).RememberFor(30 * time.Second)
 }
 
@@ -375,7 +381,7 @@ func (s *source) refusal(host string, status int, message string) error {
 		}
 	}
 	if message == "" {
-		return s.unlike(host, status)
+		return s.unlike(host, status, "")
 	}
 	return plugin.Errorf(plugin.Config, "%s cannot use the request%s (HTTP %d)", host, message, status).
 		WithHint("check connection_id and environment_id").RememberFor(10 * time.Second)

@@ -119,6 +119,11 @@ type ec2Credential struct {
 	TenantID string `json:"tenant_id"`
 }
 
+// An ec2Answer is the API's answer about one key.
+type ec2Answer struct {
+	Credential ec2Credential `json:"credential"`
+}
+
 // url returns the address of the key with the id, or of all keys if id is "".
 func (k *ec2Keys) url(id string) string {
 	parts := []string{"users", k.user(), "credentials", "OS-EC2"}
@@ -133,7 +138,7 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var a struct {
 		Credentials []ec2Credential `json:"credentials"`
 	}
-	if _, err := k.client.Get(ctx, k.url(""), &a, nil); err != nil {
+	if _, err := get(ctx, k.client, k.url(""), &a, gophercloud.RequestOpts{}); err != nil {
 		return nil, k.explain(err)
 	}
 	keys := map[string]plugin.Mark{}
@@ -145,16 +150,17 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 
 // Create makes a key for the project.
 func (k *ec2Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
-	var a struct{ Credential ec2Credential }
-	_, err := k.client.Post(plugin.SendOnce(ctx), k.url(""), map[string]string{"tenant_id": k.project}, &a, nil)
+	var a ec2Answer
+	_, err := post(plugin.SendOnce(ctx), k.client, k.url(""), map[string]string{"tenant_id": k.project}, &a,
+		gophercloud.RequestOpts{})
 	return k.credential(a.Credential, err)
 }
 
 // Read returns an existing key with its secret. It returns fs.ErrNotExist if there is no
 // such key.
 func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, error) {
-	var a struct{ Credential ec2Credential }
-	_, err := k.client.Get(ctx, k.url(id), &a, nil)
+	var a ec2Answer
+	_, err := get(ctx, k.client, k.url(id), &a, gophercloud.RequestOpts{})
 	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil, fs.ErrNotExist
 	}

@@ -1,7 +1,6 @@
 package keystone
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -172,7 +171,7 @@ func keystoneMessage(body []byte, secrets []plugin.Secret) (message string, isKe
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(body, &doc) != nil || doc.Error.Message == "" {
+	if plugin.DecodeJSON(body, &doc) != nil || doc.Error.Message == "" {
 		return "", false
 	}
 	return plugin.Said(doc.Error.Message, secrets...), true

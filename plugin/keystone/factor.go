@@ -2,7 +2,6 @@ package keystone
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -134,7 +133,9 @@ func receiptIn(err error) *receipt {
 	if id == "" {
 		return nil
 	}
-	json.Unmarshal(status.Body, &body) // an unusable body leaves the lists empty
+	if plugin.DecodeJSON(status.Body, &body) != nil {
+		return &receipt{id: id} // without the lists
+	}
 	return &receipt{id, body.Receipt.Methods, body.Required}
 }
 

@@ -253,7 +253,7 @@ func (s *source) federate(ctx context.Context, token plugin.Secret) (*plugin.Cre
 		url.PathEscape(o.Protocol), "auth")
 	var body document
 	sent := time.Now()
-	resp, err := client.Post(ctx, address, nil, &body, &gophercloud.RequestOpts{
+	resp, err := post(ctx, client, address, nil, &body, gophercloud.RequestOpts{
 		MoreHeaders: map[string]string{"Authorization": "Bearer " + token.Reveal()},
 		OkCodes:     []int{http.StatusOK, http.StatusCreated},
 	})

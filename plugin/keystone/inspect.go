@@ -41,7 +41,8 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 		} `json:"domains"`
 	}
 	client := s.client(c.Token)
-	if _, err := client.Get(ctx, client.ServiceURL("auth", "domains"), &body, nil); err != nil {
+	_, err = get(ctx, client, client.ServiceURL("auth", "domains"), &body, gophercloud.RequestOpts{})
+	if err != nil {
 		return nil, s.explain(err, c.Token)
 	}
 	table := plugin.Table{Name: "domains", Columns: []string{"name", "id"}}

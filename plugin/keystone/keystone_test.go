@@ -329,3 +329,27 @@ func TestChangedPasswordBelow(t *testing.T) {
 		server.Close()
 	}
 }
+
+// An answer that can be read in two ways is refused.
+func TestAmbiguousAnswers(t *testing.T) {
+	const good = `"expires_at":"2099-01-01T00:00:00.000000Z","project":{"id":"p","name":"web"},"user":{"id":"u"}`
+	for body, want := range map[string]string{
+		`{"token":{` + good + `}}`: "",
+		`{"token":{` + good + `,"expires_at":"2098-01-01T00:00:00.000000Z"}}`:          "expires_at twice",
+		`{"token":{` + good + `,"Project":{"id":"q"}}}`:                                "project in other letters",
+		`{"token":{` + good + `},"TOKEN":{}}`:                                          "token in other letters",
+		`{"token":{` + good + `}} {"token":{` + good + `}}`:                            "followed",
+		`{"token":{` + good + `,"roles":[{"id":"r","name":"reader","name":"admin"}]}}`: "name twice",
+	} {
+		_, err := fetch(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Subject-Token", "gAAAA")
+			w.WriteHeader(201)
+			io.WriteString(w, body)
+		})
+		if (err == nil) != (want == "") {
+			t.Errorf("%s: %v", body, err)
+		} else if err != nil && (plugin.AsError(err).Code != plugin.Unusable || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, not %q", body, err, want)
+		}
+	}
+}

@@ -106,7 +106,7 @@ type named struct {
 func createToken(ctx context.Context, client *gophercloud.ServiceClient, body map[string]any) (*answer, error) {
 	var a document
 	sent := time.Now()
-	resp, err := client.Post(ctx, client.ServiceURL("auth", "tokens"), body, &a, &gophercloud.RequestOpts{
+	resp, err := post(ctx, client, client.ServiceURL("auth", "tokens"), body, &a, gophercloud.RequestOpts{
 		OmitHeaders: []string{"X-Auth-Token"},
 	})
 	return a.check(resp, err, sent, true)
@@ -115,7 +115,7 @@ func createToken(ctx context.Context, client *gophercloud.ServiceClient, body ma
 func getToken(ctx context.Context, client *gophercloud.ServiceClient, token plugin.Secret) (*answer, error) {
 	var a document
 	sent := time.Now()
-	resp, err := client.Get(ctx, client.ServiceURL("auth", "tokens"), &a, &gophercloud.RequestOpts{
+	resp, err := get(ctx, client, client.ServiceURL("auth", "tokens"), &a, gophercloud.RequestOpts{
 		OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(token),
 	})
 	return a.check(resp, err, sent, false)
@@ -311,8 +311,8 @@ func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, er
 			func(ctx context.Context) ([]byte, error) {
 				var description json.RawMessage
 				client := s.client(c.Token)
-				_, err := client.Get(context.WithValue(ctx, catalogKey{}, true), client.ServiceURL("auth", "tokens"),
-					&description, &gophercloud.RequestOpts{
+				_, err := get(context.WithValue(ctx, catalogKey{}, true), client, client.ServiceURL("auth", "tokens"),
+					&description, gophercloud.RequestOpts{
 						OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
 					})
 				if err != nil {
@@ -342,7 +342,7 @@ func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[strin
 		} `json:"catalog"`
 	}
 	client := s.client(c.Token)
-	if _, err := client.Get(ctx, client.ServiceURL("auth", "catalog"), &body, nil); err != nil {
+	if _, err := get(ctx, client, client.ServiceURL("auth", "catalog"), &body, gophercloud.RequestOpts{}); err != nil {
 		return nil, s.explain(err, c.Token)
 	}
 	face, region := strings.TrimSuffix(s.options.Interface, "URL"), s.options.RegionName
@@ -375,7 +375,7 @@ func (s *source) projects(ctx context.Context, token plugin.Secret) ([]project, 
 		Projects []project `json:"projects"`
 	}
 	client := s.client(token)
-	_, err := client.Get(ctx, client.ServiceURL("auth", "projects"), &body, nil)
+	_, err := get(ctx, client, client.ServiceURL("auth", "projects"), &body, gophercloud.RequestOpts{})
 	return body.Projects, err
 }
 

@@ -79,7 +79,7 @@ func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Cred
 	var a v2Answer
 	client := s.client(plugin.Secret{})
 	sent := time.Now()
-	resp, err := client.Post(ctx, client.ServiceURL("tokens"), o.v2Request(password), &a, &gophercloud.RequestOpts{
+	resp, err := post(ctx, client, client.ServiceURL("tokens"), o.v2Request(password), &a, gophercloud.RequestOpts{
 		OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, OmitHeaders: []string{"X-Auth-Token"},
 	})
 	if err != nil {
@@ -156,8 +156,8 @@ func (s *source) tenants(ctx context.Context, token plugin.Secret) ([]project, e
 		Tenants []project `json:"tenants"`
 	}
 	client := s.client(token)
-	_, err := client.Get(ctx, client.ServiceURL("tenants"), &body,
-		&gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}})
+	_, err := get(ctx, client, client.ServiceURL("tenants"), &body,
+		gophercloud.RequestOpts{OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}})
 	return body.Tenants, err
 }
 

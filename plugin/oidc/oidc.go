@@ -4,7 +4,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -337,9 +336,9 @@ func (s *source) githubActions(ctx context.Context) (*plugin.Credential, error) 
 		return nil, plugin.Errorf(plugin.Denied, "%s refused the job's request (HTTP %d)", u.Host, resp.StatusCode).
 			RememberFor(time.Minute)
 	}
-	if resp.StatusCode != http.StatusOK || json.Unmarshal(b, &body) != nil || body.Value == "" {
-		return nil, plugin.Errorf(plugin.Unusable, "%s gives no ID token (HTTP %d)", u.Host, resp.StatusCode).
-			RememberFor(time.Minute)
+	if err = plugin.DecodeJSON(b, &body); resp.StatusCode != http.StatusOK || err != nil || body.Value == "" {
+		return nil, plugin.Errorf(plugin.Unusable, "%s gives no ID token (HTTP %d)%s", u.Host, resp.StatusCode,
+			plugin.JSONFault(err)).RememberFor(time.Minute)
 	}
 	c, err := s.passedOn(plugin.NewSecret(body.Value))
 	if c != nil {

@@ -116,9 +116,9 @@ func (a *api) send(ctx context.Context, name string, in, out any) error {
 	if resp.StatusCode != http.StatusOK {
 		return a.explain(req.URL.Host, resp, text, now)
 	}
-	if json.Unmarshal(text, out) != nil {
-		return plugin.Errorf(plugin.Unusable, "%s does not answer as Outscale's API does", req.URL.Host).
-			WithHint("check endpoint: %s", a.base).RememberFor(30 * time.Second)
+	if err := plugin.DecodeJSON(text, out); err != nil {
+		return plugin.Errorf(plugin.Unusable, "%s does not answer as Outscale's API does%s", req.URL.Host,
+			plugin.JSONFault(err)).WithHint("check endpoint: %s", a.base).RememberFor(30 * time.Second)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ var locks = map[string]string{
 // explain returns the error for a failed call.
 func (a *api) explain(host string, resp *http.Response, body []byte, now time.Time) error {
 	var f failure
-	broken := json.Unmarshal(body, &f) != nil
+	broken := plugin.DecodeJSON(body, &f) != nil
 	kind, code, details := f.Title, "", f.Detail
 	if len(f.Errors) > 0 {
 		kind, code, details = f.Errors[0].Type, f.Errors[0].Code, f.Errors[0].Details

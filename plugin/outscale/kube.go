@@ -2,7 +2,6 @@ package outscale
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -225,11 +224,15 @@ func (s *kube) send(ctx context.Context, v visit) (a answer, err error) {
 	if err := plugin.StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return a, err
 	}
-	broken := json.Unmarshal(body, &a) != nil
+	err = plugin.DecodeJSON(body, &a)
+	if fault := plugin.JSONFault(err); fault != "" && resp.StatusCode == http.StatusOK {
+		return a, plugin.Errorf(plugin.Unusable, "%s does not answer as OKS does%s", req.URL.Host, fault).
+			RememberFor(30 * time.Second)
+	}
 	if resp.StatusCode == http.StatusUnauthorized && a.OTPRequired {
 		return a, nil
 	}
-	if resp.StatusCode != http.StatusOK || broken || a.Cluster.Data.Kubeconfig == "" {
+	if resp.StatusCode != http.StatusOK || err != nil || a.Cluster.Data.Kubeconfig == "" {
 		return a, s.refusal(req.URL.Host, resp.StatusCode, v.base)
 	}
 	return a, nil

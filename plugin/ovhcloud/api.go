@@ -2,7 +2,6 @@ package ovhcloud
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -51,9 +50,12 @@ func (a *api) call(ctx context.Context, method, path string, out any) error {
 		}
 		return e
 	}
-	if out != nil && json.Unmarshal(body, out) != nil {
-		return plugin.Errorf(plugin.Unusable, "%s does not answer as OVHcloud's API does", req.URL.Host).
-			WithHint("check api_url: %s", a.base).RememberFor(10 * time.Second)
+	if out == nil {
+		return nil
+	}
+	if err := plugin.DecodeJSON(body, out); err != nil {
+		return plugin.Errorf(plugin.Unusable, "%s does not answer as OVHcloud's API does%s", req.URL.Host,
+			plugin.JSONFault(err)).WithHint("check api_url: %s", a.base).RememberFor(10 * time.Second)
 	}
 	return nil
 }
@@ -65,7 +67,7 @@ func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.
 		Details map[string]any `json:"details"`
 	}
 	said := ""
-	if json.Unmarshal(body, &a) == nil {
+	if plugin.DecodeJSON(body, &a) == nil {
 		said = plugin.Said(a.Message, token)
 	}
 	if said == "" {
