@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -153,6 +154,10 @@ func (r SecretRef) node() *yaml.Node {
 // options, the text is unchanged. If the options differ, WithProfile returns an error or,
 // with replace, replaces the profile.
 func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
+	config, err := opened(config)
+	if err != nil {
+		return nil, err
+	}
 	l, err := profileLines(config)
 	if err != nil {
 		return nil, err
@@ -186,6 +191,32 @@ func WithProfile(config []byte, d Draft, replace bool) ([]byte, error) {
 	}
 	result := bytes.Join([][]byte{before, block, config[end:]}, nil)
 	return result, verify(l, result, d.Name, wanted)
+}
+
+// opened returns a configuration without the braces of an empty mapping, {} or profiles: {},
+// so that profiles can be added in lines.
+func opened(config []byte) ([]byte, error) {
+	l, err := ParseLines(config)
+	if err != nil || OddBreaks(config) {
+		return config, err
+	}
+	_, profiles := Get(l.Root, "profiles")
+	for _, n := range []*yaml.Node{l.Root, profiles} {
+		if n == nil || n.Kind != yaml.MappingNode || !Flow(n) || len(n.Content) > 0 {
+			continue
+		}
+		start := min(l.Line(n.Line)+n.Column-1, len(config))
+		inside, rest, ok := bytes.Cut(config[start:], []byte("}"))
+		if !ok || len(inside) == 0 || inside[0] != '{' || len(bytes.TrimSpace(inside[1:])) > 0 {
+			continue
+		}
+		before := bytes.TrimRight(config[:start], " \t")
+		if len(before) == 0 {
+			rest = bytes.TrimLeft(rest, " \t\r\n")
+		}
+		return slices.Concat(before, rest), nil
+	}
+	return config, nil
 }
 
 // profileLines parses a configuration file that is to be edited line by line.

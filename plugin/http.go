@@ -17,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -269,7 +270,7 @@ func ParseURL(text string, plainHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
 	case err != nil:
-		return nil, Errorf(Config, "is not a URL").WithHint("a URL looks like https://keystone.example/v3")
+		return nil, notURL(text)
 	case u.User != nil:
 		return nil, Errorf(Config, "a URL with a user or password in it is not taken").
 			WithHint("use the options for them")
@@ -284,11 +285,28 @@ func ParseURL(text string, plainHTTP bool) (*url.URL, error) {
 	return u, checkTransport(u, plainHTTP)
 }
 
+// notURL returns the error for a text that is no URL. It repeats the text unless a password
+// may be in it.
+func notURL(text string) *Error {
+	e := Errorf(Config, "is not a URL").WithHint("a URL looks like https://keystone.example/v3")
+	if !strings.Contains(text, "@") {
+		e.Text = Shorten(strconv.Quote(text)) + " is not a URL"
+	}
+	switch first, _ := utf8.DecodeRuneInString(text); {
+	case strings.ContainsRune("\"'“”‘’„«»`", first):
+		e.Hint = "leave out the quotes: not everything that reads such a line takes them off, docker --env-file for one"
+	case strings.HasSuffix(text, "\r"):
+		e.Hint = "leave out the carriage return at its end: the file has the line ends of Windows"
+	}
+	return e
+}
+
 // checkTransport returns an error if credentials must not be sent to u.
 func checkTransport(u *url.URL, plainHTTP bool) error {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
-		return Errorf(Config, "must be a URL such as https://keystone.example/v3")
+		return Errorf(Config, "must be a URL such as https://keystone.example/v3, not %s",
+			Shorten(strconv.Quote(u.String())))
 	case u.Scheme == "http" && !plainHTTP && !loopback(u.Hostname()):
 		return Errorf(Config, "http to %s would send secrets in clear", u.Host).
 			WithHint("use https, or a profile with \"plain_http: true\" if the network is your own")

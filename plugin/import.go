@@ -65,8 +65,27 @@ func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, e
 		}
 		if as != "" {
 			d.Name = as
+		} else if err := CheckName(name); err != nil {
+			e := AsError(err)
+			e.Hint = ShellWords("--as", profileNameLike(name)) + " gives it another one; take one at a time then"
+			failures = errors.Join(failures, &ProfileError{Shorten(name), e})
+			continue
 		}
 		drafts = append(drafts, d)
 	}
 	return drafts, failures
+}
+
+// profileNameLike returns a name for a profile that is like name.
+func profileNameLike(name string) string {
+	like := strings.Trim(strings.Map(func(r rune) rune {
+		if r < 0x80 && Word(string(r), "_@-") {
+			return r
+		}
+		return '-'
+	}, name), "-@")
+	if CheckName(like) != nil {
+		return "NAME"
+	}
+	return like
 }

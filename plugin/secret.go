@@ -77,6 +77,10 @@ func (r SecretRef) resolve(ctx context.Context, env *Env) (Secret, error) {
 		if v == "" {
 			return Secret{}, Errorf(Config, "environment variable %s is not set", r.env)
 		}
+		if strings.HasSuffix(v, "\r") { // a login with it would be refused, and counted
+			return Secret{}, Errorf(Config, "environment variable %s ends with a carriage return", r.env).
+				WithHint("the file that set it has the line ends of Windows: take them off, and source it again")
+		}
 		return NewSecret(v), nil
 	case r.file != "":
 		return readSecretFile(r.file, getenv)

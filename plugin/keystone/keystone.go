@@ -146,6 +146,10 @@ func (o *Options) locate(plainHTTP bool) error {
 	if err != nil {
 		return fmt.Errorf("auth_url: %w", err)
 	}
+	if base, ok := strings.CutSuffix(u.String(), "/auth/tokens"); ok {
+		return plugin.Errorf(plugin.Config, "auth_url: it is that of the tokens, below Keystone's own").
+			WithHint("auth_url: %s", base)
+	}
 	version, _, _ := strings.Cut(strings.TrimPrefix(o.IdentityAPIVersion, "v"), ".")
 	switch hasV2, hasV3 := strings.HasSuffix(u.Path, v2Suffix), strings.HasSuffix(u.Path, "/v3"); {
 	case version != "" && version != "2" && version != "3":
