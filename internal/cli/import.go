@@ -60,7 +60,7 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 		},
 	}}
 	if err := m.keeper.SetPlace(i.Secret, drafts); err != nil {
-		return errors.Join(failures, err)
+		return err
 	}
 	report, err := m.write(ctx, cache.Open(ctx, w, true), drafts)
 	failures = errors.Join(failures, err)

@@ -222,6 +222,9 @@ func (o *File) call(c *syntax.CallExpr) status {
 		return succeeds
 	case "false":
 		return fails
+	case "cd", "pushd", "popd":
+		o.taintName(c, "PWD", "the command "+name+" is not run")
+		return unknown
 	case "[", "test":
 		return o.testCommand(name, args)
 	case "eval":
@@ -279,7 +282,7 @@ func (o *File) unset(args []*syntax.Word) {
 		name := o.word(arg)
 		switch {
 		case !name.Known():
-			o.taintAll(arg, "a name is not known")
+			o.taintOthers(arg, "a name is not known")
 		case name.Text == "-v" || name.Text == "-f":
 		default:
 			o.Values[name.Text] = Value{Unset: true}
@@ -414,10 +417,15 @@ func (o *File) taintCall(c *syntax.CallExpr, why string) {
 	switch name := c.Args[0].Lit(); {
 	case name == "unset" || name == "read":
 		for _, arg := range c.Args[1:] {
-			if text := arg.Lit(); syntax.ValidName(text) {
+			switch text := arg.Lit(); {
+			case syntax.ValidName(text):
 				o.taintName(c, text, why)
+			case !strings.HasPrefix(text, "-"):
+				o.taintOthers(c, why)
 			}
 		}
+	case name == "cd" || name == "pushd" || name == "popd":
+		o.taintName(c, "PWD", why)
 	case name == "return" || name == "exit":
 		if o.unsure == "" {
 			o.unsure = fmt.Sprintf("%s in line %d, or not: %s", name, c.Pos().Line(), why)
@@ -460,14 +468,33 @@ func (o *File) taintName(at syntax.Node, name, why string) {
 		return
 	}
 	former := o.Values[name]
-	o.Values[name] = Value{Unknown: atLine(at, why), Exported: former.Exported,
-		perhaps: former.perhaps || o.perhaps || o.allexport}
+	o.Values[name] = o.uncertain(former, atLine(at, why))
 }
+
+// uncertain returns a value that is not known, in place of v. It may be exported or not.
+func (o *File) uncertain(v Value, why string) Value {
+	return Value{Unknown: why, perhaps: v.Exported || v.perhaps || o.perhaps || o.allexport}
+}
+
+// given are the variables that a file knows without setting them.
+var given = []string{"HOME", "USER", "PWD", "BASH_SOURCE"}
 
 // taintAll makes everything unknown that is set so far.
 func (o *File) taintAll(at syntax.Node, why string) {
+	for _, name := range given {
+		o.taintName(at, name, why)
+	}
+	o.taintOthers(at, why)
+}
+
+// taintOthers makes everything unknown that the file has set so far. No file means one of
+// the given variables when it goes through a list of names.
+func (o *File) taintOthers(at syntax.Node, why string) {
 	o.note(at, "%s", why)
 	for name, v := range o.Values {
-		o.Values[name] = Value{Unknown: atLine(at, why), Exported: v.Exported, perhaps: v.perhaps}
+		if slices.Contains(given, name) {
+			continue
+		}
+		o.Values[name] = o.uncertain(v, atLine(at, why))
 	}
 }

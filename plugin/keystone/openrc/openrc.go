@@ -75,19 +75,14 @@ func Read(b []byte, path string, getenv func(string) string) (*File, error) {
 		return nil, plugin.Errorf(plugin.Config, "%v", err)
 	}
 	o := &File{Values: map[string]Value{}, functions: map[string]*syntax.Stmt{}}
-	given := map[string]string{
-		"HOME": getenv("HOME"), "USER": getenv("USER"), "PWD": filepath.Dir(path), "BASH_SOURCE": path,
-	}
-	for name, text := range given {
+	for i, text := range []string{getenv("HOME"), getenv("USER"), filepath.Dir(path), path} {
 		if text != "" {
-			o.Values[name] = Value{Text: text}
+			o.Values[given[i]] = Value{Text: text}
 		}
 	}
 	o.statements(list)
-	for name, text := range given {
-		if o.Values[name].Text == text {
-			delete(o.Values, name) // the file has not set it
-		}
+	for _, name := range given {
+		delete(o.Values, name)
 	}
 	o.keepExported()
 	return o, nil
