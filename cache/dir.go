@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/jeton-cli/jeton/plugin"
 )
 
 // A Dir is a [Store] in a directory that belongs to the user alone, with one file for
@@ -209,7 +211,7 @@ func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
 			return nil, err
 		}
 		locked := make(chan error, 1)
-		go func() { locked <- f.Lock() }()
+		go func() { locked <- plugin.Catch(f.Lock) }()
 		select {
 		case err := <-locked:
 			if err != nil {
@@ -219,11 +221,12 @@ func (d *Dir) Lock(ctx context.Context, name string) (func(), error) {
 		case <-ctx.Done():
 			// The wait in the kernel cannot be cancelled, so it is left behind; the
 			// process is about to end.
-			go func() {
-				if <-locked == nil {
-					f.Close()
+			go plugin.Catch(func() error {
+				if err := <-locked; err != nil {
+					return err
 				}
-			}()
+				return f.Close()
+			})
 			return nil, ctx.Err()
 		}
 		if d.current(f, name) {

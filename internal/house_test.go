@@ -196,6 +196,29 @@ func TestForeignJSON(t *testing.T) {
 	}
 }
 
+// A panic in a goroutine is caught: Go would print its value and all stacks.
+func TestGoroutines(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.isTest() {
+			continue
+		}
+		ast.Inspect(s.File, func(n ast.Node) bool {
+			_, starts := n.(*ast.GoStmt)
+			if call, ok := n.(*ast.CallExpr); ok {
+				sel, ok := call.Fun.(*ast.SelectorExpr)
+				starts = ok && (sel.Sel.Name == "Go" || sel.Sel.Name == "AfterFunc" && s.path != "plugin/limit.go")
+			}
+			if starts {
+				text := s.text[s.set.Position(n.Pos()).Offset:s.set.Position(n.End()).Offset]
+				if !strings.Contains(string(text), "Catch(") {
+					t.Errorf("%s starts a goroutine without plugin.Catch", s.set.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	}
+}
+
 // typeName returns the name of a composite literal's type, if it is one of another package.
 func typeName(c *ast.CompositeLit, ok bool) (string, bool) {
 	if !ok {

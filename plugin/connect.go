@@ -91,7 +91,11 @@ func (e *early) begin(addr string, dial func(context.Context, string) (net.Conn,
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*dialLimit)
 		defer cancel()
-		conn, err := dial(ctx, addr)
+		var conn net.Conn
+		err := Catch(func() (err error) {
+			conn, err = dial(ctx, addr)
+			return err
+		})
 		if err != nil {
 			conn = nil // the request dials again
 		}
@@ -116,28 +120,32 @@ func (e *early) take(ctx context.Context, addr string) net.Conn {
 		}
 		return d.conn
 	case <-ctx.Done():
-		go func() {
+		go Catch(func() error {
 			if d := <-done; d.conn != nil {
-				d.conn.Close()
+				return d.conn.Close()
 			}
-		}()
+			return nil
+		})
 		return nil
 	}
 }
 
 // dialTLS returns a connection for one or more requests. It prefers one that was opened
-// early.
-func (t *transport) dialTLS(ctx context.Context, _, addr string) (net.Conn, error) {
-	if conn := t.early.take(ctx, addr); conn != nil {
-		return conn, nil
-	}
-	return t.dial(ctx, addr)
+// early. net/http calls it in a goroutine of its own.
+func (t *transport) dialTLS(ctx context.Context, _, addr string) (conn net.Conn, err error) {
+	err = Catch(func() (err error) {
+		if conn = t.early.take(ctx, addr); conn == nil {
+			conn, err = t.dial(ctx, addr)
+		}
+		return err
+	})
+	return conn, err
 }
 
 func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
 	config := t.tls.Clone()
 	if config.RootCAs == nil {
-		go t.roots() // while the name is being resolved
+		go Catch(func() error { t.roots(); return nil }) // while the name is being resolved
 	}
 	conn, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", addr)
 	if err != nil {

@@ -92,7 +92,7 @@ func (k Keyring) call(ctx context.Context, do func() error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, keyringLimit, errHung)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- do() }()
+	go func() { done <- Catch(do) }()
 	select {
 	case err := <-done:
 		return err

@@ -22,6 +22,7 @@ const (
 func runChild(ctx context.Context, path string, argv, env []string) error {
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	defer plugin.Suspend(ctx)()
+	defer holdQuit()()
 	signals := make(chan os.Signal, 8)
 	for _, s := range slices.Concat(passedOn, leftTo) {
 		if !signal.Ignored(s) { // by nohup, say: the child must ignore it too
@@ -33,7 +34,7 @@ func runChild(ctx context.Context, path string, argv, env []string) error {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- plugin.Catch(cmd.Wait) }()
 	for {
 		select {
 		case s := <-signals:

@@ -18,7 +18,6 @@ import (
 	"maps"
 	"os"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -134,7 +133,6 @@ func (e *environment) names() []string {
 // Main carries out one command line with these issuers, and returns the exit code.
 func Main(issuers plugin.Issuers, version string, args []string) int {
 	started := time.Now()
-	debug.SetTraceback("none") // arguments of functions can be secrets
 	protect()
 	return int(newInvocation(issuers, version, started, args).run())
 }
@@ -153,9 +151,7 @@ func (i *invocation) run() (code plugin.Code) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			// The value of a panic can hold a secret. Its type is safe to print.
-			code = t.fail(plugin.Errorf(plugin.Bug, "internal error (panic: %T)", r).
-				WithHint("please report this, with the command that you ran"))
+			code = t.fail(plugin.PanicError(r))
 		}
 	}()
 	if document, note := cache.LeftBehind(i.args, i.env.get); document != nil {
@@ -168,6 +164,7 @@ func (i *invocation) run() (code plugin.Code) {
 			return t.fail(err)
 		} // the ordinary path will fail the same way, and name the profile
 	}
+	endQuietly()
 	ps := &profiles{issuers: i.issuers, getenv: i.env.get, warn: t.warn, path: &i.globals.Config}
 	if len(i.args) > 0 && i.args[0] == completeCommand {
 		return t.fail(complete(i, t, ps, i.args[1:]))

@@ -476,7 +476,13 @@ func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
 			defer func() { <-slots }()
 			limited, cancel := context.WithTimeout(ctx, probeLimit)
 			defer cancel()
-			v.Probe = v.profile.Probe(limited, &c.session.Clients, v.address, c.world.Log)
+			err := plugin.Catch(func() error {
+				v.Probe = v.profile.Probe(limited, &c.session.Clients, v.address, c.world.Log)
+				return nil
+			})
+			if err != nil {
+				v.Probe.Err = err
+			}
 		})
 	}
 	all.Wait()

@@ -38,8 +38,9 @@ func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, e
 		io.WriteString(t.out, "\n")
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
+	defer holdQuit()()
 	io.WriteString(t.out, question)
 	type line struct {
 		text []byte
@@ -47,8 +48,12 @@ func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, e
 	}
 	read := make(chan line, 1)
 	go func() {
-		text, err := term.ReadPassword(int(t.in.Fd()))
-		read <- line{text, err}
+		var l line
+		l.err = plugin.Catch(func() (err error) {
+			l.text, err = term.ReadPassword(int(t.in.Fd()))
+			return err
+		})
+		read <- l
 	}()
 	select {
 	case l := <-read:
@@ -60,11 +65,7 @@ func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, e
 		return plugin.NewSecret(text), nil
 	case s := <-signals:
 		restore()
-		number := 2
-		if n, ok := s.(syscall.Signal); ok {
-			number = int(n)
-		}
-		os.Exit(128 + number) // the kernel releases the locks
+		os.Exit(signalStatus(s)) // the kernel releases the locks
 	case <-time.After(patience):
 		restore()
 	case <-ctx.Done():

@@ -16,17 +16,19 @@ const grace = 2 * time.Second
 func watch(ctx context.Context, grace time.Duration, end func()) (stop func()) {
 	ended := make(chan struct{})
 	context.AfterFunc(ctx, func() {
-		for {
-			select {
-			case <-ended:
-				return
-			case <-time.After(grace):
-				if !plugin.Suspended(ctx) {
-					end()
-					return
+		plugin.Catch(func() error {
+			for {
+				select {
+				case <-ended:
+					return nil
+				case <-time.After(grace):
+					if !plugin.Suspended(ctx) {
+						end()
+						return nil
+					}
 				}
 			}
-		}
+		})
 	})
 	return func() { close(ended) }
 }
