@@ -48,8 +48,9 @@ const (
 	lockSuffix = ".lock"
 	tmpSuffix  = ".tmp"
 
-	// maxValue is the size in bytes of the largest value that is read back, 256 KiB.
-	maxValue = 256 << 10
+	// maxValue is the size in bytes of the largest value that is read back. JSON makes a
+	// character six at most, so that every credential fits.
+	maxValue = 8 * plugin.MaxCredential
 )
 
 // OpenDir opens the directory at path, and creates it if it does not exist. It returns an

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,5 +179,47 @@ func TestBlindStore(t *testing.T) {
 	}
 	if c.AskedPath(testKey) != "" {
 		t.Error("a store without files has a file for the note")
+	}
+}
+
+// Every credential that is taken is kept, whatever its characters cost in JSON. What is
+// too large is refused, and not asked for again at once.
+func TestLargeCredentials(t *testing.T) {
+	const part = plugin.MaxCredential / 2
+	for name, test := range map[string]struct {
+		cred plugin.Credential
+		code plugin.Code
+	}{
+		"markup": {plugin.Credential{Token: plugin.NewSecret(strings.Repeat("<", part)),
+			SessionToken: plugin.NewSecret(strings.Repeat("&", part-100))}, 0},
+		"quotes": {plugin.Credential{Token: plugin.NewSecret(strings.Repeat(`"`, part)),
+			Attrs: map[string]string{"fields": strings.Repeat("\u2028", (part-100)/3)}}, 0},
+		"token": {plugin.Credential{Token: plugin.NewSecret(strings.Repeat("t", part+1))}, plugin.Unusable},
+		"whole": {plugin.Credential{Token: plugin.NewSecret("t"),
+			Attrs: map[string]string{"fields": strings.Repeat("f", 2*part)}}, plugin.Unusable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := openStore(filepath.Join(t.TempDir(), "store"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, stderr := newCache(s)
+			requests := 0
+			src := sourceFunc(func(context.Context, *plugin.Credential) (*plugin.Credential, error) {
+				requests++
+				cred := test.cred
+				cred.Issued, cred.Expires = time.Now(), time.Now().Add(time.Hour)
+				return &cred, nil
+			})
+			for range 2 {
+				_, err := c.Fetch(t.Context(), testKey, src, Policy{Profile: "p"})
+				if (err == nil) != (test.code == 0) || err != nil && plugin.AsError(err).Code != test.code {
+					t.Errorf("%v", err)
+				}
+			}
+			if requests != 1 || stderr.Len() > 0 {
+				t.Errorf("%d requests, %q", requests, stderr.String())
+			}
+		})
 	}
 }

@@ -91,10 +91,30 @@ func (c *Credential) Life() time.Duration {
 	return c.Expires.Sub(c.Issued)
 }
 
+// The largest credential that is taken, in bytes. The cache keeps all that are not larger.
+// The header of a request, which carries a token, rarely has room for 64 KiB.
+const (
+	maxPart       = 64 << 10
+	MaxCredential = 128 << 10
+)
+
 // Check returns an [Unusable] error if c cannot be what an issuer meant to hand out: it
-// is empty, has expired, or holds characters that would break out of a header, a shell
-// line or a document.
+// is empty or too large, has expired, or holds characters that would break out of a
+// header, a shell line or a document.
 func (c *Credential) Check(now time.Time) error {
+	err := c.check(now)
+	if err == nil {
+		return nil
+	}
+	return err.RememberFor(10 * time.Second) // the next caller would get the same answer
+}
+
+func (c *Credential) check(now time.Time) *Error {
+	if c.tooLarge() {
+		return Errorf(Unusable, "the issuer's credential is larger than any client can use (%d KiB, with all that "+
+			"belongs to it %d KiB)", maxPart>>10, MaxCredential>>10).
+			WithHint("ask the issuer for less in the token: fewer scopes, roles or groups")
+	}
 	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() && c.Password.IsZero() {
 		return Errorf(Unusable, "the issuer's answer holds no credential")
 	}
@@ -119,6 +139,21 @@ func (c *Credential) Check(now time.Time) error {
 			WithHint("compare this machine's clock (%s) with the issuer's", now.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// tooLarge reports whether c or one of its parts is above its limit.
+func (c *Credential) tooLarge() bool {
+	size := 0
+	for _, s := range []string{c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(),
+		c.ClientCertificate, c.ClientKey.Reveal(), c.Password.Reveal()} {
+		if size += len(s); len(s) > maxPart {
+			size = MaxCredential + 1
+		}
+	}
+	for name, s := range c.Attrs {
+		size += len(name) + len(s)
+	}
+	return size > MaxCredential
 }
 
 // String describes c without its secrets.

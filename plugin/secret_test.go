@@ -93,10 +93,15 @@ func TestCheck(t *testing.T) {
 		"not UTF-8": func(c *Credential) { c.Token = NewSecret("\xff") },
 		"attribute": func(c *Credential) { c.Attrs["user_name"] = "a\nb" },
 		"expired":   func(c *Credential) { c.Expires = now },
+		"large":     func(c *Credential) { c.SessionToken = NewSecret(strings.Repeat("s", maxPart+1)) },
+		"together": func(c *Credential) {
+			c.Token, c.SessionToken = NewSecret(strings.Repeat("t", maxPart)), NewSecret(strings.Repeat("s", maxPart))
+		},
+		"attributes": func(c *Credential) { c.Attrs["fields"] = strings.Repeat("f", MaxCredential) },
 	} {
 		c := good()
 		spoil(c)
-		if err := c.Check(now); err == nil || AsError(err).Code != Unusable {
+		if err := c.Check(now); err == nil || AsError(err).Code != Unusable || AsError(err).Remember == 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
