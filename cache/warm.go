@@ -60,7 +60,7 @@ type Answer struct {
 // from now on, before jeton really starts. It does nothing unless everything that the
 // document depends on is known.
 func (s *Session) LeaveBehind(ctx context.Context, a Answer) {
-	if s.State == nil {
+	if s.State == nil || a.File.Path == "" {
 		return
 	}
 	variables := a.Variables()

@@ -26,6 +26,13 @@ type File struct {
 	issuers Issuers
 	getenv  func(string) string
 	exposed error // why others could read a literal secret in the file, or nil
+	missing error // why there cannot be a file, or nil
+}
+
+// NoFile returns an empty file without a path. It serves the identity in the environment
+// where there is no place for a configuration file. missing says why there is none.
+func NoFile(missing error, issuers Issuers, getenv func(string) string) *File {
+	return &File{missing: missing, issuers: issuers, getenv: getenv}
 }
 
 // maxConfig is the largest configuration file in bytes: 8 MiB, enough for tens of
@@ -221,6 +228,9 @@ func atNode(n *yaml.Node, err error) error {
 // noProfile returns an error that says that no profile is called name, and which profiles
 // there are.
 func (f *File) noProfile(name string, above []string) error {
+	if f.missing != nil {
+		return f.missing
+	}
 	e := Errorf(Config, "there is no profile %q in %s", Shorten(name), f.Path)
 	if len(above) > 0 {
 		e = Errorf(Config, "%s: profile %s: from: there is no profile %q", f.Path, above[len(above)-1], Shorten(name))

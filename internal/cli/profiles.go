@@ -20,9 +20,16 @@ type profiles struct {
 }
 
 // file returns the configuration file. It reads the file once. A file that the user names
-// must exist.
+// must exist. A complete identity in the environment needs no place for one.
 func (ps *profiles) file() (*plugin.File, error) {
 	if ps.read != nil {
+		return ps.read, nil
+	}
+	if _, named, err := ps.where(); err != nil && !named {
+		if p, _, _ := ps.issuers.FromEnvironment("env", ps.getenv); p == nil {
+			return nil, err
+		}
+		ps.read = plugin.NoFile(err, ps.issuers, ps.getenv)
 		return ps.read, nil
 	}
 	return ps.reread(true)
