@@ -3,14 +3,11 @@ package keystone
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -24,10 +21,6 @@ import (
 
 // maxClouds is the largest size of a clouds.yaml in bytes, 1 MiB.
 const maxClouds = 1 << 20
-
-// A tree is a YAML mapping. Its leaves are lists and strings, and strings are kept as
-// they were written. A key without a value is left out.
-type tree map[string]any
 
 // Clouds are the clouds in a user's files.
 type Clouds struct {
@@ -87,8 +80,10 @@ func searchPath(getenv func(string) string) []string {
 		add(cwd)
 	}
 	home, _ := os.UserHomeDir()
+	site := getenv("XDG_CONFIG_DIRS")
 	switch {
 	case runtime.GOOS == "darwin":
+		site = "/Library/Application Support"
 		add(filepath.Join(home, "Library", "Application Support", "openstack"))
 	case getenv("XDG_CONFIG_HOME") != "":
 		add(filepath.Join(getenv("XDG_CONFIG_HOME"), "openstack"))
@@ -97,6 +92,12 @@ func searchPath(getenv func(string) string) []string {
 		home = real
 	}
 	add(filepath.Join(home, ".config", "openstack"))
+	if site == "" {
+		site = "/etc/xdg"
+	}
+	if !strings.Contains(site, ":") { // openstacksdk looks in none of several
+		add(filepath.Join(site, "openstack"))
+	}
 	add("/etc/openstack")
 	return dirs
 }
@@ -127,7 +128,7 @@ func readFirst(first string, dirs []string, base string) (path string, doc tree,
 		if err != nil {
 			return "", nil, nil, err
 		}
-		doc, names, err := parseClouds(b)
+		doc, names, err := parseClouds(b, path)
 		if err != nil {
 			e := plugin.AsError(err)
 			e.Text = path + ": " + e.Text
@@ -136,161 +137,6 @@ func readFirst(first string, dirs []string, base string) (path string, doc tree,
 		return path, doc, names, nil
 	}
 	return "", tree{}, nil, nil
-}
-
-// parseClouds parses one file. It returns the whole document, and the names of the clouds
-// in their order.
-func parseClouds(b []byte) (tree, []string, error) {
-	var node yaml.Node
-	if err := yaml.Unmarshal(b, &node); err != nil {
-		return nil, nil, plugin.YAMLError(err)
-	}
-	if node.Kind == 0 {
-		return tree{}, nil, nil
-	}
-	r := reader{left: 100000}
-	doc, err := r.mapping(node.Content[0], 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	var names []string
-	for i, root := 0, node.Content[0]; i+1 < len(root.Content); i += 2 {
-		clouds := root.Content[i+1]
-		if clouds.Kind == yaml.AliasNode {
-			clouds = clouds.Alias
-		}
-		if root.Content[i].Value == "clouds" && clouds.Kind == yaml.MappingNode {
-			for j := 0; j+1 < len(clouds.Content); j += 2 {
-				names = append(names, clouds.Content[j].Value)
-			}
-		}
-	}
-	for _, key := range []string{"clouds", "public-clouds"} {
-		for name, v := range doc.tree(key) {
-			if t, ok := v.(tree); ok {
-				doc.tree(key)[name] = t.underscored()
-			}
-		}
-	}
-	return doc, names, nil
-}
-
-// underscored returns t with the dashes in its keys replaced by underscores. Like
-// openstacksdk, it accepts both, and prefers the key with dashes if both are there.
-func (t tree) underscored() tree {
-	result := tree{}
-	for _, key := range slices.Sorted(maps.Keys(t)) {
-		v := t[key]
-		if below, ok := v.(tree); ok {
-			v = below.underscored()
-		}
-		name := strings.ReplaceAll(key, "-", "_")
-		if _, dashed := t[strings.ReplaceAll(key, "_", "-")]; name == key && strings.Contains(key, "_") && dashed {
-			continue
-		}
-		result[name] = v
-	}
-	return result
-}
-
-// A reader turns YAML into a tree, with aliases and merge keys resolved. Aliases of
-// aliases can make a small file huge, so the reader stops when it has read left values.
-type reader struct{ left int }
-
-func (r *reader) mapping(n *yaml.Node, depth int) (tree, error) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	if n.Kind != yaml.MappingNode {
-		return nil, plugin.Errorf(plugin.Config, "line %d: must be a mapping of names to values", n.Line)
-	}
-	t := tree{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		v, err := r.value(value, depth+1)
-		switch {
-		case err != nil:
-			return nil, err
-		case key.Tag == "!!merge":
-			merged, ok := v.([]any)
-			if !ok {
-				merged = []any{v}
-			}
-			for _, m := range merged {
-				m, _ := m.(tree)
-				for name, v := range m {
-					if _, ok := t[name]; !ok {
-						t[name] = v
-					}
-				}
-			}
-		case v == nil:
-			delete(t, key.Value)
-		default:
-			t[key.Value] = v
-		}
-	}
-	return t, nil
-}
-
-func (r *reader) value(n *yaml.Node, depth int) (any, error) {
-	if r.left--; r.left < 0 || depth > 100 {
-		return nil, plugin.Errorf(plugin.Config, "line %d: too much is nested here", n.Line)
-	}
-	switch n.Kind {
-	case yaml.AliasNode:
-		return r.value(n.Alias, depth+1)
-	case yaml.MappingNode:
-		return r.mapping(n, depth)
-	case yaml.SequenceNode:
-		list := []any{}
-		for _, item := range n.Content {
-			v, err := r.value(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		return list, nil
-	}
-	if n.Tag == "!!null" || n.Value == "" {
-		return nil, nil
-	}
-	return n.Value, nil
-}
-
-// tree returns the mapping under key, or an empty one.
-func (t tree) tree(key string) tree {
-	if sub, ok := t[key].(tree); ok {
-		return sub
-	}
-	return tree{}
-}
-
-// text returns the string under the first of keys that has one, or "".
-func (t tree) text(keys ...string) string {
-	for _, key := range keys {
-		if s, ok := t[key].(string); ok {
-			return s
-		}
-	}
-	return ""
-}
-
-// merge copies other into t, mapping by mapping. Where both have a value, other's wins.
-func (t tree) merge(other tree) {
-	for key, v := range other {
-		below, ok := v.(tree)
-		if mine, both := t[key].(tree); ok && both {
-			mine.merge(below)
-			continue
-		}
-		if ok {
-			v = tree{}
-			v.(tree).merge(below)
-		}
-		t[key] = v
-	}
 }
 
 // A cloud is a cloud of clouds.yaml, merged with its vendor profile and its region.
@@ -305,6 +151,9 @@ type cloud struct {
 // cloud may have no auth_url even if the error is nil: other sources may supply it.
 func (c *Clouds) cloud(name, region string) (*cloud, error) {
 	own, ok := c.clouds[name].(tree)
+	if o, unread := c.clouds[name].(odd); unread {
+		return nil, o.err(name)
+	}
 	if !ok {
 		e := plugin.Errorf(plugin.Config, "there is no cloud %q in %s", plugin.Shorten(name), c.Path)
 		if nearest := plugin.Nearest(name, c.Names); nearest != "" {
@@ -329,6 +178,10 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 		e.Text = c.Path + ": cloud " + plugin.Shorten(name) + ": " + e.Text
 		return nil, e
 	}
+	if auth, ok := settings["auth"]; ok && auth == nil {
+		return nil, plugin.Errorf(plugin.Config, "%s: cloud %s: auth: has nothing below it", c.Path,
+			plugin.Shorten(name))
+	}
 	cl := &cloud{name: name, path: c.Path, settings: settings, auth: settings.tree("auth"), regions: regions}
 	if url := cl.auth.text("auth_url"); strings.ContainsAny(url, "{}") {
 		filled, err := fill(url, settings)
@@ -343,47 +196,67 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 // chooseRegion merges the settings of one region into those of the cloud: the wanted
 // region, or the first if wanted is empty. It returns the names of the others.
 func chooseRegion(settings, own tree, wanted string) (others []string, err error) {
-	from := settings
-	if _, ok := own["regions"]; ok || own.text("region_name") != "" {
-		from = own // the cloud has its own regions, not the vendor's
-	}
-	regions, _ := from["regions"].([]any)
-	if regions == nil {
-		switch name := from["region_name"].(type) {
-		case string:
-			for _, r := range strings.Split(name, ",") {
-				regions = append(regions, r)
-			}
-		case []any:
-			regions = name
-		}
+	regions, err := regionsOf(settings, own)
+	if err != nil {
+		return nil, err
 	}
 	delete(settings, "regions")
 	chosen := false
 	for _, r := range regions {
-		name, values := "", tree{}
-		switch r := r.(type) {
-		case string:
-			name = r
-		case tree:
-			name, values = r.text("name"), r.tree("values")
+		name, values := r, tree{}
+		if t, ok := r.(tree); ok {
+			name, values = t["name"], t.tree("values")
 		}
-		if chosen || wanted != "" && name != wanted {
-			others = append(others, name)
+		text, _ := name.(string)
+		if chosen || wanted != "" && text != wanted {
+			others = append(others, text)
 			continue
 		}
 		chosen = true
-		settings["region_name"] = name
 		settings.merge(values)
+		settings["region_name"] = name
 	}
 	if !chosen && len(others) > 0 {
 		return nil, plugin.Errorf(plugin.Config, "there is no region %q", plugin.Shorten(wanted)).
 			WithHint("the regions are: %s", plugin.Shorten(strings.Join(others, ", ")))
 	}
-	if !chosen && wanted != "" {
+	switch {
+	case !chosen && wanted != "":
 		settings["region_name"] = wanted
+	case !chosen:
+		delete(settings, "region_name")
 	}
 	return others, nil
+}
+
+// regionsOf returns the regions of a cloud: its own, or those of its vendor. A vendor's
+// region_name is one name, and a cloud's may be several.
+func regionsOf(settings, own tree) (regions []any, err error) {
+	for _, from := range []tree{own, settings} {
+		if v, ok := from["regions"]; ok {
+			list, ok := v.([]any)
+			if !ok {
+				return nil, plugin.Errorf(plugin.Config, "regions: must be a list")
+			}
+			return list, nil
+		}
+		switch name := from["region_name"].(type) {
+		case nil:
+			if _, ok := from["region_name"]; ok {
+				return nil, plugin.Errorf(plugin.Config, "region_name: has no value").WithHint("leave it out")
+			}
+		case string:
+			for word := range strings.SplitSeq(name, ",") {
+				regions = append(regions, word)
+			}
+			return regions, nil
+		case []any:
+			return name, nil
+		default:
+			return []any{name}, nil
+		}
+	}
+	return nil, nil
 }
 
 // fill puts the settings into a template such as https://{region_name}.example. It

@@ -1,6 +1,7 @@
 package keystone
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,7 @@ type login struct {
 	getenv func(string) string
 	cloud  *cloud // or nil
 	values map[string]plugin.Value
+	odd    error // about the first setting that openstack does not read as it is written
 }
 
 // environment reads the login in the environment.
@@ -52,9 +54,18 @@ func (l *login) openCloud() error {
 }
 
 // read records the options for the way of logging in, and reports whether they are
-// complete. A shell may hold variables of several logins; those of other logins do no
-// harm.
+// complete.
 func (l *login) read() (complete bool, err error) {
+	complete, err = l.collect()
+	if err == nil {
+		err = l.odd
+	}
+	return complete, err
+}
+
+// collect does the work of read. A shell may hold variables of several logins; those of
+// other logins do no harm.
+func (l *login) collect() (complete bool, err error) {
 	if l.get("auth_url") == "" && l.cloud == nil {
 		return false, nil // any other variables are leftovers
 	}
@@ -73,9 +84,9 @@ func (l *login) read() (complete bool, err error) {
 		l.scope()
 		return l.get("token", "auth_token") != "", nil
 	case "applicationcredential":
-		id, name := l.get("application_credential_id"), l.get("application_credential_name")
-		complete = id != "" || name != "" && l.user()
-		return l.get("application_credential_secret") != "" && complete, nil
+		return l.applicationCredential(), nil
+	case "multifactor":
+		return l.multiFactor(), nil
 	case "oidcclientcredentials", "oidcpassword", "oidcaccesstoken":
 		return l.federated(kind), nil
 	case "v2password":
@@ -87,9 +98,6 @@ func (l *login) read() (complete bool, err error) {
 		complete = l.user()
 		complete = l.get("password") != "" && complete
 		l.get("passcode")
-		if kind == "v3multifactor" {
-			l.get("auth_methods")
-		}
 	}
 	l.scope()
 	return complete, nil
@@ -99,6 +107,9 @@ func (l *login) read() (complete bool, err error) {
 // options.
 func (l *login) kind() string {
 	kind := l.get("auth_type", "auth_plugin")
+	if l.cloud != nil && l.getenv("OS_AUTH_TYPE") == "" {
+		l.checkKind()
+	}
 	version := l.get("identity_api_version")
 	url := strings.TrimRight(l.find("auth_url").Text, "/")
 	switch {
@@ -123,6 +134,61 @@ func (l *login) kind() string {
 	return kind
 }
 
+// applicationCredential records an application credential, and reports whether it is
+// complete.
+func (l *login) applicationCredential() (complete bool) {
+	id, name := l.get("application_credential_id"), l.get("application_credential_name")
+	complete = id != "" || name != "" && l.user()
+	return l.get("application_credential_secret") != "" && complete
+}
+
+// multiFactor records a login with several factors, and reports whether it is complete.
+// An application credential has its own scope, and Keystone refuses another one.
+func (l *login) multiFactor() (complete bool) {
+	complete, delegated := true, false
+	for _, name := range factorNames(l.get("auth_methods")) {
+		switch name {
+		case "v3applicationcredential":
+			complete, delegated = l.applicationCredential() && complete, true
+		case "v3token":
+			complete = l.get("token", "auth_token") != "" && complete
+		case "v3totp":
+			complete = l.user() && complete // the user can be asked for the passcode
+			l.get("passcode")
+		case "v3password":
+			complete = l.user() && complete
+			complete = l.get("password") != "" && complete
+		}
+	}
+	if !delegated {
+		l.scope()
+	}
+	return complete
+}
+
+// factorNames returns the auth_types in the text of auth_methods, or the default ones if
+// it is empty.
+func factorNames(text string) (names []string) {
+	if text == "" {
+		return slices.Clone(defaultFactors)
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		names = append(names, proper(strings.TrimSpace(name)))
+	}
+	return names
+}
+
+// checkKind records an error if openstacksdk finds another auth_type in the cloud, or none.
+func (l *login) checkKind() {
+	kind, given := l.cloud.settings["auth_type"]
+	switch {
+	case given && (kind == nil || kind == ""):
+		l.fail(l.cloud.odd("has no value, which openstack takes for no login at all", "leave it out").err("auth_type"))
+	case !given && l.cloud.settings.text("auth_plugin") != "":
+		l.fail(l.cloud.odd("is no setting that openstack knows any more", "write auth_type").err("auth_plugin"))
+	}
+}
+
 // way records the options of the connection, and those passed on to clients.
 func (l *login) way() {
 	l.get("region_name")
@@ -130,14 +196,50 @@ func (l *login) way() {
 	switch {
 	case err == nil && insecure:
 		l.values["verify"] = plugin.Value{Variable: "OS_INSECURE", Key: "OS_INSECURE", Text: "false"}
-	case l.cloud != nil && (strings.EqualFold(l.cloud.settings.text("verify"), "false") ||
-		strings.EqualFold(l.cloud.settings.text("insecure"), "true")):
-		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: "false"}
+	case l.cloud != nil:
+		l.verify()
 	}
 	l.get("interface", "endpoint_type")
 	l.get("ca_file", "cacert")
 	l.get("cert_file", "cert")
 	l.get("key_file", "key")
+	if l.cloud == nil {
+		return
+	}
+	newer, older := l.cloud.settings.text("interface"), l.cloud.settings.text("endpoint_type")
+	if newer != "" && older != "" && strings.TrimSuffix(newer, "URL") != strings.TrimSuffix(older, "URL") {
+		l.fail(l.cloud.odd("is there beside another endpoint_type", "leave one of them out").err("interface"))
+	}
+}
+
+// verify records whether the cloud's certificates are to be verified. openstack takes
+// verify with text for a file, and insecure with any text but true for false.
+func (l *login) verify() {
+	t := l.cloud.settings
+	verify, given := t["verify"]
+	v, _ := verify.(odd)
+	i, _ := t["insecure"].(odd)
+	text := t.text("verify")
+	switch {
+	case i.yes, strings.EqualFold(t.text("insecure"), "true"), given && (verify == nil || verify == ""),
+		v.truth && !v.yes:
+		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: "false"}
+	case v.why != "" && !v.truth:
+		l.fail(v.err("verify"))
+	case t.text("cacert") != "":
+	case strings.Contains(text, "/"):
+		l.values["ca_file"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: text}
+	case text != "":
+		l.fail(l.cloud.odd("is text, which openstack takes for the name of a file",
+			"write true or false without quotes").err("verify"))
+	}
+}
+
+// fail records the first error about a setting.
+func (l *login) fail(err error) {
+	if l.odd == nil {
+		l.odd = err
+	}
 }
 
 // federated records an OpenID Connect login, and reports whether it is complete.
@@ -170,6 +272,12 @@ func (l *login) v2() (complete bool) {
 	complete = l.get("password") != "" && (id != "" || name != "")
 	if l.get("project_id", "tenant_id") == "" {
 		l.get("project_name", "tenant_name")
+	}
+	for _, what := range []string{"id", "name"} {
+		newer, older := l.find("project_"+what).Text, l.find("tenant_"+what).Text
+		if l.cloud != nil && newer != "" && older != "" && newer != older {
+			l.fail(l.cloud.odd("is there beside another tenant_"+what, "leave one of them out").err("project_" + what))
+		}
 	}
 	l.get("trust_id")
 	return complete
@@ -241,39 +349,28 @@ func (l *login) find(option string, others ...string) plugin.Value {
 		name := "OS_" + strings.ToUpper(key)
 		return plugin.Value{Variable: name, Key: name, Text: l.getenv(name)}
 	}
-	inFile := func(key, block string, t tree) plugin.Value {
-		v := plugin.Value{Place: l.cloud.place(key), Key: block + key, Text: t.text(key)}
-		if list, ok := t[key].([]any); ok && v.Text == "" {
-			var words []string
-			for _, item := range list {
-				if s, ok := item.(string); ok {
-					words = append(words, s)
-				}
-			}
-			v.Text = strings.Join(words, ",")
-		}
-		return v
-	}
 	var order []plugin.Value
-	fileFirst := option == "token" || strings.HasPrefix(option, "project_") || strings.Contains(option, "domain_")
 	switch {
 	case l.cloud == nil:
 		for _, key := range keys {
 			order = append(order, inEnv(key))
 		}
-	case fileFirst:
+	case fileFirst(option):
 		for _, key := range keys {
-			order = append(order, inFile(key, "auth.", l.cloud.auth), inEnv(key), inFile(key, "", l.cloud.settings))
+			order = append(order, l.inFile(key, "auth.", l.cloud.auth), inEnv(key), l.inFile(key, "", l.cloud.settings))
 		}
 	default:
 		for _, key := range keys {
 			order = append(order, inEnv(key))
 		}
 		for _, key := range keys {
-			order = append(order, inFile(key, "", l.cloud.settings))
+			order = append(order, l.inFile(key, "", l.cloud.settings))
 		}
-		for _, key := range keys {
-			order = append(order, inFile(key, "auth.", l.cloud.auth))
+		for i, key := range keys {
+			inAuth, beside := l.inFile(key, "auth.", l.cloud.auth), order[len(keys)+i].Text
+			if order = append(order, inAuth); inAuth.Text != "" && beside != "" && beside != inAuth.Text {
+				l.fail(l.cloud.odd("is there twice, in auth and beside it", "leave one of them out").err(key))
+			}
 		}
 	}
 	for _, v := range order {
@@ -282,6 +379,52 @@ func (l *login) find(option string, others ...string) plugin.Value {
 		}
 	}
 	return plugin.Value{}
+}
+
+// filled are the settings in which openstacksdk fills in others, as {region_name}.
+var filled = []string{"region_name", "interface", "endpoint_type", "cacert", "cert", "key", "auth_type"}
+
+// inFile returns the value that the cloud has under key in t, one of its two blocks.
+func (l *login) inFile(key, block string, t tree) plugin.Value {
+	found := plugin.Value{Place: l.cloud.place(key), Key: block + key}
+	value, given := t[key]
+	switch value := value.(type) {
+	case string:
+		found.Text = value
+	case []any:
+		var words []string
+		for _, item := range value {
+			switch item := item.(type) {
+			case string:
+				words = append(words, item)
+			case odd:
+				l.fail(item.err(key))
+			}
+		}
+		found.Text = strings.Join(words, ",")
+	case odd:
+		l.fail(value.err(key))
+	case nil:
+		if given && fileFirst(key) {
+			l.fail(l.cloud.odd("has no value, which openstack takes for the text None", "leave it out").err(key))
+		}
+	}
+	if block == "" && slices.Contains(filled, key) && strings.ContainsAny(found.Text, "{}") {
+		l.fail(l.cloud.odd("has braces, in which openstack puts other settings", "write the value out").err(key))
+	}
+	return found
+}
+
+// fileFirst reports whether the file beats the environment for an option. Of these
+// options, openstacksdk maps old names to new ones.
+func fileFirst(key string) bool {
+	return key == "token" || key == "auth_token" || strings.HasPrefix(key, "project_") ||
+		strings.HasPrefix(key, "tenant_") || strings.Contains(key, "domain_")
+}
+
+// odd returns what is wrong with a setting of the cloud.
+func (c *cloud) odd(why, hint string) odd {
+	return odd{path: c.path + ": cloud " + plugin.Shorten(c.name), why: why, hint: hint}
 }
 
 // place describes where a setting of the cloud is written.

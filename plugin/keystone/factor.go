@@ -32,7 +32,11 @@ var factors = map[string]struct {
 	"v3password":              {"password", checkPassword},
 	"v3totp":                  {"totp", (*Options).checkUser},
 	"v3applicationcredential": {"application_credential", checkApplicationCredential},
+	"v3token":                 {"token", checkToken},
 }
+
+// defaultFactors are the auth_methods of a profile that names none.
+var defaultFactors = []string{"v3password", "v3totp"}
 
 // factors returns the methods of the factors that o's auth_type sends in its first
 // request.
@@ -69,6 +73,9 @@ func (s *source) prove(ctx context.Context, method string) (f factor, err error)
 		user := o.user()
 		user["passcode"] = f.secret.Reveal()
 		f.identity, f.once = map[string]any{"user": user}, true
+	case "token":
+		f.secret, err = o.Token.ResolveAs(ctx, "token", s.env)
+		f.identity = map[string]any{"id": f.secret.Reveal()}
 	case "application_credential":
 		if f.secret, err = o.ApplicationCredentialSecret.ResolveAs(ctx, "application_credential_secret",
 			s.env); err != nil {
@@ -82,7 +89,7 @@ func (s *source) prove(ctx context.Context, method string) (f factor, err error)
 			f.identity["user"] = o.user()
 		}
 	}
-	return f, nil
+	return f, err
 }
 
 // passcode returns the current passcode: from the source that the profile names, or

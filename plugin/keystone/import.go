@@ -254,6 +254,10 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	for _, v := range l.values {
 		taken[v.Key] = true
 	}
+	if v, ok := l.values["auth_methods"]; ok {
+		v.Text = strings.Join(factorNames(v.Text), ",")
+		l.values["auth_methods"] = v
+	}
 	notes := l.leaveOut(secret)
 	d := plugin.NewDraft(name, &Issuer, l.values, l.asked(secret))
 	d.Notes = notes
@@ -290,8 +294,9 @@ func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []
 // openstackclient asks for it each time.
 func (l *login) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.Value) plugin.DraftSecret {
 	kind := l.values["auth_type"].Text
-	if _, ok := l.values["password"]; ok ||
-		!slices.Contains([]string{"v3password", "v2password", "v3multifactor"}, kind) {
+	needed := slices.Contains([]string{"v3password", "v2password"}, kind) ||
+		kind == "v3multifactor" && slices.Contains(factorNames(l.values["auth_methods"].Text), "v3password")
+	if _, ok := l.values["password"]; ok || !needed {
 		return secret
 	}
 	l.values["password"] = plugin.Value{Variable: "OS_PASSWORD"}

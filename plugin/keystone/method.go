@@ -30,7 +30,7 @@ var methods = map[string]*method{
 		fetchLogin},
 	"v3totp": {[]string{"username", "user_id", "password", "passcode"}, true, (*Options).checkUser,
 		fetchLogin},
-	"v3multifactor": {slices.Concat([]string{"auth_methods", "password", "passcode"}, applicationCredential),
+	"v3multifactor": {slices.Concat([]string{"auth_methods", "password", "passcode", "token"}, applicationCredential),
 		true, checkMultiFactor, fetchLogin},
 	"v3applicationcredential": {applicationCredential, true, checkApplicationCredential, fetchLogin},
 	"v3token":                 {[]string{"token"}, false, checkToken, fetchToken},
@@ -130,7 +130,7 @@ func checkPassword(o *Options) error {
 
 func checkMultiFactor(o *Options) error {
 	if o.AuthMethods == nil {
-		o.AuthMethods = []string{"v3password", "v3totp"}
+		o.AuthMethods = slices.Clone(defaultFactors)
 	}
 	for i, name := range o.AuthMethods {
 		name = proper(name)
