@@ -3,6 +3,7 @@ package keystone
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -87,6 +88,8 @@ func searchPath(getenv func(string) string) []string {
 		add(filepath.Join(home, "Library", "Application Support", "openstack"))
 	case getenv("XDG_CONFIG_HOME") != "":
 		add(filepath.Join(getenv("XDG_CONFIG_HOME"), "openstack"))
+	default:
+		add(filepath.Join(home, ".config", "openstack"))
 	}
 	if real := getenv("SNAP_REAL_HOME"); real != "" {
 		home = real
@@ -183,6 +186,7 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 			plugin.Shorten(name))
 	}
 	cl := &cloud{name: name, path: c.Path, settings: settings, auth: settings.tree("auth"), regions: regions}
+	cl.settle()
 	if url := cl.auth.text("auth_url"); strings.ContainsAny(url, "{}") {
 		filled, err := fill(url, settings)
 		if err != nil {
@@ -191,6 +195,24 @@ func (c *Clouds) cloud(name, region string) (*cloud, error) {
 		cl.auth["auth_url"] = filled
 	}
 	return cl, nil
+}
+
+// settle moves the options that are written with dashes to their names with underscores,
+// as the options of the login that openstacksdk takes them for.
+func (c *cloud) settle() {
+	for _, t := range []tree{c.settings, c.auth} {
+		for _, key := range slices.Sorted(maps.Keys(t)) {
+			name := strings.ReplaceAll(key, "-", "_")
+			if name == key {
+				continue
+			}
+			if _, inAuth := c.auth[key]; !inAuth {
+				c.auth[key] = t[key]
+			}
+			c.auth[name] = c.auth[key]
+		}
+		maps.DeleteFunc(t, func(key string, _ any) bool { return strings.Contains(key, "-") })
+	}
 }
 
 // chooseRegion merges the settings of one region into those of the cloud: the wanted

@@ -200,15 +200,26 @@ func (l *login) way() {
 		l.verify()
 	}
 	l.get("interface", "endpoint_type")
-	l.get("ca_file", "cacert")
-	l.get("cert_file", "cert")
-	l.get("key_file", "key")
+	l.getFile("ca_file", "cacert")
+	l.getFile("cert_file", "cert")
+	l.getFile("key_file", "key")
 	if l.cloud == nil {
 		return
 	}
 	newer, older := l.cloud.settings.text("interface"), l.cloud.settings.text("endpoint_type")
 	if newer != "" && older != "" && strings.TrimSuffix(newer, "URL") != strings.TrimSuffix(older, "URL") {
 		l.fail(l.cloud.odd("is there beside another endpoint_type", "leave one of them out").err("interface"))
+	}
+}
+
+// getFile records an option that names a file. Some clouds.yaml hold what belongs in the
+// file, which openstackclient takes for a name too.
+func (l *login) getFile(option, other string) {
+	text := strings.TrimSpace(l.get(option, other))
+	if strings.HasPrefix(text, "-----BEGIN") || strings.Contains(text, "\n") {
+		l.fail(plugin.Errorf(plugin.Config, "%s: holds what is to be in a file, and not the file's name",
+			l.values[option].From()).
+			WithHint("write it to a file, and give %s the file's path", other))
 	}
 }
 
@@ -221,11 +232,12 @@ func (l *login) verify() {
 	i, _ := t["insecure"].(odd)
 	text := t.text("verify")
 	switch {
-	case i.yes, strings.EqualFold(t.text("insecure"), "true"), given && (verify == nil || verify == ""),
-		v.truth && !v.yes:
+	case i.yes, strings.EqualFold(t.text("insecure"), "true"), verify == "", v.truth && !v.yes:
 		l.values["verify"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: "false"}
 	case v.why != "" && !v.truth:
 		l.fail(v.err("verify"))
+	case given && verify == nil && t.text("cacert") != "":
+		l.fail(l.cloud.odd("has no value, for which openstack passes over cacert", "leave it out").err("verify"))
 	case t.text("cacert") != "":
 	case strings.Contains(text, "/"):
 		l.values["ca_file"] = plugin.Value{Place: l.cloud.place("verify"), Key: "verify", Text: text}
@@ -391,7 +403,12 @@ func (l *login) inFile(key, block string, t tree) plugin.Value {
 	switch value := value.(type) {
 	case string:
 		found.Text = value
+	case tree:
+		l.fail(l.cloud.odd("has names below it, where openstack expects text", "write a text").err(key))
 	case []any:
+		if key != "auth_methods" {
+			l.fail(l.cloud.odd("is a list, where openstack expects text", "write a text").err(key))
+		}
 		var words []string
 		for _, item := range value {
 			switch item := item.(type) {

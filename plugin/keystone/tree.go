@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -109,17 +110,27 @@ func parseClouds(b []byte, path string) (tree, []string, error) {
 var undashed = []string{"auth-type", "auth-plugin", "endpoint-type"}
 
 // underscored returns t with the dashes in its keys replaced by underscores. openstacksdk
-// accepts both.
+// accepts both. Of the options that have old names it prefers the dashes, whichever file
+// they are in, so those are left to [cloud.settle].
 func (r *reader) underscored(t tree) tree {
 	result := tree{}
 	for key, v := range t {
-		if below, ok := v.(tree); ok {
+		switch below := v.(type) {
+		case tree:
 			v = r.underscored(below)
+		case []any:
+			for i := range below {
+				if t, ok := below[i].(tree); ok {
+					below[i] = r.underscored(t)
+				}
+			}
 		}
 		name := strings.ReplaceAll(key, "-", "_")
 		text, _ := v.(string)
 		_, twice := result[name]
 		switch {
+		case fileFirst(name):
+			name = key
 		case twice:
 			v = odd{path: r.path, why: "is there twice, with dashes and with underscores",
 				hint: "leave one of them out"}
@@ -254,8 +265,9 @@ func (r *reader) check(n *yaml.Node) error {
 	before := []rune(r.lines[n.Line-1])
 	before = before[:min(n.Column-1, len(before))]
 	blank := string(before[len([]rune(strings.TrimRight(string(before), " \t"))):])
-	if strings.Contains(blank, "\t") {
-		return plugin.Errorf(plugin.Config, "line %d: there is a tab before a name or a value, and openstack "+
+	plain := n.Kind == yaml.ScalarNode && n.Style&^yaml.TaggedStyle == 0
+	if strings.Contains(blank, "\t") || plain && strings.Contains(n.Value, "\t") {
+		return plugin.Errorf(plugin.Config, "line %d: there is a tab outside quotes, and openstack "+
 			"reads no such file", n.Line).WithHint("write blanks instead of the tab")
 	}
 	return nil
@@ -277,13 +289,19 @@ func (r *reader) scalar(n *yaml.Node) (any, error) {
 		o.truth, o.yes = true, slices.Contains([]string{"yes", "on", "true"}, strings.ToLower(text))
 		o.why = "has a value without quotes that openstack takes for true or false, and not for text"
 		return o, nil
-	case text == "=":
-		return nil, plugin.Errorf(plugin.Config, "line %d: openstack cannot read a = without quotes", n.Line).
-			WithHint("write it in quotes")
+	case text == "=", p.broken.MatchString(text), p.day.MatchString(text) && !isDay(text):
+		return nil, plugin.Errorf(plugin.Config, "line %d: there is a value without quotes that openstack cannot read",
+			n.Line).WithHint("write it in quotes")
 	case p.date.MatchString(text), p.number.MatchString(text) && !asPython(text):
 		return o, nil
 	}
 	return text, nil
+}
+
+// isDay reports whether Python's calendar has the day.
+func isDay(text string) bool {
+	day, err := time.Parse(time.DateOnly, text)
+	return err == nil && day.Year() > 0
 }
 
 // asPython reports whether Python writes the number in text in the same way.
@@ -305,7 +323,7 @@ func asPython(text string) bool {
 
 // pyYAML returns the forms of values without quotes that PyYAML takes for something else
 // than text.
-var pyYAML = sync.OnceValue(func() (forms struct{ null, truth, number, date *regexp.Regexp }) {
+var pyYAML = sync.OnceValue(func() (forms struct{ null, truth, number, date, day, broken *regexp.Regexp }) {
 	forms.null = regexp.MustCompile(`^(~|null|Null|NULL|)$`)
 	forms.truth = regexp.MustCompile(`^(yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|` +
 		`off|Off|OFF)$`)
@@ -314,6 +332,8 @@ var pyYAML = sync.OnceValue(func() (forms struct{ null, truth, number, date *reg
 		`\.[0-9][0-9_]*([eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
 	forms.date = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$|` +
 		`^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9]{1,2}:`)
+	forms.day = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+	forms.broken = regexp.MustCompile(`^[-+]?0[bx]_+$`)
 	return forms
 })
 
