@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -58,69 +58,138 @@ func ReadConf(path string) (map[string]plugin.Value, error) {
 		return nil, err
 	}
 	sections, err := parseConf(string(b))
+	var name string
+	var account section
+	if err == nil {
+		name, account, err = sections.account()
+	}
 	if err != nil {
 		e := plugin.AsError(err)
 		e.Text = path + ": " + e.Text
 		return nil, e
-	}
-	name := sections["default"]["endpoint"]
-	if name == "" {
-		name = "ovh-eu" // the default of the tools
-	}
-	account := sections[name]
-	if account["client_id"] == "" || account["client_secret"] == "" {
-		e := plugin.Errorf(plugin.Config, "%s: there are no client_id and client_secret in [%s]", path,
-			plugin.Shorten(name))
-		if account["application_key"] != "" {
-			return nil, e.WithHint("its application key is of the former way to log in, which jeton does not use: " +
-				"make a service account, POST /me/api/oauth2/client")
-		}
-		return nil, e.WithHint("make a service account: POST /me/api/oauth2/client")
 	}
 	values := map[string]plugin.Value{}
 	set := func(option, text string) {
 		values[option] = plugin.Value{Place: option + " in " + path, Key: option, Text: text}
 	}
 	set("endpoint", name)
-	set("client_id", account["client_id"])
-	set("client_secret", account["client_secret"])
+	set("client_id", account["client_id"].text)
+	set("client_secret", account["client_secret"].text)
 	return values, nil
 }
 
-// parseConf parses the INI dialect of ovh.conf: sections of names and values, with
-// comments on their own lines.
-func parseConf(text string) (map[string]map[string]string, error) {
-	sections := map[string]map[string]string{}
-	section := ""
+// sections are the sections of an ovh.conf, by name, and a section is its settings.
+type (
+	sections map[string]section
+	section  map[string]entry
+)
+
+// An entry is a value and its line. odd says why OVHcloud's tools do not read the value
+// alike, and is an error only if the value is used.
+type entry struct {
+	text string
+	line int
+	odd  string
+}
+
+// account returns the name of the endpoint, and the section with the service account for
+// it.
+func (s sections) account() (name string, account section, err error) {
+	name = "ovh-eu" // the default of the tools
+	if e, ok := s["default"]["endpoint"]; ok {
+		if name = e.text; name == "" {
+			return "", nil, plugin.Errorf(plugin.Config, "line %d: endpoint has no value", e.line).
+				WithHint("name one, such as ovh-eu, or leave the line out")
+		}
+		if e.odd != "" {
+			return "", nil, e.err("endpoint")
+		}
+	}
+	account = s[name]
+	former := []string{"application_key", "application_secret", "consumer_key", "access_token"}
+	other := slices.IndexFunc(former, func(key string) bool { return account[key].text != "" })
+	for _, key := range []string{"client_id", "client_secret"} {
+		e := account[key]
+		switch {
+		case e.text == "":
+			err := plugin.Errorf(plugin.Config, "there are no client_id and client_secret in [%s]",
+				plugin.Shorten(name))
+			if account["application_key"].text != "" {
+				return "", nil, err.WithHint("its application key is of the former way to log in, which jeton " +
+					"does not use: make a service account, POST /me/api/oauth2/client")
+			}
+			return "", nil, err.WithHint("make a service account: POST /me/api/oauth2/client")
+		case other >= 0:
+			return "", nil, plugin.Errorf(plugin.Config, "line %d: %s is there beside client_id, which are two "+
+				"logins, and OVHcloud's tools refuse them", account[former[other]].line, former[other]).
+				WithHint("leave one of the two logins in the file")
+		case e.odd != "":
+			return "", nil, e.err(key)
+		}
+	}
+	return name, account, nil
+}
+
+// err returns the error about an odd value.
+func (e entry) err(key string) error {
+	return plugin.Errorf(plugin.Config, "line %d: %s %s", e.line, key, e.odd).
+		WithHint("write the value alone, with comments on lines of their own")
+}
+
+// parseConf parses the INI dialect of ovh.conf: sections of names and values. It follows
+// the library that go-ovh uses, gopkg.in/ini.v1.
+func parseConf(text string) (sections, error) {
+	found := sections{}
+	var current section
 	n := 0
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		n++
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' || line[0] == ';' {
 			continue
 		}
 		if line[0] == '[' {
-			name, ok := strings.CutSuffix(line[1:], "]")
-			if !ok {
-				return nil, plugin.Errorf(plugin.Config, "line %d: a section needs a closing bracket", n)
+			end := strings.LastIndexByte(line, ']')
+			if end < 2 {
+				return nil, plugin.Errorf(plugin.Config, "line %d: a section needs a name and a closing bracket", n)
 			}
-			section = strings.TrimSpace(name)
+			name := line[1:end] // with its blanks
+			if found[name] == nil {
+				found[name] = section{}
+			}
+			current = found[name]
 			continue
 		}
-		name, value, ok := strings.Cut(line, "=")
-		if !ok || section == "" {
+		at := strings.IndexAny(line, "=:")
+		if at < 1 || current == nil {
 			return nil, plugin.Errorf(plugin.Config, "line %d: must be NAME=VALUE below a [section]", n)
 		}
-		if sections[section] == nil {
-			sections[section] = map[string]string{}
+		value := strings.TrimSpace(line[at+1:])
+		if strings.ContainsAny(line[:1], "\"`") || strings.HasPrefix(value, "`") || strings.HasPrefix(value, `"""`) ||
+			strings.HasSuffix(value, `\`) {
+			return nil, plugin.Errorf(plugin.Config, "line %d: there is a name in quotes, a backtick, three quotes or "+
+				"a backslash at the end, which OVHcloud's tools do not read alike", n).
+				WithHint("write NAME=VALUE, in one line")
 		}
-		value = strings.TrimSpace(value)
-		if unquoted, err := strconv.Unquote(value); err == nil && strings.HasPrefix(value, `"`) {
-			value = unquoted
-		}
-		sections[section][strings.TrimSpace(name)] = value
+		current[strings.TrimSpace(line[:at])] = newEntry(value, n)
 	}
-	return sections, nil
+	return found, nil
+}
+
+// newEntry returns the value in line n, without the quotes around it.
+func newEntry(value string, n int) entry {
+	e := entry{text: value, line: n}
+	if strings.ContainsAny(value, "#;") {
+		e.odd = "has a # or a ; in it, where some of OVHcloud's tools begin a comment"
+	}
+	if strings.Contains(value, "%(") {
+		e.odd = "has %( in it, where some of OVHcloud's tools put another setting"
+	}
+	if last := len(value) - 1; last > 0 && strings.ContainsAny(value[:1], `"'`) &&
+		strings.IndexByte(value[1:], value[0]) == last-1 {
+		e.text = value[1:last]
+	}
+	return e
 }
 
 // draft returns the profile made from an ovh.conf.
