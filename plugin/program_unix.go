@@ -36,7 +36,7 @@ func runGroup(cmd *exec.Cmd) error {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- Catch(cmd.Wait) }()
 	select {
 	case err := <-ended:
 		if err != nil {
