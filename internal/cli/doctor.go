@@ -165,7 +165,7 @@ func (c *checkup) configPath() string {
 
 // environment checks the program itself and the environment variables.
 func (c *checkup) environment() {
-	program, err := os.Executable()
+	program, err := programPath()
 	if err == nil {
 		found, err := exec.LookPath("jeton")
 		one, _ := os.Stat(program)
@@ -539,7 +539,7 @@ func (c *checkup) callers(ctx context.Context) {
 		Issuers: c.world.Issuers, Getenv: c.world.Getenv, Home: home, ReadFile: formats.ReadFile,
 		Token: func(name string) string { return c.token(ctx, name) },
 	}
-	if program, err := os.Executable(); err == nil {
+	if program, err := programPath(); err == nil {
 		caller.Argv = []string{program}
 	}
 	if c.file != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,7 +162,7 @@ func checkFormat(p *plugin.Profile) error {
 
 // argv returns the command line that prints p's credential in a format.
 func (ps *profiles) argv(p *plugin.Profile, format string) ([]string, error) {
-	program, err := os.Executable()
+	program, err := programPath()
 	if err != nil {
 		return nil, plugin.Errorf(plugin.Config, "where jeton itself is cannot be told: %v", err)
 	}
@@ -170,4 +171,30 @@ func (ps *profiles) argv(p *plugin.Profile, format string) ([]string, error) {
 		argv = append(argv, "--config", p.Config)
 	}
 	return argv, nil
+}
+
+// programPath returns the absolute path by which others find this program. The system
+// tells where the file is. That can be a folder of this version alone, to which a link
+// leads, as with Homebrew and nix. So a path that the user goes by is better: the one on
+// the PATH, or the one that was typed, if it leads to this very file.
+func programPath() (string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	itself, err := os.Stat(program)
+	if err != nil {
+		return program, nil
+	}
+	found, _ := exec.LookPath("jeton")
+	typed := ""
+	if strings.ContainsRune(os.Args[0], filepath.Separator) {
+		typed, _ = filepath.Abs(os.Args[0])
+	}
+	for _, path := range []string{found, typed} {
+		if info, err := os.Stat(path); err == nil && filepath.IsAbs(path) && os.SameFile(info, itself) {
+			return path, nil
+		}
+	}
+	return program, nil
 }
