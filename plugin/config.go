@@ -209,6 +209,13 @@ func (f *File) Check(d Draft) error {
 	return p.complete()
 }
 
+// NeedsPlainHTTP reports whether d cannot be a profile of f because it would send secrets
+// over http: allowing that makes its error another one, or none.
+func (f *File) NeedsPlainHTTP(d Draft) bool {
+	err, allowed := f.Check(d), f.Check(d.WithPlainHTTP())
+	return err != nil && (allowed == nil || allowed.Error() != err.Error())
+}
+
 // inFile returns err as an error about the file at path.
 func inFile(path string, err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) {

@@ -26,6 +26,7 @@ type DraftOption struct {
 	Text   string
 	List   []string
 	Secret *DraftSecret
+	Yes    bool // it is true
 }
 
 // A DraftSecret is a secret and what its source says about it. One of Value, Asked and
@@ -69,6 +70,12 @@ func NewDraft(name string, issuer *Issuer, values map[string]Value, secret func(
 	return d
 }
 
+// WithPlainHTTP returns d as a profile that may send secrets over http.
+func (d Draft) WithPlainHTTP() Draft {
+	d.Options = append(slices.Clone(d.Options), DraftOption{Name: "plain_http", Yes: true})
+	return d
+}
+
 // node returns the options of d as YAML.
 func (d Draft) node() *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode}
@@ -82,6 +89,8 @@ func (d Draft) node() *yaml.Node {
 			add(o.Name, o.Secret.Ref.node())
 		case o.List != nil:
 			add(o.Name, sequence(o.List))
+		case o.Yes:
+			add(o.Name, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
 		default:
 			add(o.Name, text(o.Text))
 		}

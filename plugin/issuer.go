@@ -183,22 +183,31 @@ func (l Issuers) FromEnvironment(name string, getenv func(string) string) (p *Pr
 			others = append(others, issuer.EnvName)
 			continue
 		}
-		p = &Profile{Name: name, Issuer: issuer, Options: issuer.New()}
-		targets := optionFields(p)
-		for _, option := range slices.Sorted(maps.Keys(values)) {
-			f, v := targets[option], values[option]
-			if err := f.setText(v); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", v.From(), err)
+		if p, e = issuer.fromValues(name, values, false); e != nil {
+			if _, allowed := issuer.fromValues(name, values, true); allowed == nil || allowed.Error() != e.Error() {
+				e = AsError(e).WithHint("use https; if the network is your own: jeton import env NAME --plain-http")
 			}
-		}
-		if err := p.complete(); err != nil {
-			return nil, nil, err
+			return nil, nil, e
 		}
 	}
 	if p != nil {
 		return p, others, nil
 	}
 	return nil, nil, err
+}
+
+// fromValues returns a profile with these options.
+func (i *Issuer) fromValues(name string, values map[string]Value, plainHTTP bool) (*Profile, error) {
+	p := &Profile{Name: name, Issuer: i, Options: i.New()}
+	p.Common.PlainHTTP = plainHTTP
+	targets := optionFields(p)
+	for _, option := range slices.Sorted(maps.Keys(values)) {
+		f, v := targets[option], values[option]
+		if err := f.setText(v); err != nil {
+			return nil, fmt.Errorf("%s: %w", v.From(), err)
+		}
+	}
+	return p, p.complete()
 }
 
 // Incomplete returns an error that says what the identity in the environment lacks, or

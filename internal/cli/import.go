@@ -37,6 +37,7 @@ type importSourceCmd struct {
 	Source plugin.Importer `embed:""`
 	Secret string          `help:"Where secrets go: env, file, command or keyring; with :NAME, :PATH or :COMMAND to say which." placeholder:"KIND[:WHERE]"`
 	Force  bool            `help:"Replace an existing profile of that name, and its secrets."`
+	Plain  bool            `name:"plain-http" help:"Take addresses with http over too: whoever listens on the network reads the secrets."`
 }
 
 func (i *importSourceCmd) Help() string { return i.Source.Help() }
@@ -52,7 +53,7 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 	if len(drafts) == 0 {
 		return failures
 	}
-	m := &merge{ps: ps, keeper: &plugin.Keeper{
+	m := &merge{ps: ps, plainHTTP: i.Plain, keeper: &plugin.Keeper{
 		Keyring: plugin.Keyring{Getenv: w.Getenv}, Read: t.readSecret, Write: writeSecret, Force: i.Force,
 		Dir: func() (string, error) {
 			dir, err := plugin.StateDir(w.Getenv)
@@ -81,8 +82,9 @@ func writeSecret(path string, content []byte) error {
 
 // A merge writes drafts into the configuration file, and their secrets to their places.
 type merge struct {
-	ps     *profiles
-	keeper *plugin.Keeper
+	ps        *profiles
+	keeper    *plugin.Keeper
+	plainHTTP bool // profiles may send secrets over http
 }
 
 // An outcome is what happened to a draft.
@@ -164,7 +166,7 @@ func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plug
 			s.Ref = ref
 		}
 	}
-	if err := f.Check(*d); err != nil {
+	if err := m.check(f, d); err != nil {
 		return nil, "", err
 	}
 	text, err := plugin.WithProfile(f.Text, *d, m.keeper.Force)
@@ -197,6 +199,20 @@ func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plug
 		}
 	}
 	return edited, done, nil
+}
+
+// check returns an error if d cannot be a profile of f. It lets d send secrets over http if
+// it needs that and the user wants it.
+func (m *merge) check(f *plugin.File, d *plugin.Draft) error {
+	needed := f.NeedsPlainHTTP(*d)
+	if needed && m.plainHTTP {
+		*d = d.WithPlainHTTP()
+	}
+	err := f.Check(*d)
+	if err != nil && needed && !m.plainHTTP {
+		return plugin.AsError(err).WithHint("use https; if the network is your own, add --plain-http to this command")
+	}
+	return err
 }
 
 // tell reports the outcomes.
