@@ -146,7 +146,12 @@ func (l *login) applicationCredential() (complete bool) {
 // An application credential has its own scope, and Keystone refuses another one.
 func (l *login) multiFactor() (complete bool) {
 	complete, delegated := true, false
-	for _, name := range factorNames(l.get("auth_methods")) {
+	names := factorNames(l.get("auth_methods"))
+	if v, ok := l.values["auth_methods"]; ok {
+		v.Text = strings.Join(names, ",") // without blanks
+		l.values["auth_methods"] = v
+	}
+	for _, name := range names {
 		switch name {
 		case "v3applicationcredential":
 			complete, delegated = l.applicationCredential() && complete, true

@@ -254,10 +254,6 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	for _, v := range l.values {
 		taken[v.Key] = true
 	}
-	if v, ok := l.values["auth_methods"]; ok {
-		v.Text = strings.Join(factorNames(v.Text), ",")
-		l.values["auth_methods"] = v
-	}
 	notes := l.leaveOut(secret)
 	d := plugin.NewDraft(name, &Issuer, l.values, l.asked(secret))
 	d.Notes = notes
@@ -318,7 +314,8 @@ func (l *login) left(taken map[string]bool, variables []string) (names []string)
 	if l.cloud != nil {
 		for block, t := range map[string]tree{"": l.cloud.settings, "auth.": l.cloud.auth} {
 			for key := range t {
-				if !taken[block+key] && block+key != "auth" && key != "profile" && key != "cloud" {
+				empty := t[key] == nil || t[key] == ""
+				if !empty && !taken[block+key] && block+key != "auth" && key != "profile" && key != "cloud" {
 					names = append(names, block+key)
 				}
 			}

@@ -126,7 +126,8 @@ func (r *reader) underscored(t tree) tree {
 			}
 		}
 		name := strings.ReplaceAll(key, "-", "_")
-		text, _ := v.(string)
+		text, isText := v.(string)
+		several := !isText || strings.Contains(text, ",")
 		_, twice := result[name]
 		switch {
 		case fileFirst(name):
@@ -134,7 +135,8 @@ func (r *reader) underscored(t tree) tree {
 		case twice:
 			v = odd{path: r.path, why: "is there twice, with dashes and with underscores",
 				hint: "leave one of them out"}
-		case slices.Contains(undashed, key), key == "auth-url" && strings.ContainsAny(text, "{}"):
+		case slices.Contains(undashed, key), key == "auth-url" && strings.ContainsAny(text, "{}"),
+			key == "region-name" && several:
 			v = odd{path: r.path, why: "is written with a dash, which openstack does not understand there",
 				hint: "write " + name}
 		}
