@@ -5,7 +5,6 @@ package command
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"strings"
 	"time"
@@ -115,8 +114,8 @@ type document struct {
 
 func parse(b []byte, now time.Time) (*plugin.Credential, error) {
 	var d document
-	if json.Unmarshal(b, &d) != nil {
-		return nil, plugin.Errorf(plugin.Unusable, "it does not print JSON").
+	if err := plugin.DecodeJSON(b, &d); err != nil {
+		return nil, plugin.Errorf(plugin.Unusable, "it does not print JSON%s", plugin.JSONFault(err)).
 			WithHint("it must print AWS's process JSON, an ExecCredential or jeton's json, and nothing else")
 	}
 	c := &plugin.Credential{Issued: now}

@@ -30,7 +30,9 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v, renewed %s", name, c, c.Renew)
 		}
 	}
-	for _, text := range []string{"", "{}", "[]", "null", `{"Version": 2, "AccessKeyId": "a"}`, `{"kind": "Pod"}`, "CANARY",
+	for _, text := range []string{"", "{}", "[]", "null", `{"Version": 2, "AccessKeyId": "a"}`,
+		`{"token": "a", "token": "b"}`, `{"Token": "a"}`, `{"token": "a", "TOKEN": "b"}`, `{"token": "a"} {"token": "b"}`,
+		`{"kind": "ExecCredential", "status": {"token": "a", "token": "b"}}`, `{"token": "a"}x`, `{"kind": "Pod"}`, "CANARY",
 		`{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "tomorrow"}`} {
 		if c, err := parse([]byte(text), now); err == nil && c.Check(now) == nil {
 			t.Errorf("%s: %v", text, c)
