@@ -93,13 +93,27 @@ func (k Keyring) call(ctx context.Context, do func() error) error {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- Catch(do) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-look.C:
+			var m runtime.MemStats
+			if runtime.ReadMemStats(&m); m.HeapSys > keyringMemory {
+				return Errorf(Config, "keyring: the session bus sends far more than an answer").
+					WithHint("check what listens at DBUS_SESSION_BUS_ADDRESS")
+			}
+		}
 	}
 }
+
+// keyringMemory is how large the heap may become while the library of the keyring works, in
+// bytes. A message of D-Bus may have 128 MiB, and the library reads whatever comes.
+const keyringMemory = 160 << 20
 
 var errHung = errors.New("no answer in time")
 

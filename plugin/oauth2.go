@@ -172,7 +172,7 @@ func expiresIn(raw json.RawMessage) (time.Duration, error) {
 		return 0, nil
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(seconds) || seconds <= 0 || seconds > 10*365*24*3600 {
+	if err != nil || math.IsNaN(seconds) || seconds < 1 || seconds > 10*365*24*3600 { // below 1, it would be as absent
 		return 0, Errorf(Unusable, "no usable life")
 	}
 	return time.Duration(seconds * float64(time.Second)), nil

@@ -27,7 +27,7 @@ func answer(status int, kind, body string) *Env {
 func TestExpiresIn(t *testing.T) {
 	for raw, want := range map[string]time.Duration{
 		"3600": time.Hour, `"3600"`: time.Hour, "3600.5": time.Hour + time.Second/2, "": 0, "null": 0, `""`: 0,
-		"0": -1, "-1": -1, "1e18": -1, `"soon"`: -1, `"NaN"`: -1, "true": -1, "[1]": -1, "{}": -1,
+		"0": -1, "-1": -1, "1e18": -1, "1e-10": -1, `"1e-300"`: -1, "0.999": -1, "1": time.Second, `"soon"`: -1, `"NaN"`: -1, "true": -1, "[1]": -1, "{}": -1,
 	} {
 		got, err := expiresIn(json.RawMessage(raw))
 		if want < 0 && err == nil || want >= 0 && (err != nil || got != want) {

@@ -149,6 +149,10 @@ func (f field) setNode(n *yaml.Node) error {
 			return setScalar(value, "text, and not empty", func(s string) bool { (*p)[key.Value] = s; return s != "" })
 		})
 	case *Path:
+		if strings.Contains(n.Value, "-----BEGIN ") {
+			return at(n, "must be the path of a file, and is what such a file holds").
+				WithHint("write that to a file, and its path here")
+		}
 		return setScalar(n, "the path of a file", func(s string) bool {
 			*p = Path(ExpandHome(s))
 			return isAbs(string(*p))
