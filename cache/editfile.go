@@ -15,6 +15,7 @@ import (
 // alone. If change returns an error, or another process has written the file in the
 // meantime, the file stays as it is, and EditFile returns an error.
 func EditFile(path string, change func(old []byte) ([]byte, error)) (changed bool, err error) {
+	link := path
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	} else if _, e := os.Lstat(path); e == nil {
@@ -44,7 +45,7 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 	tmp := "." + name + ".jeton" + tmpSuffix
 	if err := writeFile(root, tmp, value, mode, true); err != nil {
 		root.Remove(tmp)
-		return false, plain(path, err)
+		return false, unwritable(link, path, err)
 	}
 	if after, err := root.Stat(name); before == nil && err == nil ||
 		before != nil && (err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() ||
@@ -57,6 +58,15 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 		return false, plain(path, err)
 	}
 	return true, syncDir(root)
+}
+
+// unwritable returns the error for a file that cannot be written. It tells of a link, since
+// the place where that leads is often another program's, which makes the file anew.
+func unwritable(link, path string, err error) error {
+	if filepath.Clean(link) != path {
+		return fmt.Errorf("%s is a link to %w; change the file where that is made", link, plain(path, err))
+	}
+	return plain(path, err)
 }
 
 // readRegular returns the content of the file at path, or nothing if there is none. It
