@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,11 +21,15 @@ import (
 // TestHelperAt is jeton at the time that the variable says, in nanoseconds since 1970.
 // Clients whose clock is such a one run it.
 func TestHelperAt(t *testing.T) {
-	at, err := strconv.ParseInt(os.Getenv("JETON_TEST_AT"), 10, 64)
+	at, err := strconv.ParseInt(os.Getenv("VIRTUAL_TEST_AT"), 10, 64)
 	if err != nil {
 		t.Skip("TestLifetimes has clients run it")
 	}
 	args := os.Args[len(os.Args)-4:] // get PROFILE -f FORMAT
+	// Package signal starts its goroutine at the first use, which must not be in the bubble.
+	started := make(chan os.Signal, 1)
+	signal.Notify(started, os.Interrupt)
+	signal.Stop(started)
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(0, at)))
 		os.Exit(int(newInvocation(plugin.Issuers{commandplugin.Issuer}, "", time.Now(), args).run()))
@@ -94,7 +99,7 @@ func TestLifetimes(t *testing.T) {
 func lifetime(t *testing.T, self, name, format string, argv []string, life time.Duration) string {
 	dir := t.TempDir()
 	u := &user{home: dir}
-	expires := fmt.Sprintf("e=$((JETON_TEST_AT / 1000000000 + %d)); d=$(date -u -d @$e +%%FT%%TZ)", int(life.Seconds()))
+	expires := fmt.Sprintf("e=$((VIRTUAL_TEST_AT / 1000000000 + %d)); d=$(date -u -d @$e +%%FT%%TZ)", int(life.Seconds()))
 	document := `{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "secret", "SessionToken": "x", "Expiration": "%s"}`
 	if format == "kubernetes" {
 		document = `{"kind": "ExecCredential", "status": {"token": "%s", "expirationTimestamp": "%s"}}`
@@ -156,7 +161,7 @@ os.environ.update(AWS_CONFIG_FILE=os.environ["HOME"] + "/aws", AWS_EC2_METADATA_
 start = credentials.VIRTUAL
 def advance(seconds):
     credentials.VIRTUAL += datetime.timedelta(seconds=seconds)
-    os.environ["JETON_TEST_AT"] = str(int(credentials.VIRTUAL.timestamp()) * 10**9)
+    os.environ["VIRTUAL_TEST_AT"] = str(int(credentials.VIRTUAL.timestamp()) * 10**9)
 advance(0)
 session = botocore.session.Session()
 calls = dead = 0

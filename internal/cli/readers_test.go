@@ -109,7 +109,8 @@ func (d *desk) write(name, text string) (path string) {
 func (d *desk) run(args ...string) (code int, out string) {
 	d.t.Helper()
 	cmd := exec.Command(d.jeton, args...)
-	cmd.Env = append([]string{"HOME=" + d.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + d.t.TempDir()}, d.env...)
+	cmd.Env = append([]string{"HOME=" + d.home, "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"},
+		d.env...)
 	cmd.Dir = d.home
 	text, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {

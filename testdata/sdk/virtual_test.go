@@ -28,7 +28,7 @@ func TestVirtual(t *testing.T) {
 		cache := aws.NewCredentialsCache(processcreds.NewProvider(os.Getenv("HELPER") + " get p -f aws"))
 		calls, dead := 0, 0
 		for end := time.Now().Add(life); time.Now().Before(end); time.Sleep(step) {
-			os.Setenv("JETON_TEST_AT", strconv.FormatInt(time.Now().UnixNano(), 10))
+			os.Setenv("VIRTUAL_TEST_AT", strconv.FormatInt(time.Now().UnixNano(), 10))
 			c, err := cache.Retrieve(context.Background())
 			if err != nil {
 				t.Fatal(err)

@@ -55,7 +55,7 @@ func TestVirtual(t *testing.T) {
 			t.Fatal(err)
 		}
 		for end := time.Now().Add(life); time.Now().Before(end); time.Sleep(step) {
-			os.Setenv("JETON_TEST_AT", strconv.FormatInt(time.Now().UnixNano(), 10))
+			os.Setenv("VIRTUAL_TEST_AT", strconv.FormatInt(time.Now().UnixNano(), 10))
 			if _, err := client.Get().AbsPath("/version").Do(context.Background()).Raw(); err != nil {
 				t.Fatal(err)
 			}
