@@ -86,7 +86,7 @@ func FuzzSaid(f *testing.F) {
 	f.Add(`\u0073ecret&#x;&#99999999;`, "secret")
 	f.Fuzz(func(t *testing.T, text, secret string) {
 		said := Said(text, NewSecret(secret))
-		if secret != "" && strings.Contains(said, secret) {
+		if secret != "" && Printable(secret) == secret && strings.Contains(said, secret) {
 			t.Errorf("%q is in %q", secret, said)
 		}
 		if Printable(said) != said {
