@@ -71,7 +71,7 @@ func TestAWSConfigsAsTheSDKs(t *testing.T) {
 		}
 		setups = append(setups, s)
 	}
-	script, err := filepath.Abs("../../testdata/sdk/awsconfig.py")
+	script, err := filepath.Abs("../../testdata/awsconfig/awsconfig.py")
 	if err != nil {
 		t.Fatal(err)
 	}

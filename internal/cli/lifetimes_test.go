@@ -99,7 +99,8 @@ func TestLifetimes(t *testing.T) {
 func lifetime(t *testing.T, self, name, format string, argv []string, life time.Duration) string {
 	dir := t.TempDir()
 	u := &user{home: dir}
-	expires := fmt.Sprintf("e=$((VIRTUAL_TEST_AT / 1000000000 + %d)); d=$(date -u -d @$e +%%FT%%TZ)", int(life.Seconds()))
+	expires := fmt.Sprintf("e=$((VIRTUAL_TEST_AT / 1000000000 + %d)); d=$(date -u -d @$e +%%FT%%TZ)",
+		int(life.Seconds()))
 	document := `{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "secret", "SessionToken": "x", "Expiration": "%s"}`
 	if format == "kubernetes" {
 		document = `{"kind": "ExecCredential", "status": {"token": "%s", "expirationTimestamp": "%s"}}`
