@@ -14,9 +14,11 @@ import (
 // says where the value goes.
 type receiver interface{ valueHint() string }
 
-// plainFlag is the form of a flag's name. What has another form can be a secret that
-// begins with a dash.
-var plainFlag = regexp.MustCompile(`^--?[a-z][a-z-]{0,19}$`)
+// plainFlag reports whether a word has the form of a flag's name. What has another form
+// can be a secret that begins with a dash.
+func plainFlag(word string) bool {
+	return regexp.MustCompile(`^--?[a-z][a-z-]{0,19}$`).MatchString(word)
+}
 
 // usage turns kong's error about a command line into jeton's words. kong repeats what was
 // typed. usage repeats nothing that can be a secret: of the command line only the names
@@ -46,7 +48,7 @@ func usage(err error) error {
 		text = "there is no such command"
 	case surplus:
 		text = plugin.Count(surplusWords(pe.Context, at), "argument") + " too many for " + at.FullPath()
-	case unknown && !secret && plainFlag.MatchString(flag):
+	case unknown && !secret && plainFlag(flag):
 		text = "there is no flag " + flag + near
 	case unknown:
 		text = "there is no such flag"
