@@ -115,6 +115,9 @@ func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plug
 		}
 		return w.Text
 	}}
+	if rc.Elsewhere != "" {
+		return plugin.Draft{}, plugin.Errorf(plugin.Config, "the login may be put together elsewhere: %s", rc.Elsewhere)
+	}
 	for _, name := range selectors {
 		if w := rc.Values[name]; !w.Known() {
 			return plugin.Draft{}, lost(name, w)

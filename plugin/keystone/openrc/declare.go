@@ -33,9 +33,11 @@ func (o *File) declare(c *syntax.DeclClause) status {
 		case a.Name == nil && a.Value != nil:
 			d.word(o.word(a.Value), o.Values)
 		case a.Naked:
-			if v, ok := o.Values[a.Name.Value]; ok {
-				d.set(a.Name.Value, v)
+			v, ok := o.Values[a.Name.Value]
+			if !ok && d.export {
+				v.Unknown = atLine(c, a.Name.Value+" is not set in the file")
 			}
+			d.set(a.Name.Value, v)
 		default:
 			if braces(a.Value) {
 				d.doubt = "braces outside quotes" // which may become any names

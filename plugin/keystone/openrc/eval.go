@@ -38,7 +38,7 @@ func (s status) not() status {
 func (o *File) statements(list []*syntax.Stmt) status {
 	last := succeeds
 	for _, s := range list {
-		if o.ended {
+		if o.ended || o.Elsewhere != "" {
 			break
 		}
 		last = o.statement(s)
@@ -55,11 +55,56 @@ func (o *File) statement(s *syntax.Stmt) status {
 		o.note(s, "a command in the background is not run")
 		return succeeds
 	}
+	switch s.Cmd.(type) {
+	case *syntax.CallExpr, *syntax.DeclClause, *syntax.TestClause:
+		o.assigned(s)
+	}
 	result := o.command(s)
 	if s.Negated {
 		return result.not()
 	}
 	return result
+}
+
+// assigned makes unknown what the words of a command set besides: ${NAME:=TEXT}, and
+// arithmetic.
+func (o *File) assigned(s *syntax.Stmt) {
+	syntax.Walk(s, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.CmdSubst, *syntax.ProcSubst:
+			return false // it changes nothing here
+		case *syntax.ParamExp:
+			o.taintDefault(n, "it has this value only if it has none")
+		case *syntax.ArithmExp:
+			if assigns(n) {
+				o.taintAll(n, "arithmetic that sets variables is not understood")
+			}
+		}
+		return true
+	})
+}
+
+// assigns reports whether arithmetic sets variables.
+func assigns(n syntax.Node) (found bool) {
+	syntax.Walk(n, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.BinaryArithm:
+			found = found || strings.HasSuffix(n.Op.String(), "=") && n.Op != syntax.Eql && n.Op != syntax.Neq &&
+				n.Op != syntax.Leq && n.Op != syntax.Geq
+		case *syntax.UnaryArithm:
+			found = found || n.Op == syntax.Inc || n.Op == syntax.Dec
+		}
+		return true
+	})
+	return found
+}
+
+// taintDefault makes the variable of ${NAME:=TEXT} or ${NAME=TEXT} unknown.
+func (o *File) taintDefault(p *syntax.ParamExp, why string) {
+	if p.Param != nil && p.Exp != nil && (p.Exp.Op == syntax.AssignUnset || p.Exp.Op == syntax.AssignUnsetOrNull) {
+		o.note(p, "%s", "${"+p.Param.Value+p.Exp.Op.String()+"…} is not understood")
+		o.taintName(p, p.Param.Value, why)
+	}
 }
 
 // command follows one command.
@@ -232,8 +277,16 @@ func (o *File) call(c *syntax.CallExpr) status {
 	case "set":
 		return o.set(c, args)
 	case "builtin", "command":
-		if len(args) > 0 && !strings.HasPrefix(args[0].Lit(), "-") {
+		switch option := ""; {
+		case len(args) == 0:
+			return succeeds
+		case !strings.HasPrefix(args[0].Lit(), "-"):
 			return o.call(&syntax.CallExpr{Assigns: c.Assigns, Args: args})
+		default:
+			if option = args[0].Lit(); option != "-v" && option != "-V" { // which only look for a program
+				o.taintAll(c, "the command "+name+" "+option+" is not run")
+			}
+			return unknown
 		}
 	case "source", ".", "mapfile", "readarray", "getopts", "let":
 		o.taintAll(c, "the command "+name+" is not run")
@@ -253,7 +306,7 @@ func (o *File) program(c *syntax.CallExpr, name string) status {
 		o.note(c, "the command printf is not run")
 		o.taintName(c, c.Args[2].Lit(), "printf -v is not run")
 	case slices.Contains(declarations, name):
-		o.note(c, "%s of what is not a plain name", name)
+		o.taintAll(c, name+" is not written as a plain word") // it may set any variable
 	case slices.Contains(harmless, name):
 		return succeeds
 	default:
@@ -395,12 +448,16 @@ func (o *File) taintEach(n syntax.Node, why string) {
 		case *syntax.ForClause:
 			if iter, ok := c.Loop.(*syntax.WordIter); ok {
 				o.taintName(c, iter.Name.Value, why)
+			} else {
+				o.taintAll(c, why)
 			}
 		case *syntax.CallExpr:
 			o.taintCall(c, why)
 		case *syntax.ParamExp:
-			if c.Exp != nil && (c.Exp.Op == syntax.AssignUnset || c.Exp.Op == syntax.AssignUnsetOrNull) {
-				o.taintName(c, c.Param.Value, why)
+			o.taintDefault(c, why)
+		case *syntax.ArithmExp:
+			if assigns(c) {
+				o.taintAll(c, why)
 			}
 		case *syntax.ArithmCmd, *syntax.LetClause:
 			o.taintAll(c, why)
@@ -479,12 +536,12 @@ func (o *File) uncertain(v Value, why string) Value {
 // given are the variables that a file knows without setting them.
 var given = []string{"HOME", "USER", "PWD", "BASH_SOURCE"}
 
-// taintAll makes everything unknown that is set so far.
+// taintAll records that any variable may be set from here on, by what is not followed.
 func (o *File) taintAll(at syntax.Node, why string) {
-	for _, name := range given {
-		o.taintName(at, name, why)
+	o.note(at, "%s", why)
+	if o.Elsewhere == "" {
+		o.Elsewhere = atLine(at, why)
 	}
-	o.taintOthers(at, why)
 }
 
 // taintOthers makes everything unknown that the file has set so far. No file means one of

@@ -25,6 +25,10 @@ type File struct {
 	Values map[string]Value
 	// Notes say what is not understood, with its line.
 	Notes []string
+	// Elsewhere says why any variable may be set or changed by what the file only refers
+	// to, such as another file, with the line. It is empty if the file is all there is.
+	// Otherwise no value is known.
+	Elsewhere string
 
 	functions map[string]*syntax.Stmt
 	depth     int    // of calls and of eval
@@ -85,6 +89,11 @@ func Read(b []byte, path string, getenv func(string) string) (*File, error) {
 		delete(o.Values, name)
 	}
 	o.keepExported()
+	for name := range o.Values {
+		if o.Elsewhere != "" {
+			o.Values[name] = Value{Unknown: o.Elsewhere}
+		}
+	}
 	return o, nil
 }
 
