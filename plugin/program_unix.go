@@ -12,18 +12,30 @@ import (
 )
 
 // runGroup runs cmd in a process group of its own, and ends that group with the context of
-// cmd and with this process. At a terminal, the group is in the foreground meanwhile, so
-// that the program can ask its user.
+// cmd and with this process. The program may have to ask its user at the terminal. If the
+// terminal is this process's alone, the group is in the foreground meanwhile. If it is
+// shared with a caller, such as k9s or a pager, the program stays in the caller's group,
+// because the caller would be stopped in the background; then the program ends alone.
 func runGroup(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(cmd.SysProcAttr)
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	if tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0); err == nil {
+	tty, alone := terminal()
+	if tty != nil {
 		defer tty.Close()
-		if front, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP); err == nil && front == unix.Getpgrp() {
-			cmd.SysProcAttr.Foreground, cmd.SysProcAttr.Ctty = true, int(tty.Fd())
-			defer foreground(tty, front)
+	}
+	switch {
+	case tty == nil:
+	case alone:
+		cmd.SysProcAttr.Foreground, cmd.SysProcAttr.Ctty = true, int(tty.Fd())
+		defer foreground(tty, unix.Getpgrp())
+	default:
+		cmd.SysProcAttr.Setpgid = false
+	}
+	cmd.Cancel = func() error {
+		if tty != nil && !alone {
+			return cmd.Process.Kill()
 		}
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
 	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -50,6 +62,22 @@ func runGroup(cmd *exec.Cmd) error {
 		syscall.Kill(os.Getpid(), s.(syscall.Signal)) // this process ends as it would have
 		return err
 	}
+}
+
+// terminal returns the terminal in whose foreground this process is, or nil, and whether no
+// other program seems to use it: this process leads its group, and writes to a terminal
+// and not to a pager.
+func terminal() (tty *os.File, alone bool) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, false
+	}
+	if front, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP); err != nil || front != unix.Getpgrp() {
+		tty.Close()
+		return nil, false
+	}
+	_, err = unix.IoctlGetInt(unix.Stdout, unix.TIOCGPGRP)
+	return tty, err == nil && unix.Getpid() == unix.Getpgrp()
 }
 
 // foreground makes group the one that the terminal listens to.

@@ -277,17 +277,7 @@ func (o *File) call(c *syntax.CallExpr) status {
 	case "set":
 		return o.set(c, args)
 	case "builtin", "command":
-		switch option := ""; {
-		case len(args) == 0:
-			return succeeds
-		case !strings.HasPrefix(args[0].Lit(), "-"):
-			return o.call(&syntax.CallExpr{Assigns: c.Assigns, Args: args})
-		default:
-			if option = args[0].Lit(); option != "-v" && option != "-V" { // which only look for a program
-				o.taintAll(c, "the command "+name+" "+option+" is not run")
-			}
-			return unknown
-		}
+		return o.direct(c, name, args)
 	case "source", ".", "mapfile", "readarray", "getopts", "let":
 		o.taintAll(c, "the command "+name+" is not run")
 		return unknown
@@ -297,6 +287,21 @@ func (o *File) call(c *syntax.CallExpr) status {
 		}
 	}
 	return o.program(c, first.Text)
+}
+
+// direct follows builtin and command, which call what their arguments say.
+func (o *File) direct(c *syntax.CallExpr, name string, args []*syntax.Word) status {
+	if len(args) == 0 {
+		return succeeds
+	}
+	option := args[0].Lit()
+	switch {
+	case !strings.HasPrefix(option, "-"):
+		return o.call(&syntax.CallExpr{Assigns: c.Assigns, Args: args})
+	case option != "-v" && option != "-V": // which only look for a program
+		o.taintAll(c, "the command "+name+" "+option+" is not run")
+	}
+	return unknown
 }
 
 // program notes a command that is not run. It can set no variable, but for printf -v.
