@@ -130,15 +130,13 @@ func checkSections(text []byte, path, as string) error {
 	headers := map[string]int{}
 	for _, p := range awsSections(text) {
 		if first := headers[p.header]; first > 0 {
-			return plugin.Errorf(plugin.Config,
-				"%s: line %d: [%s] is there twice (line %d), and some of AWS's tools refuse "+
-					"the whole file", path, p.line, plugin.Shorten(p.header), first)
+			return plugin.Errorf(plugin.Config, "%s: line %d: [%s] is there twice (line %d), and some of AWS's tools "+
+				"refuse the whole file", path, p.line, plugin.Shorten(p.header), first)
 		}
 		headers[p.header] = p.line
 		if p.twice != "" {
-			return plugin.Errorf(plugin.Config,
-				"%s: line %d: %s is there twice in [%s], and some of AWS's tools refuse the "+
-					"whole file", path, p.lines[p.twice], plugin.Shorten(p.twice), plugin.Shorten(p.header))
+			return plugin.Errorf(plugin.Config, "%s: line %d: %s is there twice in [%s], and some of AWS's tools "+
+				"refuse the whole file", path, p.lines[p.twice], plugin.Shorten(p.twice), plugin.Shorten(p.header))
 		}
 		if name, _ := strings.CutPrefix(p.name, "profile "); name != as {
 			continue
@@ -201,8 +199,8 @@ func (c *Caller) awsBeside(text []byte, name string) (notes []string, err error)
 		}
 		if p.settings[awsStatic] != "" {
 			notes = append(notes, fmt.Sprintf("%s: line %d: [%s] has %s: some of AWS's tools, such as terraform, "+
-				"take those "+
-				"keys, and the others ask jeton: take them out", awsFile(c), p.lines[awsStatic], name, awsStatic))
+				"take those keys, and the others ask jeton: take them out",
+				awsFile(c), p.lines[awsStatic], name, awsStatic))
 		}
 	}
 	return notes, nil

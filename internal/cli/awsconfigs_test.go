@@ -100,13 +100,7 @@ func TestAWSConfigsAsTheSDKs(t *testing.T) {
 			s.check(t)
 		}
 	}
-	t.Logf("%d files: %d are none for botocore, %d refused; %d constructs", n, unreadable, refused, len(m.used))
-	if n > 100 && refused*5 > n-unreadable {
-		t.Errorf("%d of %d are refused: %v", refused, n-unreadable, reasons)
-	}
-	if n > 100 && len(m.used) < 15 {
-		t.Errorf("only %d constructs: %v", len(m.used), m.used)
-	}
+	m.judge(t, n, unreadable, refused, "are none for botocore", reasons)
 }
 
 // read returns what a file holds.
@@ -174,17 +168,7 @@ func (m *maker) awsConfig() string {
 		}
 		b.WriteString(m.pick("between", "", "\n", "\n\n", "# of what follows\n"))
 	}
-	text := b.String()
-	if m.chance("no end of line", 15) {
-		text = strings.TrimSuffix(text, "\n")
-	}
-	if m.chance("CRLF", 10) {
-		text = strings.ReplaceAll(text, "\n", "\r\n")
-	}
-	if m.chance("byte order mark", 3) {
-		text = "\ufeff" + text
-	}
-	return text
+	return m.ended(b.String())
 }
 
 // awsHeader makes the header of a section.

@@ -137,14 +137,7 @@ func TestKubeconfigsAsClientGo(t *testing.T) {
 			s.check(t, was[i], is[i])
 		}
 	}
-	t.Logf("%d setups: %d of what is no context for client-go, %d refused; %d constructs", n, unusable, refused,
-		len(m.used))
-	if n > 100 && refused*5 > n-unusable {
-		t.Errorf("%d of %d are refused: %v", refused, n-unusable, reasons)
-	}
-	if n > 100 && len(m.used) < 15 {
-		t.Errorf("only %d constructs: %v", len(m.used), m.used)
-	}
+	m.judge(t, n, unusable, refused, "are no context for client-go", reasons)
 }
 
 // kubeNames are names of contexts: of clusters as clouds make them, and odd ones.
@@ -204,17 +197,7 @@ func (m *maker) kubeconfig() string {
 	if m.chance("preferences", 30) {
 		line("preferences: {}")
 	}
-	text := b.String()
-	if m.chance("no end of line", 15) {
-		text = strings.TrimSuffix(text, "\n")
-	}
-	if m.chance("CRLF", 10) {
-		text = strings.ReplaceAll(text, "\n", "\r\n")
-	}
-	if m.chance("byte order mark", 3) {
-		text = "\ufeff" + text
-	}
-	return text
+	return m.ended(b.String())
 }
 
 func (m *maker) kubeContexts(line, entry func(string, ...any)) {

@@ -57,14 +57,7 @@ func TestOVHConfsAsGoOVH(t *testing.T) {
 			t.Errorf("%q: the profile has %v, and go-ovh reads %v", texts[i], p, was)
 		}
 	}
-	t.Logf("%d files: %d have no service account for go-ovh, %d refused; %d constructs", n, unusable, refused,
-		len(m.used))
-	if n > 100 && refused*5 > n-unusable {
-		t.Errorf("%d of %d are refused: %v", refused, n-unusable, reasons)
-	}
-	if n > 100 && len(m.used) < 15 {
-		t.Errorf("only %d constructs: %v", len(m.used), m.used)
-	}
+	m.judge(t, n, unusable, refused, "have no service account for go-ovh", reasons)
 }
 
 // ovhConf makes an ovh.conf.

@@ -75,6 +75,34 @@ func (m *maker) chance(kind string, percent int) bool {
 	return true
 }
 
+// ended returns a file with one of the ends of lines that files have.
+func (m *maker) ended(text string) string {
+	if m.chance("no end of line", 15) {
+		text = strings.TrimSuffix(text, "\n")
+	}
+	if m.chance("CRLF", 10) {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	if m.chance("byte order mark", 3) {
+		text = "\ufeff" + text
+	}
+	return text
+}
+
+// judge reports how many of n files were refused, besides those that are nothing for their
+// owner's reader, as unusable says. In make torture, too many refused or too few constructs
+// are an error: few files say nothing about shares.
+func (m *maker) judge(t *testing.T, n, unusable, refused int, what string, reasons map[string]int) {
+	t.Helper()
+	t.Logf("%d files: %d %s, %d refused; %d constructs", n, unusable, what, refused, len(m.used))
+	if n > 100 && refused*5 > n-unusable {
+		t.Errorf("%d of %d are refused: %v", refused, n-unusable, reasons)
+	}
+	if n > 100 && len(m.used) < 15 {
+		t.Errorf("only %d constructs: %v", len(m.used), m.used)
+	}
+}
+
 // A desk is a HOME with a configuration file of jeton in it, on which jeton is run.
 type desk struct {
 	t           *testing.T
