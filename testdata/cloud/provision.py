@@ -19,7 +19,9 @@ begins with CANARY, so that a test can look for one where none should be.
                    trust for bob. Both give the role member.
     federation     identity provider ovhcloud-emea, protocol openid: the subject
                    of the token is the user's name, and every user is in a group
-                   which is member of web
+                   which is member of web. alice and bob can log in at the
+                   provider, with the names and passwords from above, but they
+                   are users of their own in Keystone
     Swift          a service user, and object-store in the catalogue
 """
 import base64
