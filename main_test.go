@@ -17,8 +17,8 @@ import (
 
 // outsideKey are the options that do not decide which credential an issuer
 // gives. Whoever adds an option has to think about whether it belongs here.
-var outsideKey = []string{"flow", "format", "from", "identity_api_version", "max_ttl", "passcode", "renew_after",
-	"timeout", "verify"}
+var outsideKey = []string{"flow", "format", "from", "identity_api_version", "max_ttl", "passcode", "redirect_port",
+	"redirect_uri", "refresh_store", "renew_after", "timeout", "verify"}
 
 // Every option of every plugin, changed alone, changes the key, but those that
 // are known not to matter.
@@ -87,6 +87,8 @@ func set(t *testing.T, v reflect.Value, file string) {
 		*p = map[string]string{"changed": "too"}
 	case *bool:
 		*p = !*p
+	case *int:
+		*p = 1
 	case *plugin.Path:
 		*p = plugin.Path(file)
 	case *time.Duration:

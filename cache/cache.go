@@ -116,7 +116,7 @@ func (c *Cache) ahead(ctx context.Context, key Key, source plugin.Source, p Poli
 	if e == nil { // dropped in the meantime
 		return c.fetch(ctx, key, source, p, e, fetchLimit)
 	}
-	return c.fetch(plugin.Unattended(ctx), key, source, p, e, aheadLimit)
+	return c.fetch(ctx, key, source, p, e, aheadLimit)
 }
 
 // fetch asks the source for a credential and keeps it. The caller holds the lock.
@@ -137,8 +137,8 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		if context.Cause(fetchCtx) == context.DeadlineExceeded {
 			err = slow(err)
 		}
-		if p.usable(e, time.Now()) && errors.Is(err, plugin.ErrNobody) {
-			return e.credential(), nil // the caller that comes after its expiry will be asked
+		if p.usable(e, time.Now()) && errors.Is(err, plugin.ErrPerson) {
+			return e.credential(), nil // the caller that comes after its expiry will need the person
 		}
 		c.rememberFailure(ctx, key, p, err, now)
 		if p.usable(e, time.Now()) {
@@ -265,6 +265,10 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 		return nil
 	}
 	err := plugin.Errorf(f.Code, "%s", f.Text)
+	if f.Fix != "" { // a command that helps, and is not held up by what is remembered
+		err.Fix = f.Fix
+		return err.WithHint("%s", f.Fix)
+	}
 	left := fmt.Sprintf("%.0f s", max(1, f.Until.Sub(now).Seconds()))
 	if f.Hint == "" || f.Code == plugin.Later || f.Code == plugin.Network {
 		return err.WithHint("remembered for %s more; --refresh asks again at once", left)
@@ -286,7 +290,7 @@ func (c *Cache) rememberFailure(ctx context.Context, key Key, p Policy, err erro
 	if e.Remember <= 0 {
 		return
 	}
-	f := failure{Profile: p.Profile, At: now, Times: 1, Code: e.Code, Text: e.Text, Hint: e.Hint}
+	f := failure{Profile: p.Profile, At: now, Times: 1, Code: e.Code, Text: e.Text, Hint: e.Hint, Fix: e.Fix}
 	if e.Code == plugin.Network {
 		var former failure
 		if c.get(ctx, key, failedSuffix, &former) == nil && former.Code == plugin.Network &&

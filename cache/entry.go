@@ -22,6 +22,7 @@ type entry struct {
 	Level   bool      `json:"level,omitempty"` // it is for a level, not a profile
 
 	Token        string            `json:"token,omitempty"`
+	IDToken      string            `json:"id_token,omitempty"`
 	AccessKey    string            `json:"access_key,omitempty"`
 	SecretKey    string            `json:"secret_key,omitempty"`
 	SessionToken string            `json:"session_token,omitempty"`
@@ -38,7 +39,7 @@ type entry struct {
 func newEntry(p Policy, k Key, c *plugin.Credential, now time.Time) *entry {
 	return &entry{
 		Profile: p.Profile, Config: p.Config, Created: now, Below: k.Below, Level: p.Level,
-		Token: c.Token.Reveal(), AccessKey: c.AccessKey,
+		Token: c.Token.Reveal(), IDToken: c.IDToken.Reveal(), AccessKey: c.AccessKey,
 		SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
 		Certificate: c.ClientCertificate, ClientKey: c.ClientKey.Reveal(), Password: c.Password.Reveal(),
 		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Fixed: c.Fixed, Attrs: c.Attrs,
@@ -47,7 +48,7 @@ func newEntry(p Policy, k Key, c *plugin.Credential, now time.Time) *entry {
 
 func (e *entry) credential() *plugin.Credential {
 	return &plugin.Credential{
-		Token: plugin.NewSecret(e.Token), AccessKey: e.AccessKey,
+		Token: plugin.NewSecret(e.Token), IDToken: plugin.NewSecret(e.IDToken), AccessKey: e.AccessKey,
 		SecretKey: plugin.NewSecret(e.SecretKey), SessionToken: plugin.NewSecret(e.SessionToken),
 		ClientCertificate: e.Certificate, ClientKey: plugin.NewSecret(e.ClientKey),
 		Password: plugin.NewSecret(e.Password),
@@ -65,6 +66,7 @@ type failure struct {
 	Code    plugin.Code `json:"code"`
 	Text    string      `json:"text"`
 	Hint    string      `json:"hint,omitempty"`
+	Fix     string      `json:"fix,omitempty"`
 }
 
 // A document is something that is worth keeping and is not a credential.

@@ -93,16 +93,55 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 	if p.Issuer.Mints {
 		failures, revoker = s.deleteKeys(ctx, p, revoker), nil // their cache entries go with them
 	}
-	for _, k := range s.belongingTo(p, kept) {
+	mine := s.belongingTo(p, kept)
+	session, source := s.sessionOf(p)
+	failures = errors.Join(failures, s.endSession(ctx, session, source, kept, mine))
+	for _, k := range mine {
 		some = true
 		if c := k.Credential; revoker != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
-			!Expired(c.Expires, time.Now()) {
+			!Expired(c.Expires, time.Now()) && k.Name != session {
 			failures = errors.Join(failures, unrevoked(revoker.Revoke(ctx, c), c))
 		}
 		_, err := s.Drop(ctx, k.Name)
 		failures = errors.Join(failures, err)
 	}
 	return some, about(p, failures)
+}
+
+// sessionOf returns the name of the key of the login that p itself stands on, and the
+// source that can end it. They are "" and nil if there is none.
+func (s *Session) sessionOf(p *plugin.Profile) (name string, source plugin.Revoker) {
+	names := s.keysOf(p)
+	for i, q := range p.Chain()[:len(names)] {
+		login, ok := s.Source(q, Need{}).(plugin.LoginSource)
+		if revoker, can := login.(plugin.Revoker); ok && can {
+			name, source = names[i], revoker
+		}
+	}
+	return name, source
+}
+
+// endSession ends a person's session at its server, unless other profiles stand on it. It
+// does so even if no token of it is cached.
+func (s *Session) endSession(ctx context.Context, name string, r plugin.Revoker, kept, mine []Item) error {
+	if r == nil {
+		return nil
+	}
+	is := func(k Item) bool { return k.Name == name }
+	if slices.ContainsFunc(kept, is) && !slices.ContainsFunc(mine, is) {
+		return nil
+	}
+	var c *plugin.Credential
+	if i := slices.IndexFunc(mine, is); i >= 0 {
+		c = mine[i].Credential
+	}
+	err := r.Revoke(ctx, c)
+	if err == nil {
+		return nil
+	}
+	e := plugin.AsError(err)
+	e.Text = "forgotten, but the session could not be ended: " + e.Text
+	return e
 }
 
 // belongingTo returns what is kept for p, and for those of its levels that no other
@@ -185,8 +224,21 @@ func (s *Session) Reject(ctx context.Context, p *plugin.Profile) error {
 			return about(p, err)
 		}
 	}
-	_, err = s.Drop(ctx, key.Name)
+	_, err = s.Drop(ctx, s.giver(ctx, p, key))
 	return about(p, err)
+}
+
+// giver returns the name of the lowest key that the token under p's key comes from
+// unchanged: that of a level, which would give it again, or p's own.
+func (s *Session) giver(ctx context.Context, p *plugin.Profile, key Key) string {
+	token, name := s.Token(ctx, key), key.Name
+	for _, below := range key.Below[:p.Levels()] {
+		e := s.load(ctx, Key{Name: below, seal: sealFor(s.Pepper, below)})
+		if token != "" && e != nil && (e.Token == token || e.IDToken == token) {
+			name = below
+		}
+	}
+	return name
 }
 
 // DropStandingOn removes the credentials obtained with the keyring secret called name.

@@ -59,7 +59,7 @@ func (s *Session) ReplaceRefused(
 	}
 	if !ok {
 		n.Since = now
-		another, err := s.Fetch(plugin.Unattended(ctx), p, n)
+		another, err := s.FetchAlone(ctx, p, n)
 		if err != nil {
 			s.World.Warn("%s: it seems to be refused, and another could not be had: %v", p.Name, plugin.AsError(err))
 			return c, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -17,7 +18,7 @@ type World struct {
 	Getenv  func(string) string
 	Log     func(format string, args ...any) // reports a step, for --verbose
 	Warn    func(format string, args ...any) // reports a problem that does not fail the command
-	Ask     func(ctx context.Context, question string) (plugin.Secret, error)
+	People  *People                          // who can be asked, or nil
 }
 
 // A Session gives one run access to credentials. It connects the sources of profiles to
@@ -33,6 +34,9 @@ type Session struct {
 	Clients plugin.Clients
 
 	unkept bool // nothing is kept beyond this process
+	// answers are a person's, by question. They serve one call of Fetch.
+	answers map[string]plugin.Secret
+	current atomic.Pointer[Login] // the login of this process
 }
 
 // A Need is what a command asks of a credential beyond what its profile says.
@@ -92,8 +96,9 @@ func (s *Session) openCache(ctx context.Context) error {
 // be read.
 func (s *Session) Key(p *plugin.Profile) (Key, error) { return s.Cache.Key(p, s.Getenv) }
 
-// Fetch returns p's credential from the cache or its source.
-func (s *Session) Fetch(ctx context.Context, p *plugin.Profile, n Need) (*plugin.Credential, error) {
+// FetchAlone is [Session.Fetch] without a person: if one is needed, its error wraps
+// [plugin.ErrPerson].
+func (s *Session) FetchAlone(ctx context.Context, p *plugin.Profile, n Need) (*plugin.Credential, error) {
 	key, err := s.Key(p)
 	if err != nil {
 		return nil, err
@@ -117,12 +122,12 @@ func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 // below it.
 func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
 	env := plugin.Env{
-		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn, Ask: s.Ask,
-		Refresh: !n.Since.IsZero(), Ledger: s.ledger(p),
+		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn, Ask: s.answered,
+		Refresh: !n.Since.IsZero(), Ledger: s.ledger(p), Grants: &grants{s, p},
 	}
 	if p.Base != nil {
 		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
-			c, err := s.Fetch(ctx, p.Base, n.from(renew))
+			c, err := s.FetchAlone(ctx, p.Base, n.from(renew))
 			if err != nil && !p.Base.Level {
 				err = fmt.Errorf("from %s: %w", p.Base.Name, err)
 			}
@@ -139,6 +144,14 @@ func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
 		return s.Document(ctx, key, life, n.from(refresh).Since, fetch)
 	}
 	return p.Source(env)
+}
+
+// answered returns the person's answer to a question, or the question as an error.
+func (s *Session) answered(question string) (plugin.Secret, error) {
+	if answer, ok := s.answers[question]; ok {
+		return answer, nil
+	}
+	return plugin.Secret{}, &plugin.Question{Text: question}
 }
 
 // from returns what n asks of the profile below. If renew is set, no kept credential will

@@ -15,9 +15,16 @@ import (
 //
 // https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
 type Discovery struct {
-	Issuer        string   `json:"issuer"`
-	TokenEndpoint string   `json:"token_endpoint"`
-	GrantTypes    []string `json:"grant_types_supported"`
+	Issuer                string   `json:"issuer"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	// DeviceEndpoint is that of RFC 8628, section 4, RevocationEndpoint that of RFC 7009.
+	DeviceEndpoint     string   `json:"device_authorization_endpoint"`
+	RevocationEndpoint string   `json:"revocation_endpoint"`
+	Scopes             []string `json:"scopes_supported"`
+	// NamesIssuer says that the answer at the browser names the issuer (RFC 9207, section 3).
+	NamesIssuer bool `json:"authorization_response_iss_parameter_supported"`
 }
 
 // discoveryLife is how long a discovery document is kept. Providers change it once in
@@ -30,7 +37,7 @@ const discoveryLife = 24 * time.Hour
 // the grant or if there is nothing at its endpoint.
 func WithDiscovery(ctx context.Context, env *Env, address, issuer string, plainHTTP bool, grant string,
 	send func(endpoint string) (*TokenResponse, error)) (*TokenResponse, error) {
-	d, err := discover(ctx, env, address, issuer, plainHTTP, false)
+	d, err := Discover(ctx, env, address, issuer, plainHTTP)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +65,12 @@ func WithDiscovery(ctx context.Context, env *Env, address, issuer string, plainH
 		return nil, failure
 	}
 	return send(d.TokenEndpoint)
+}
+
+// Discover returns the discovery document at address. It is kept for a day. The rest is as
+// in [WithDiscovery].
+func Discover(ctx context.Context, env *Env, address, issuer string, plainHTTP bool) (*Discovery, error) {
+	return discover(ctx, env, address, issuer, plainHTTP, false)
 }
 
 func discover(ctx context.Context, env *Env, address, issuer string, plainHTTP, refresh bool) (*Discovery, error) {
@@ -110,26 +123,33 @@ func parseDiscovery(b []byte, address, issuer string, plainHTTP bool) (*Discover
 			strconv.Quote(Shorten(d.Issuer))).
 			WithHint("if that is the one you mean, write it as issuer, letter by letter").RememberFor(throttled)
 	}
-	u, err := url.Parse(d.TokenEndpoint)
-	if err == nil && strings.HasPrefix(address, "https:") && u.Scheme != "https" {
-		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint without TLS", host).
+	if why := unsafeEndpoint(address, d.TokenEndpoint, plainHTTP); why != "" {
+		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint %s", host, why).
 			RememberFor(throttled)
 	}
-	if err == nil && (u.User != nil || u.Fragment != "") {
-		err = Errorf(Unusable, "")
-	}
-	if err == nil {
-		err = checkTransport(u, plainHTTP)
-	}
-	if err != nil {
-		return nil, Errorf(Unusable, "the discovery document of %s names a token endpoint that cannot be used", host).
-			RememberFor(throttled)
+	for _, other := range []*string{&d.AuthorizationEndpoint, &d.DeviceEndpoint, &d.RevocationEndpoint} {
+		if unsafeEndpoint(address, *other, plainHTTP) != "" {
+			*other = "" // whoever needs it says that it is not offered
+		}
 	}
 	return &d, nil
+}
+
+// unsafeEndpoint says why nothing must be sent to an endpoint that the document at address
+// names. It returns "" if it may.
+func unsafeEndpoint(address, endpoint string, plainHTTP bool) (why string) {
+	u, err := url.Parse(endpoint)
+	if err == nil && strings.HasPrefix(address, "https:") && u.Scheme != "https" {
+		return "without TLS"
+	}
+	if err != nil || u.User != nil || u.Fragment != "" || checkTransport(u, plainHTTP) != nil {
+		return "that cannot be used"
+	}
+	return ""
 }
 
 // supports reports whether the provider offers the grant type, or does not say what it
 // offers.
 func (d *Discovery) supports(grant string) bool {
-	return len(d.GrantTypes) == 0 || slices.Contains(d.GrantTypes, grant)
+	return grant == "" || len(d.GrantTypes) == 0 || slices.Contains(d.GrantTypes, grant)
 }

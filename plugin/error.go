@@ -121,6 +121,20 @@ func AsError(err error) *Error {
 	return &whole
 }
 
+// Because returns e as an error that also matches why in [errors.Is].
+func Because(e *Error, why error) error { return &because{e, why} }
+
+// because is an Error that also matches another error.
+type because struct {
+	err *Error
+	why error
+}
+
+func (b *because) Error() string        { return b.err.Error() }
+func (b *because) Unwrap() error        { return b.err }
+func (b *because) Is(target error) bool { return errors.Is(b.why, target) }
+func (b *because) As(target any) bool   { return errors.As(b.why, target) }
+
 // Count returns the number and the noun, such as "1 key" or "2 keys".
 func Count(n int, what string) string {
 	if n != 1 {

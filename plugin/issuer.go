@@ -71,6 +71,13 @@ type Layered interface {
 	Below() Options
 }
 
+// OwnIssuer is implemented by the [Options] of a level that is the same below the profiles
+// of several issuers. Such profiles share it.
+type OwnIssuer interface {
+	// LevelIssuer returns the issuer of the level.
+	LevelIssuer() *Issuer
+}
+
 // Ambient is implemented by [Options] where the environment decides whose credential it
 // is.
 type Ambient interface {

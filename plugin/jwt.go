@@ -12,6 +12,9 @@ type Claims struct {
 	Issuer, Subject string
 	Audience        []string
 	Expires, Issued time.Time
+	// Name is the user's, as people write it, or empty. Party is the client that the token
+	// is for (azp), and Nonce that of the login. (OpenID Connect Core, sections 2 and 5.1.)
+	Name, Party, Nonce string
 }
 
 // ParseClaims returns the claims of token. They are empty if the token is not a JWT (RFC
@@ -31,6 +34,10 @@ func ParseClaims(token Secret) (c Claims) {
 		Audience any    `json:"aud"`
 		Expires  any    `json:"exp"`
 		Issued   any    `json:"iat"`
+		Name     any    `json:"preferred_username"`
+		Email    any    `json:"email"`
+		Party    any    `json:"azp"`
+		Nonce    any    `json:"nonce"`
 	}
 	if DecodeJSON(b, &body) != nil {
 		return c
@@ -42,6 +49,14 @@ func ParseClaims(token Secret) (c Claims) {
 		return t
 	}
 	c.Issuer, c.Subject, c.Expires, c.Issued = body.Issuer, body.Subject, instant(body.Expires), instant(body.Issued)
+	for _, text := range []struct {
+		to   *string
+		from any
+	}{{&c.Name, body.Email}, {&c.Name, body.Name}, {&c.Party, body.Party}, {&c.Nonce, body.Nonce}} {
+		if s, ok := text.from.(string); ok && s != "" {
+			*text.to = s
+		}
+	}
 	switch aud := body.Audience.(type) {
 	case string:
 		c.Audience = []string{aud}

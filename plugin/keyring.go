@@ -26,13 +26,22 @@ var ErrNoSecret = errors.New("there is no such secret")
 // the Credential Manager on Windows. Its errors are meant for the user.
 type Keyring struct {
 	Getenv func(string) string
+	// service is the name that the secrets are filed under, if not [keyringService].
+	service string
+}
+
+func (k Keyring) files() string {
+	if k.service != "" {
+		return k.service
+	}
+	return keyringService
 }
 
 // Get returns the secret called name, or an error wrapping [ErrNoSecret].
 func (k Keyring) Get(ctx context.Context, name string) (Secret, error) {
 	var value string
 	err := k.call(ctx, func() (err error) {
-		value, err = keyring.Get(keyringService, name)
+		value, err = keyring.Get(k.files(), name)
 		return err
 	})
 	if errors.Is(err, keyring.ErrNotFound) {
@@ -47,7 +56,7 @@ func (k Keyring) Get(ctx context.Context, name string) (Secret, error) {
 
 // Set stores s under name, replaces what was there, and reads it back as a check.
 func (k Keyring) Set(ctx context.Context, name string, s Secret) error {
-	err := k.call(ctx, func() error { return keyring.Set(keyringService, name, s.Reveal()) })
+	err := k.call(ctx, func() error { return keyring.Set(k.files(), name, s.Reveal()) })
 	if errors.Is(err, keyring.ErrSetDataTooBig) {
 		return Errorf(Config, "keyring: the secret is too large for it").WithHint("keep it in a file: {file: PATH}")
 	}
@@ -76,7 +85,7 @@ func CheckSecretName(name string) error {
 // Delete removes the secret called name, or returns an error wrapping
 // [ErrNoSecret].
 func (k Keyring) Delete(ctx context.Context, name string) error {
-	err := k.call(ctx, func() error { return keyring.Delete(keyringService, name) })
+	err := k.call(ctx, func() error { return keyring.Delete(k.files(), name) })
 	if errors.Is(err, keyring.ErrNotFound) {
 		return &because{Errorf(Config, "keyring: there is no secret %q", name), ErrNoSecret}
 	}
@@ -160,16 +169,3 @@ func keyringError(err error) error {
 	}
 	return Errorf(Config, "keyring: it cannot be used: %s", Shorten(err.Error())).RememberFor(10 * time.Second)
 }
-
-// Because returns e as an error that also matches why in [errors.Is].
-func Because(e *Error, why error) error { return &because{e, why} }
-
-// because is an Error that also matches another error.
-type because struct {
-	err *Error
-	why error
-}
-
-func (b *because) Error() string        { return b.err.Error() }
-func (b *because) Unwrap() error        { return b.err }
-func (b *because) Is(target error) bool { return target == b.why }

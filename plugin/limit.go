@@ -29,17 +29,6 @@ func Limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 	}
 }
 
-type unattendedKey struct{}
-
-// Unattended returns a context in which the user is asked nothing. Work done ahead of
-// need is not worth a question.
-func Unattended(ctx context.Context) context.Context {
-	return context.WithValue(ctx, unattendedKey{}, true)
-}
-
-// Attended reports whether the user may be asked questions.
-func Attended(ctx context.Context) bool { return ctx.Value(unattendedKey{}) == nil }
-
 // Suspend stops the limits of ctx until resume is called. Each limit then starts again in
 // full: the time that a machine has begins when the person has answered.
 func Suspend(ctx context.Context) (resume func()) {

@@ -41,6 +41,8 @@ type TokenRequest struct {
 	// Proof, if not nil, returns the value of the DPoP header for a request (RFC 9449).
 	// nonce is what the server wants in it, or empty.
 	Proof func(method, address, nonce string) (string, error)
+
+	bare bool // the answer has no token
 }
 
 // BasicRaw is HTTP Basic authentication with the id and secret as they are. RFC 6749
@@ -101,6 +103,15 @@ func (r *TokenRequest) Grant(ctx context.Context, env *Env,
 	return nil, Refusal(u, err)
 }
 
+// Send sends r to an endpoint whose answer says nothing but that it succeeded, such as that
+// of RFC 7009. Errors are as those of [TokenRequest.Do].
+func (r *TokenRequest) Send(ctx context.Context, env *Env) error {
+	bare := *r
+	bare.bare = true
+	_, err := bare.Do(ctx, env)
+	return err
+}
+
 // Refusal returns the error for the failure err of x/oauth2 at the address u. Of what the
 // server said, it shows only the code.
 func Refusal(u *url.URL, err error) error {
@@ -138,8 +149,12 @@ func (g *grant) client(ctx context.Context) *http.Client {
 func (g *grant) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(g.ctx)
 	req.Header.Set("Accept", "application/json")
-	if g.AuthMethod == BasicRaw && !g.ClientSecret.IsZero() {
-		req.SetBasicAuth(g.ClientID, g.ClientSecret.Reveal())
+	switch id, secret := g.ClientID, g.ClientSecret.Reveal(); {
+	case secret == "", g.AuthMethod == "client_secret_post", req.Header.Get("Authorization") != "":
+	case g.AuthMethod == BasicRaw:
+		req.SetBasicAuth(id, secret)
+	default: // a request for a device code, in which x/oauth2 does not authenticate the client
+		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
 	}
 	issued := time.Now()
 	resp, body, err := g.send(req)
@@ -148,6 +163,10 @@ func (g *grant) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if err := StatusError(req.URL.Host, resp.StatusCode, resp.Header, time.Now()); err != nil {
 		return nil, err
+	}
+	if g.bare && resp.StatusCode == http.StatusOK {
+		g.answer = &TokenResponse{}
+		return resp, nil
 	}
 	a := tokenAnswer{}
 	malformed := DecodeJSON(body, &a)

@@ -27,6 +27,7 @@ var oauthErrors = map[string]struct {
 	"login_required":       {Denied, "wants a login", ""},
 	"interaction_required": {Denied, "wants a login", ""},
 	"consent_required":     {Denied, "wants the user's consent", ""},
+	"expired_token":        {Denied, "has given up the login: nobody confirmed it in time", ""},
 	"invalid_token":        {Denied, "refused the token", "it has expired or was revoked: get a new one"},
 	"invalid_scope": {Config, "does not know the scope, or does not give it to this client",
 		"check scope (openid_scope)"},
@@ -48,6 +49,7 @@ func oauthError(host, code string) *Error {
 	e.Hint = known.hint
 	switch known.code {
 	case Denied:
+		e.Invalid = code == "invalid_grant"
 		return e.RememberFor(deniedFor)
 	case Config:
 		return e.RememberFor(10 * time.Second)

@@ -116,6 +116,11 @@ func (f field) setText(v Value) error {
 		*p = v.Text
 	case *bool:
 		*p = v.Text == "true"
+	case *int:
+		i, err := strconv.Atoi(v.Text)
+		if *p = i; err != nil || i < 1 {
+			return Errorf(Config, "must be a whole number")
+		}
 	case *Path:
 		*p = Path(ExpandHome(v.Text))
 		if !isAbs(string(*p)) {
@@ -161,6 +166,12 @@ func (f field) setNode(n *yaml.Node) error {
 		return setScalar(n, "true or false", func(s string) (ok bool) {
 			*p = s == "true"
 			return n.Tag == "!!bool" && (s == "true" || s == "false")
+		})
+	case *int:
+		return setScalar(n, "a whole number", func(s string) bool {
+			i, err := strconv.Atoi(s)
+			*p = i
+			return err == nil && i > 0
 		})
 	case *time.Duration:
 		return setScalar(n, "a duration such as 1h30m", func(s string) bool {

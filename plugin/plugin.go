@@ -6,7 +6,6 @@ package plugin
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,7 +18,10 @@ import (
 // an access key pair, a client certificate, or the password for a login that another
 // profile makes. Fields that do not apply are empty.
 type Credential struct {
-	Token        Secret
+	Token Secret
+	// IDToken is the ID token that came with Token, for the profiles above (OpenID Connect
+	// Core, section 2).
+	IDToken      Secret
 	AccessKey    string
 	SecretKey    Secret
 	SessionToken Secret
@@ -115,7 +117,8 @@ func (c *Credential) check(now time.Time) *Error {
 			"belongs to it %d KiB)", maxPart>>10, MaxCredential>>10).
 			WithHint("ask the issuer for less in the token: fewer scopes, roles or groups")
 	}
-	if c.Token.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() && c.Password.IsZero() {
+	if c.Token.IsZero() && c.IDToken.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() &&
+		c.Password.IsZero() {
 		return Errorf(Unusable, "the issuer's answer holds no credential")
 	}
 	if c.ClientCertificate != "" || !c.ClientKey.IsZero() {
@@ -123,7 +126,8 @@ func (c *Credential) check(now time.Time) *Error {
 			return Errorf(Unusable, "the issuer's client certificate and its key do not belong together")
 		}
 	}
-	for _, s := range []string{c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal()} {
+	for _, s := range []string{c.Token.Reveal(), c.IDToken.Reveal(), c.AccessKey, c.SecretKey.Reveal(),
+		c.SessionToken.Reveal()} {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return Errorf(Unusable, "the issuer's credential holds characters that no credential has")
 		}
@@ -144,8 +148,8 @@ func (c *Credential) check(now time.Time) *Error {
 // tooLarge reports whether c or one of its parts is above its limit.
 func (c *Credential) tooLarge() bool {
 	size := 0
-	for _, s := range []string{c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(), c.SessionToken.Reveal(),
-		c.ClientCertificate, c.ClientKey.Reveal(), c.Password.Reveal()} {
+	for _, s := range []string{c.Token.Reveal(), c.IDToken.Reveal(), c.AccessKey, c.SecretKey.Reveal(),
+		c.SessionToken.Reveal(), c.ClientCertificate, c.ClientKey.Reveal(), c.Password.Reveal()} {
 		if size += len(s); len(s) > maxPart {
 			size = MaxCredential + 1
 		}
@@ -215,9 +219,6 @@ type Table struct {
 	Rows    [][]string
 }
 
-// ErrNobody says that there is no user to ask.
-var ErrNobody = errors.New("there is no terminal")
-
 // An Env is everything that a [Source] may use of the outside world.
 type Env struct {
 	Profile string
@@ -228,9 +229,9 @@ type Env struct {
 	Log func(format string, args ...any)
 	// Warn tells the user what to change, although the command succeeded.
 	Warn func(format string, args ...any)
-	// Ask puts a question to the user and returns the answer. The limits of ctx are
-	// suspended meanwhile. It returns [ErrNobody] if there is no terminal.
-	Ask func(ctx context.Context, question string) (Secret, error)
+	// Ask returns the person's answer to a question. If nobody has answered it yet, it
+	// returns a [*Question], which the source returns in turn.
+	Ask func(question string) (Secret, error)
 
 	// From returns the credential of the profile that `from` names. That credential is
 	// cached and locked separately. From is nil in a profile without `from`. With renew,
@@ -253,4 +254,6 @@ type Env struct {
 
 	// Ledger records the keys that the profile mints.
 	Ledger Ledger
+	// Grants keeps what the profile's login leaves behind.
+	Grants Grants
 }

@@ -185,6 +185,9 @@ func (p *Profile) Source(env Env) Source {
 	return p.Options.Source(&env)
 }
 
+// Browser returns what opens web pages for a login of p.
+func (p *Profile) Browser(getenv func(string) string) Browser { return Browser{getenv, p.withheld} }
+
 // complete checks p after its options are set, and adds its level, if it has one.
 func (p *Profile) complete() error {
 	c := &p.Common
@@ -197,14 +200,27 @@ func (p *Profile) complete() error {
 	if err := p.Options.Complete(c); err != nil {
 		return err
 	}
-	if layered, ok := p.Options.(Layered); ok {
-		if below := layered.Below(); below != nil {
-			level := *p
-			level.Options, level.Level = below, true
-			p.Base = &level
-		}
-	}
+	p.stack()
 	return nil
+}
+
+// stack adds the levels below p, if it has any.
+func (p *Profile) stack() {
+	layered, ok := p.Options.(Layered)
+	if !ok {
+		return
+	}
+	below := layered.Below()
+	if below == nil {
+		return
+	}
+	level := *p
+	level.Options, level.Level = below, true
+	if own, ok := below.(OwnIssuer); ok {
+		level.Issuer = own.LevelIssuer()
+	}
+	level.stack()
+	p.Base = &level
 }
 
 // A Value is the value of an option as found in the environment.

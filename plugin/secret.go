@@ -87,7 +87,7 @@ func (r SecretRef) resolve(ctx context.Context, env *Env) (Secret, error) {
 	case r.command != nil:
 		return runSecretCommand(ctx, r.program(), env)
 	case r.keyring != "":
-		return Keyring{getenv}.Get(ctx, r.keyring)
+		return Keyring{Getenv: getenv}.Get(ctx, r.keyring)
 	}
 	return r.literal, nil
 }

@@ -53,6 +53,7 @@ func verbs() []verb {
 	return []verb{
 		{"get", "Print a credential.", &getCmd{}},
 		{"exec", "Run a command with a credential in its environment.", &execCmd{}},
+		{"login", "Log in at the browser, with a code, or with a password.", &loginCmd{}},
 		{"logout", "Revoke a credential and forget it.", &logoutCmd{}},
 		{"reject", "Drop a credential that a service refused. The next call fetches a new one.", &rejectCmd{}},
 		{"status", "Show the profiles and their cached credentials.", &statusCmd{}},
@@ -169,6 +170,9 @@ func (i *invocation) run() (code plugin.Code) {
 	if len(i.args) > 0 && i.args[0] == completeCommand {
 		return t.fail(complete(i, t, ps, i.args[1:]))
 	}
+	if len(i.args) > 0 && i.args[0] == loginCommand {
+		return t.fail(authenticate(i, t, ps, i.args[1:]))
+	}
 	return t.fail(i.dispatch(t, ps))
 }
 
@@ -206,7 +210,8 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	defer watch(ctx, grace, func() { os.Exit(int(t.fail(errHangs()))) })()
 	t.hold = func() (resume func()) { return plugin.Suspend(ctx) }
 	k.BindTo(ctx, (*context.Context)(nil))
-	return k.Run(i, t, ps, cache.World{Issuers: i.issuers, Getenv: i.env.get, Log: t.log, Warn: t.warn, Ask: t.ask})
+	return k.Run(i, t, ps, cache.World{Issuers: i.issuers, Getenv: i.env.get, Log: t.log, Warn: t.warn,
+		People: newVisitor(i, t, ps).people()})
 }
 
 // parser returns the parser of a command line. The commands in names have their whole

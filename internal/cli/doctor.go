@@ -412,7 +412,7 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 	}
 	if (cred == nil || cache.Expired(cred.Expires, time.Now())) && login && !cache.Mints(p) {
 		var err error
-		if cred, err = c.session.Fetch(plugin.Unattended(ctx), p, cache.Need{}); err != nil {
+		if cred, err = c.session.FetchAlone(ctx, p, cache.Need{}); err != nil {
 			e := plugin.AsError(err)
 			fix := e.Fix
 			if fix == "" {

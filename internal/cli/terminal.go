@@ -120,15 +120,15 @@ func inOneLine(err error) string {
 const patience = 2 * time.Minute
 
 // ask asks the user at the terminal and does not show the answer. It returns
-// plugin.ErrNobody if there is no terminal, or the calling tool keeps it for itself.
+// plugin.ErrPerson if there is no terminal, or the calling tool keeps it for itself.
 func (t *terminal) ask(ctx context.Context, question string) (plugin.Secret, error) {
 	defer plugin.Suspend(ctx)()
-	if !plugin.Attended(ctx) || !formats.Interactive(t.getenv) {
-		return plugin.Secret{}, plugin.ErrNobody
+	if !formats.Interactive(t.getenv) {
+		return plugin.Secret{}, plugin.ErrPerson
 	}
 	tty, err := openTTY()
 	if err != nil {
-		return plugin.Secret{}, plugin.ErrNobody
+		return plugin.Secret{}, plugin.ErrPerson
 	}
 	defer tty.Close()
 	return tty.readHidden(ctx, question)
@@ -147,7 +147,7 @@ func (t *terminal) readSecret(ctx context.Context, question string) (plugin.Secr
 		return secret, nil
 	}
 	secret, err := t.ask(ctx, question)
-	if errors.Is(err, plugin.ErrNobody) {
+	if errors.Is(err, plugin.ErrPerson) {
 		return secret, plugin.Errorf(plugin.Usage, "the secret cannot be asked for in the background").
 			WithHint("pass it on standard input")
 	}

@@ -31,7 +31,7 @@ func (t *tty) Close() {
 func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, error) {
 	state, err := term.GetState(int(t.in.Fd()))
 	if err != nil {
-		return plugin.Secret{}, plugin.ErrNobody
+		return plugin.Secret{}, plugin.ErrPerson
 	}
 	restore := func() {
 		term.Restore(int(t.in.Fd()), state)

@@ -19,7 +19,7 @@ func openTTY() (*tty, error) {
 	}
 	foreground, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
 	if err == nil && foreground != unix.Getpgrp() {
-		err = plugin.ErrNobody
+		err = plugin.ErrPerson
 	}
 	if err != nil {
 		f.Close()

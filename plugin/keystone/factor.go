@@ -60,7 +60,7 @@ func (s *source) prove(ctx context.Context, method string) (f factor, err error)
 	f.method = method
 	switch method {
 	case "password":
-		if f.secret, err = o.Password.ResolveAs(ctx, "password", s.env); err != nil {
+		if f.secret, err = s.password(ctx); err != nil {
 			return f, err
 		}
 		user := o.user()
@@ -92,25 +92,45 @@ func (s *source) prove(ctx context.Context, method string) (f factor, err error)
 	return f, err
 }
 
+// password returns the user's password: from the source that the profile names, or
+// otherwise from the person. Its error then wraps [plugin.ErrPerson].
+func (s *source) password(ctx context.Context) (plugin.Secret, error) {
+	if !s.options.Password.IsZero() {
+		return s.options.Password.ResolveAs(ctx, "password", s.env)
+	}
+	e := plugin.Errorf(plugin.Denied, "the password of %s is needed, and there is no terminal to ask for it", s.who())
+	e.WithHint("log in at a terminal: %s; or keep the password: password: {keyring: NAME}, and jeton secret set NAME",
+		plugin.ShellWords("jeton", "login", s.env.Profile))
+	return s.ask("Password", e)
+}
+
 // passcode returns the current passcode: from the source that the profile names, or
-// otherwise from the user. Its error wraps [plugin.ErrNobody] if there is no terminal to
-// ask at.
+// otherwise from the person. Its error then wraps [plugin.ErrPerson].
 func (s *source) passcode(ctx context.Context) (plugin.Secret, error) {
 	if !s.options.Passcode.IsZero() {
 		return s.options.Passcode.ResolveAs(ctx, "passcode", s.env)
 	}
-	who := s.options.Username
-	if who == "" {
-		who = "user " + s.options.UserID
+	e := plugin.Errorf(plugin.Denied, "a passcode of %s is needed, and there is no terminal to ask for it", s.who())
+	e.WithHint("log in at a terminal: %s; or name a program that prints the passcode: passcode: {command: [ARGV…]}",
+		plugin.ShellWords("jeton", "login", s.env.Profile))
+	return s.ask("Passcode", e)
+}
+
+// ask asks the person for what the login needs. nobody is the error if nobody is there.
+func (s *source) ask(what string, nobody *plugin.Error) (plugin.Secret, error) {
+	answer, err := s.env.Ask(what + " of " + s.who() + " at " + hostOf(s.options.AuthURL) + ": ")
+	if err != nil {
+		return answer, plugin.Because(nobody, err)
 	}
-	passcode, err := s.env.Ask(ctx, "Passcode of "+who+" at "+hostOf(s.options.AuthURL)+": ")
-	if errors.Is(err, plugin.ErrNobody) {
-		e := plugin.Errorf(plugin.Denied, "a passcode of %s is needed, and there is no terminal to ask for it", who).
-			WithHint("run jeton get %s in a terminal first, or name a program that prints the passcode: passcode: "+
-				"{command: [ARGV…]}", s.env.Profile)
-		return passcode, plugin.Because(e, plugin.ErrNobody)
+	return answer, nil
+}
+
+// who names the user in words.
+func (s *source) who() string {
+	if s.options.Username == "" {
+		return "user " + s.options.UserID
 	}
-	return passcode, err
+	return s.options.Username
 }
 
 // A receipt is Keystone's answer to a login with one factor by a user who needs several.

@@ -1,5 +1,5 @@
 // Package oidc obtains ID tokens and access tokens from any OpenID Connect or OAuth 2.0
-// issuer, without user interaction.
+// issuer, for machines and for persons.
 package oidc
 
 import (
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/login"
 )
 
 // Issuer gives OpenID Connect and OAuth 2.0 tokens.
@@ -20,15 +21,23 @@ var Issuer = plugin.Issuer{
 	Gives: plugin.BearerToken,
 	APIServer: "the API server has to be configured for the token's issuer and audience " +
 		"(--oidc-issuer-url, or an AuthenticationConfiguration)",
-	From: "any OpenID Connect or OAuth 2.0 issuer: client credentials, token exchange, a token file, GitHub Actions",
-	New:  func() plugin.Options { return &Options{} },
+	From: "any OpenID Connect or OAuth 2.0 issuer: a person's login by browser or device code, client credentials, " +
+		"token exchange, a token file, GitHub Actions",
+	New: func() plugin.Options { return &Options{} },
 }
 
 // Options are the options of an oidc profile.
 type Options struct {
 	Issuer        string `yaml:"issuer" help:"the issuer, letter by letter as its discovery document has it"`
 	TokenEndpoint string `yaml:"token_endpoint" help:"its token endpoint, instead of discovery"`
-	Flow          string `yaml:"flow" help:"client_credentials (default), token_exchange, token_file or github_actions"`
+	Flow          string `yaml:"flow" help:"client_credentials (default), authorization_code, device_code, token_exchange, token_file or github_actions"`
+
+	AuthorizationEndpoint string `yaml:"authorization_endpoint" help:"its authorization endpoint, instead of discovery"`
+	DeviceEndpoint        string `yaml:"device_authorization_endpoint" help:"its device authorization endpoint, instead of discovery"`
+	RedirectPort          int    `yaml:"redirect_port" key:"-" help:"port of http://localhost:PORT/callback, if the client has that registered (any free port)"`
+	RedirectURI           string `yaml:"redirect_uri" key:"-" help:"the whole address, if the client has another one registered"`
+	RefreshStore          string `yaml:"refresh_store" key:"-" help:"where to keep a person's refresh token: sealed (default), file or none"`
+	DPoP                  bool   `yaml:"dpop" help:"bind a person's session to this machine (RFC 9449); with token: id_token"`
 
 	ClientID     string           `yaml:"client_id" help:"OAuth 2.0 client"`
 	ClientSecret plugin.SecretRef `yaml:"client_secret" help:"its secret"`
@@ -45,6 +54,7 @@ type Options struct {
 	TokenFile        plugin.Path      `yaml:"token_file" help:"file of a token that something else renews, such as Kubernetes"`
 
 	plainHTTP, from bool
+	redirect        string // where a person's browser comes back to
 }
 
 // uses returns the options that the flow uses, apart from those that locate the issuer.
@@ -53,6 +63,10 @@ func (o *Options) uses() []string {
 		"client_id", "client_secret", "private_key", "key_id", "auth_method", "scope", "audience", "token",
 	}
 	switch o.Flow {
+	case login.Code:
+		return append(asClient, "authorization_endpoint", "redirect_port", "redirect_uri", "refresh_store", "dpop")
+	case login.Device:
+		return append(asClient, "device_authorization_endpoint", "refresh_store", "dpop")
 	case "token_exchange":
 		return append(asClient, "subject_token", "subject_token_type", "token_file")
 	case "token_file":
@@ -123,11 +137,12 @@ func (o *Options) checkFlow() error {
 			return missing("token_file", o.Flow)
 		}
 	case "github_actions":
-	case "authorization_code", "device_code":
-		return plugin.Errorf(plugin.Config, "flow: %s is not supported yet", o.Flow)
+	case login.Code, login.Device:
+		return o.checkPerson()
 	default:
 		return plugin.Errorf(plugin.Config, "flow: there is no %q", plugin.Shorten(o.Flow)).
-			WithHint("there are: client_credentials, token_exchange, token_file, github_actions")
+			WithHint("there are: client_credentials, authorization_code, device_code, token_exchange, token_file, " +
+				"github_actions")
 	}
 	return nil
 }
@@ -190,7 +205,8 @@ func (o *Options) completeAddress() error {
 		return plugin.Errorf(plugin.Config, "issuer is missing").
 			WithHint("it is an address such as issuer: https://accounts.example; or name its token_endpoint")
 	}
-	for _, address := range []struct{ name, value string }{{"issuer", o.Issuer}, {"token_endpoint", o.TokenEndpoint}} {
+	for _, address := range []struct{ name, value string }{{"issuer", o.Issuer}, {"token_endpoint", o.TokenEndpoint},
+		{"authorization_endpoint", o.AuthorizationEndpoint}, {"device_authorization_endpoint", o.DeviceEndpoint}} {
 		if address.value == "" {
 			continue
 		}
@@ -245,6 +261,8 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 		return s.githubActions(ctx)
 	case "token_exchange":
 		return s.exchange(ctx)
+	case login.Code, login.Device:
+		return s.person(ctx)
 	}
 	return s.request(ctx, url.Values{"grant_type": {"client_credentials"}}, s.options.Token)
 }
@@ -429,8 +447,7 @@ func (o *Options) credential(answer *plugin.TokenResponse, wanted string) (*plug
 		token = answer.IDToken // a token exchange puts it in access_token instead
 	}
 	if token.IsZero() {
-		return nil, plugin.Errorf(plugin.Unusable, "the issuer's answer holds no %s", wanted).
-			WithHint("choose the other token, or add openid to scope").RememberFor(time.Minute)
+		return nil, noToken(wanted)
 	}
 	c := &plugin.Credential{Token: token, Issued: answer.Issued, Expires: answer.Expiry(token),
 		Attrs: attributes(token, wanted, o.ClientID)}
@@ -441,6 +458,12 @@ func (o *Options) credential(answer *plugin.TokenResponse, wanted string) (*plug
 		c.Attrs[plugin.AttrIssuer] = o.Issuer
 	}
 	return c, nil
+}
+
+// noToken returns the error for an answer without the wanted token.
+func noToken(wanted string) error {
+	return plugin.Errorf(plugin.Unusable, "the issuer's answer holds no %s", wanted).
+		WithHint("choose the other token, or add openid to scope").RememberFor(time.Minute)
 }
 
 // Inspect shows what the token says about itself.

@@ -2,7 +2,6 @@ package outscale
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -162,14 +161,11 @@ func (s *kube) fetch(ctx context.Context, v visit) (c *plugin.Credential, err er
 	err = guard(ctx, s.env, v.base, v.login, v.secret, func() error {
 		var a answer
 		if a, err = s.send(ctx, v); err == nil && a.OTPRequired {
-			code, err := s.env.Ask(ctx, "Passcode of "+s.env.Profile+" for OKS: ")
-			if errors.Is(err, plugin.ErrNobody) {
+			code, err := s.env.Ask("Passcode of " + s.env.Profile + " for OKS: ")
+			if err != nil {
 				return plugin.Because(plugin.Errorf(plugin.Denied,
 					"OKS asks for a passcode, and there is no terminal to ask at").
-					WithHint("run jeton get %s in a terminal", s.env.Profile), err)
-			}
-			if err != nil {
-				return err
+					WithFix("jeton", "login", s.env.Profile), err)
 			}
 			v.header.Set("X-OTP-Code", strings.TrimSpace(code.Reveal()))
 			if a, err = s.send(ctx, v); err != nil || a.OTPRequired {

@@ -157,7 +157,7 @@ func TestKubePasscode(t *testing.T) {
 	defer server.Close()
 	o := &KubeOptions{ClusterID: "k1", Endpoint: server.URL, Lifetime: time.Hour}
 	s := o.Source(&plugin.Env{HTTP: server.Client(), Log: t.Logf, Keep: keepNothing,
-		Ask: func(context.Context, string) (plugin.Secret, error) { return plugin.NewSecret("000000"), nil },
+		Ask: func(string) (plugin.Secret, error) { return plugin.NewSecret("000000"), nil },
 		From: func(_ context.Context, renew bool) (*plugin.Credential, error) {
 			if renew {
 				t.Error("the key was renewed")

@@ -1,0 +1,257 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+const (
+	maxAnswer     = 64 << 10         // the body of an answer in bytes: a Keystone token can be long
+	readLimit     = 10 * time.Second // for one request
+	maxConnection = 32               // at once: a browser opens a few, a flood more
+	lastWords     = 2 * time.Second  // for the browser to take the page after the login
+)
+
+// A Loopback listens on this machine for a browser that comes back from a login (RFC 8252,
+// section 7.3).
+type Loopback struct {
+	// Address is where the browser is sent.
+	Address   string
+	path      string
+	hosts     []string // what a request may have as its Host: others come by a name of an attacker
+	listeners []net.Listener
+}
+
+// A Page is what the browser gets to see. With At, it says that the login worked.
+type Page struct {
+	Who, At string // the user, and the server
+	Why     reason
+	Code    string // for the reason reported
+}
+
+// DefaultRedirect is the address that the browser comes back to, unless a profile names
+// another. The port is any that is free.
+const DefaultRedirect = "http://127.0.0.1:0/callback"
+
+// Listen binds the port of a redirect URI such as http://localhost:8000/callback, on all
+// loopback addresses, so that no other program can take a part of it. It returns an error
+// if the port is taken.
+func Listen(redirect string) (*Loopback, error) {
+	if redirect == "" {
+		redirect = DefaultRedirect
+	}
+	u, err := url.Parse(redirect)
+	if err == nil {
+		err = CheckRedirect(redirect)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := &Loopback{path: u.Path}
+	if l.path == "" {
+		l.path = "/"
+	}
+	for range 10 { // a free port of one address can be taken at the other
+		if err = l.bind(u.Port()); err == nil {
+			break
+		}
+		if u.Port() != "0" {
+			return nil, plugin.Errorf(plugin.Later, "port %s, where the browser has to come back to, is taken by "+
+				"another program", u.Port()).
+				WithHint("end that program, or have another redirect_port registered for the client")
+		}
+	}
+	if err != nil {
+		return nil, plugin.Errorf(plugin.Later, "no port to listen at for the browser: %v", err)
+	}
+	_, port, _ := net.SplitHostPort(l.listeners[0].Addr().String())
+	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
+		l.hosts = append(l.hosts, net.JoinHostPort(host, port))
+	}
+	u.Host = net.JoinHostPort(u.Hostname(), port)
+	l.Address = u.String()
+	return l, nil
+}
+
+// CheckRedirect returns a [plugin.Config] error if the browser could not come back to this
+// machine by the address.
+func CheckRedirect(redirect string) error {
+	u, err := url.Parse(redirect)
+	port := 0
+	if err == nil {
+		port, err = strconv.Atoi(u.Port())
+	}
+	host := ""
+	if u != nil {
+		host = u.Hostname()
+	}
+	a, e := netip.ParseAddr(host)
+	loopback := host == "localhost" || e == nil && (a == netip.MustParseAddr("127.0.0.1") || a == netip.IPv6Loopback())
+	if err != nil || u.Scheme != "http" || !loopback || u.RawQuery != "" || u.Fragment != "" || u.User != nil ||
+		port < 0 || port > 65535 {
+		return plugin.Errorf(plugin.Config, "redirect_uri: must be an address of this machine with a port, such as "+
+			"http://localhost:8000/callback")
+	}
+	return nil
+}
+
+// Redirect returns the redirect URI of a profile: the one that it names, or the usual one
+// at its port, or at any port. It returns a [plugin.Config] error if there can be no such
+// address.
+func Redirect(uri string, port int) (string, error) {
+	switch {
+	case uri != "" && port != 0:
+		return "", plugin.Errorf(plugin.Config, "redirect_uri and redirect_port are two addresses").
+			WithHint("leave one of them out")
+	case uri != "":
+		return uri, CheckRedirect(uri)
+	case port == 0:
+		return DefaultRedirect, nil
+	case port < 1 || port > 65535:
+		return "", plugin.Errorf(plugin.Config, "redirect_port: there is no port %d", port)
+	}
+	return "http://localhost:" + strconv.Itoa(port) + "/callback", nil
+}
+
+// bind listens at the port on both families. Where there is no IPv6, it does without.
+func (l *Loopback) bind(port string) error {
+	first, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return err
+	}
+	_, port, _ = net.SplitHostPort(first.Addr().String())
+	second, err := net.Listen("tcp6", net.JoinHostPort("::1", port))
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+		first.Close()
+		return err
+	}
+	l.listeners = []net.Listener{first}
+	if err == nil {
+		l.listeners = append(l.listeners, second)
+	}
+	return nil
+}
+
+// Close frees the port.
+func (l *Loopback) Close() {
+	for _, listener := range l.listeners {
+		listener.Close()
+	}
+}
+
+// Serve waits for the browser's answer, a request with the method, and returns what came
+// of it. It calls answer with the parameters. If that returns neither a credential nor an
+// error, the request did not belong to the login, which goes on. When ctx ends, Serve
+// returns its cause.
+func (l *Loopback) Serve(ctx context.Context, method string,
+	answer func(context.Context, url.Values) (Page, *plugin.Credential, error)) (*plugin.Credential, error) {
+	w := &waiting{Loopback: l, ctx: ctx, method: method, answer: answer, ended: make(chan struct{})}
+	server := &http.Server{Handler: w, ReadTimeout: readLimit, WriteTimeout: 2 * exchangeLimit, IdleTimeout: readLimit,
+		MaxHeaderBytes: 32 << 10, ErrorLog: silent()}
+	for _, listener := range l.listeners {
+		go plugin.Catch(func() error { return server.Serve(limit(listener, maxConnection)) })
+	}
+	select {
+	case <-w.ended:
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	server.Shutdown(last) // the browser still gets its page
+	server.Close()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.credential == nil && w.err == nil {
+		return nil, context.Cause(ctx)
+	}
+	return w.credential, w.err
+}
+
+// waiting is the handler of a [Loopback] that waits for one answer.
+type waiting struct {
+	*Loopback
+	ctx    context.Context
+	method string
+	answer func(context.Context, url.Values) (Page, *plugin.Credential, error)
+
+	mu         sync.Mutex // held while an answer is dealt with: there is only one
+	credential *plugin.Credential
+	err        error
+	ended      chan struct{}
+}
+
+// ServeHTTP answers one request. What is not the browser's own answer is refused, and
+// changes nothing.
+func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	// net/http would print a panic, with all stacks.
+	plugin.Catch(func() error {
+		languages := strings.Join(r.Header.Values("Accept-Language"), ",")
+		switch {
+		case !slices.Contains(w.hosts, r.Host): // a page of another site, under a name of its own for this machine
+			failure(out, languages, foreign, "")
+		case r.URL.Path != w.path:
+			out.Header().Set("Connection", "close")
+			out.WriteHeader(http.StatusNotFound)
+		case r.Method != w.method:
+			out.Header().Set("Connection", "close")
+			out.WriteHeader(http.StatusMethodNotAllowed)
+		default:
+			w.take(out, r, languages)
+		}
+		return nil
+	})
+}
+
+// take hands the parameters of a request to answer, unless there has been an answer.
+func (w *waiting) take(out http.ResponseWriter, r *http.Request, languages string) {
+	form, ok := parametersOf(out, r)
+	if !ok {
+		failure(out, languages, foreign, "")
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.credential != nil || w.err != nil {
+		failure(out, languages, over, "")
+		return
+	}
+	page, c, err := w.answer(w.ctx, form)
+	if page.At != "" {
+		success(out, languages, page.At, page.Who)
+	} else {
+		failure(out, languages, page.Why, page.Code)
+	}
+	if c != nil || err != nil {
+		w.credential, w.err = c, err
+		close(w.ended)
+	}
+}
+
+// parametersOf returns the parameters of a request: those of its form if it is a POST, and
+// otherwise those of its address. None may be there twice.
+func parametersOf(out http.ResponseWriter, r *http.Request) (url.Values, bool) {
+	form, err := url.ParseQuery(r.URL.RawQuery)
+	if r.Method == http.MethodPost {
+		r.Body = http.MaxBytesReader(out, r.Body, maxAnswer)
+		err = r.ParseForm()
+		form = r.PostForm
+	}
+	for _, values := range form {
+		if len(values) != 1 {
+			return nil, false
+		}
+	}
+	return form, err == nil
+}
