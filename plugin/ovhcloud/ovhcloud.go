@@ -1,5 +1,5 @@
 // Package ovhcloud obtains tokens for OVHcloud's API from its OAuth 2.0 server,
-// as a service account.
+// as a service account or as a person.
 //
 // https://help.ovhcloud.com/csm/en-manage-service-account?id=kb_article_view&sysparm_article=KB0059343
 package ovhcloud
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/login"
 )
 
 // Issuer gives tokens for OVHcloud's API.
@@ -23,7 +24,7 @@ var Issuer = plugin.Issuer{
 	Gives: plugin.BearerToken,
 	APIServer: "OVHcloud's managed clusters do not take the token of its API: " +
 		"plugin ovhcloud-kube, with from: PROFILE, gets their client certificate",
-	From: "OVHcloud's API: a service account (OAuth 2.0 client credentials)",
+	From: "OVHcloud's API: a service account (OAuth 2.0 client credentials), or a person's login by browser",
 	New:  func() plugin.Options { return &Options{} },
 	Imports: []plugin.Import{{Name: "ovh", Help: "Take over the service account of an ovh.conf.",
 		New: func() plugin.Importer { return &importConf{} }}},
@@ -33,23 +34,33 @@ var Issuer = plugin.Issuer{
 
 // An endpoint is a region of OVHcloud's API. A client of one region does not work in
 // another. The addresses are those in go-ovh.
-type endpoint struct{ api, token string }
+type endpoint struct{ api, token, authorize string }
 
 var endpoints = map[string]endpoint{
-	"ovh-eu": {"https://eu.api.ovh.com/1.0", "https://www.ovh.com/auth/oauth2/token"},
-	"ovh-ca": {"https://ca.api.ovh.com/1.0", "https://ca.ovh.com/auth/oauth2/token"},
-	"ovh-us": {"https://api.us.ovhcloud.com/1.0", "https://us.ovhcloud.com/auth/oauth2/token"},
+	"ovh-eu": {"https://eu.api.ovh.com/1.0", "https://www.ovh.com/auth/oauth2/token",
+		"https://www.ovh.com/auth/oauth2/authorize"},
+	"ovh-ca": {"https://ca.api.ovh.com/1.0", "https://ca.ovh.com/auth/oauth2/token",
+		"https://ca.ovh.com/auth/oauth2/authorize"},
+	"ovh-us": {"https://api.us.ovhcloud.com/1.0", "https://us.ovhcloud.com/auth/oauth2/token",
+		"https://us.ovhcloud.com/auth/oauth2/authorize"},
 }
 
 // Options are the options of an ovhcloud profile.
 type Options struct {
 	Endpoint     string           `yaml:"endpoint" help:"ovh-eu, ovh-ca or ovh-us"`
-	ClientID     string           `yaml:"client_id" help:"the service account's client_id"`
+	ClientID     string           `yaml:"client_id" help:"the client_id of the service account or of the client"`
 	ClientSecret plugin.SecretRef `yaml:"client_secret" help:"its client_secret"`
 	Scope        string           `yaml:"scope" help:"OAuth 2.0 scope (\"all\")"`
-	Flow         string           `yaml:"flow" key:"-" help:"client_credentials, the only one"`
+	Flow         string           `yaml:"flow" help:"client_credentials (default) for a service account, authorization_code for a person"`
 	TokenURL     string           `yaml:"token_url" help:"token endpoint, instead of the endpoint's own"`
+	AuthorizeURL string           `yaml:"authorize_url" help:"authorization endpoint, instead of the endpoint's own"`
 	APIURL       string           `yaml:"api_url" help:"address of the API, instead of the endpoint's own"`
+	RedirectPort int              `yaml:"redirect_port" key:"-" help:"port of http://localhost:PORT/callback, which the client has as a callback URL"`
+	RedirectURI  string           `yaml:"redirect_uri" key:"-" help:"the whole callback URL, if it is another one"`
+	RefreshStore string           `yaml:"refresh_store" key:"-" help:"where to keep a person's refresh token: sealed (default), file or none"`
+
+	redirect  string // where a person's browser comes back to
+	plainHTTP bool
 }
 
 // Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
@@ -68,19 +79,22 @@ func (o *Options) Complete(common *plugin.Common) error {
 		return missing("client_id")
 	case o.ClientSecret.IsZero():
 		return missing("client_secret")
-	case o.Flow != "" && o.Flow != "client_credentials":
-		return plugin.Errorf(plugin.Config, "flow: must be client_credentials")
 	case common.From != "":
 		return plugin.Errorf(plugin.Config, "from does not go with plugin ovhcloud, which logs in by itself")
 	}
+	o.plainHTTP = common.PlainHTTP
 	if o.Scope == "" {
 		o.Scope = "all"
+	}
+	if err := o.checkFlow(); err != nil {
+		return err
 	}
 	for _, option := range []struct {
 		name  string
 		value *string
 		own   string
-	}{{"token_url", &o.TokenURL, known.token}, {"api_url", &o.APIURL, known.api}} {
+	}{{"token_url", &o.TokenURL, known.token}, {"authorize_url", &o.AuthorizeURL, known.authorize},
+		{"api_url", &o.APIURL, known.api}} {
 		if *option.value == "" {
 			*option.value = option.own
 		}
@@ -106,9 +120,18 @@ type source struct {
 	env     *plugin.Env
 }
 
-// Fetch obtains a token with one request.
+// Fetch obtains a token with one request, or takes that of the person's login.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Credential, error) {
 	o := s.options
+	if o.Flow == login.Code {
+		below, err := s.env.From(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		c := *below
+		c.Attrs = o.attributes()
+		return &c, nil
+	}
 	secret, err := o.ClientSecret.ResolveAs(ctx, "client_secret", s.env)
 	if err != nil {
 		return nil, err
@@ -124,16 +147,21 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	if answer.AccessToken.IsZero() {
 		return nil, plugin.Errorf(plugin.Unusable, "OVHcloud's answer holds no access_token").RememberFor(time.Minute)
 	}
+	return &plugin.Credential{
+		Token: answer.AccessToken, Issued: answer.Issued, Expires: answer.Expiry(answer.AccessToken),
+		Attrs: o.attributes(),
+	}, nil
+}
+
+// attributes returns those of a token for the API.
+func (o *Options) attributes() map[string]string {
 	api := o.Endpoint
 	if o.APIURL != endpoints[o.Endpoint].api {
 		api = o.APIURL // go-ovh accepts an address too
 	}
-	return &plugin.Credential{
-		Token: answer.AccessToken, Issued: answer.Issued, Expires: answer.Expiry(answer.AccessToken),
-		Attrs: map[string]string{
-			plugin.AttrOVHEndpoint: api, plugin.AttrClientID: o.ClientID, plugin.AttrTokenType: "access_token",
-		},
-	}, nil
+	return map[string]string{
+		plugin.AttrOVHEndpoint: api, plugin.AttrClientID: o.ClientID, plugin.AttrTokenType: "access_token",
+	}
 }
 
 // region adds a hint to the error for a refused client. The region is often the reason: a
