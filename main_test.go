@@ -17,8 +17,8 @@ import (
 
 // outsideKey are the options that do not decide which credential an issuer
 // gives. Whoever adds an option has to think about whether it belongs here.
-var outsideKey = []string{"format", "from", "identity_api_version", "max_ttl", "passcode", "redirect_port",
-	"redirect_uri", "refresh_store", "renew_after", "timeout", "verify"}
+var outsideKey = []string{"code", "code_challenge_method", "format", "from", "identity_api_version", "max_ttl",
+	"passcode", "redirect_host", "redirect_port", "redirect_uri", "refresh_store", "renew_after", "timeout", "verify"}
 
 // Every option of every plugin, changed alone, changes the key, but those that
 // are known not to matter.

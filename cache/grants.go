@@ -43,7 +43,7 @@ type keptGrant struct {
 
 // A grantBody is a [plugin.Grant] in clear text.
 type grantBody struct {
-	RefreshToken string `json:"refresh_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
 	Subject      string `json:"subject,omitempty"`
 	ProofKey     string `json:"proof_key,omitempty"`
 }
@@ -104,7 +104,7 @@ func (g *grants) load(ctx context.Context, name string) (*plugin.Grant, error) {
 	}
 	if err != nil {
 		return nil, plugin.Errorf(plugin.Config, "the session in %s cannot be read: %v", g.session.State.Path(), err).
-			WithFix("jeton", "login", g.profile.Name)
+			WithFix(plugin.LoginCommand(g.profile.Name, g.profile.Config, g.session.Getenv)...)
 	}
 	text := kept.Body
 	if kept.Place != "" {
@@ -123,7 +123,7 @@ func (g *grants) load(ctx context.Context, name string) (*plugin.Grant, error) {
 		}
 	}
 	var body grantBody
-	if json.Unmarshal(text, &body) != nil || body.RefreshToken == "" {
+	if json.Unmarshal(text, &body) != nil || body.RefreshToken == "" && body.Subject == "" {
 		return nil, nil
 	}
 	return &plugin.Grant{RefreshToken: plugin.NewSecret(body.RefreshToken), Subject: body.Subject,

@@ -185,7 +185,7 @@ func (s *Session) await(ctx context.Context, p *plugin.Profile, started *bool, w
 		return &alone{why}
 	case *started:
 		return plugin.Errorf(plugin.Denied, "the login at %s has ended without a result", source.At()).
-			WithFix("jeton", "login", p.Name)
+			WithFix(plugin.LoginCommand(p.Name, p.Config, s.Getenv)...)
 	}
 	*started = true
 	ended, err := s.People.Start(p, false)
@@ -382,7 +382,7 @@ func (s *Session) conclude(ctx context.Context, p *plugin.Profile, c *plugin.Cre
 	policy := s.Policy(p, Need{})
 	if failure != nil {
 		if e := plugin.AsError(failure); e.Hint == "" && e.Code == plugin.Denied {
-			failure = e.WithFix("jeton", "login", p.Name)
+			failure = e.WithFix(plugin.LoginCommand(p.Name, p.Config, s.Getenv)...)
 		}
 		s.rememberFailure(ctx, key, policy, failure, now)
 		unlock()

@@ -13,6 +13,12 @@ func ConfigDir(getenv func(string) string) (string, error) {
 	return directory(getenv, "XDG_CONFIG_HOME", xdg.ConfigHome)
 }
 
+// UsualConfig returns the path of the configuration file, if nobody names another.
+func UsualConfig(getenv func(string) string) (string, error) {
+	dir, err := ConfigDir(getenv)
+	return filepath.Join(dir, "config.yaml"), err
+}
+
 // StateDir returns the directory for what must not be lost: the pepper of the cache keys,
 // the ledger of minted keys, imported secrets.
 func StateDir(getenv func(string) string) (string, error) {

@@ -38,6 +38,8 @@ type DraftSecret struct {
 	Variable string   // the environment variable it comes from, or empty
 	// Momentary says that the secret is not worth keeping, such as a passcode.
 	Momentary bool
+	// Person says that a profile without the secret asks the person for it.
+	Person bool
 	// Ref says where the secret is kept in the end.
 	Ref SecretRef
 }

@@ -217,9 +217,10 @@ func (i *Issuer) fromValues(name string, values map[string]Value, plainHTTP bool
 	return p, p.complete()
 }
 
-// Incomplete returns an error that says what the identity in the environment lacks, or
-// nil if there is no partial identity.
-func (l Issuers) Incomplete(getenv func(string) string) error {
+// Incomplete returns the reserved name of an identity in the environment that is not
+// complete, and an error that says what it lacks: nil, if a person can supply that. The
+// name is empty if there is no such identity.
+func (l Issuers) Incomplete(getenv func(string) string) (name string, err error) {
 	for i := range l {
 		issuer := &l[i]
 		if issuer.EnvName == "" {
@@ -227,10 +228,10 @@ func (l Issuers) Incomplete(getenv func(string) string) error {
 		}
 		if values, complete, err := issuer.Environment(getenv); err == nil && !complete && len(values) > 0 {
 			_, _, err := l.FromEnvironment(issuer.EnvName, getenv)
-			return err
+			return issuer.EnvName, err
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // Reserved reports whether name is the reserved name of a profile made from the

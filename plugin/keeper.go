@@ -97,6 +97,10 @@ func (k *Keeper) Place(d *Draft, option string, s *DraftSecret) (SecretRef, erro
 	case s.Momentary:
 		return CommandSecret(s.Command), nil
 	case k.given:
+	case s.Person && (s.Asked || s.Command != nil):
+		d.Notes = append(d.Notes, option+": asked for at the terminal when it is needed (jeton login "+
+			ShellWords(d.Name)+"); --secret says where else it is")
+		return SecretRef{}, nil
 	case s.Command != nil:
 		return SecretRef{}, Errorf(Config, "%s is what a program prints (%s), and jeton has not run it", option,
 			Shorten(strings.Join(s.Command, " "))).

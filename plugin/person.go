@@ -22,7 +22,22 @@ func (q *Question) Is(target error) bool { return target == ErrPerson }
 // LoginNeeded returns the error of a fetch that goes on when a person has logged in at a
 // server. why is the beginning of its text. It wraps [ErrPerson].
 func (env *Env) LoginNeeded(why string) error {
-	return Because(Errorf(Denied, "%s", why).WithFix("jeton", "login", env.Profile), ErrPerson)
+	return Because(Errorf(Denied, "%s", why).WithFix(env.LoginCommand()...), ErrPerson)
+}
+
+// LoginCommand returns the words of the command with which a person logs in for the
+// profile.
+func (env *Env) LoginCommand() []string { return LoginCommand(env.Profile, env.Config, env.Getenv) }
+
+// LoginCommand returns the words of the command with which a person logs in for the
+// profile called name in the file config.
+func LoginCommand(name, config string, getenv func(string) string) []string {
+	words := []string{"jeton", "login", name}
+	usual, err := UsualConfig(getenv)
+	if config != "" && config != getenv("JETON_CONFIG") && (err != nil || config != usual) {
+		words = append(words, "--config", config)
+	}
+	return words
 }
 
 // A LoginSource is a [Source] whose credential a person obtains in a browser. Its Fetch
@@ -49,6 +64,8 @@ type Prompt struct {
 	Back string
 	// Until is when the login is given up.
 	Until time.Time
+	// Note is a remark for the person, or empty.
+	Note string
 }
 
 // LoginLimit is how long a login may take, unless a device code lives longer or shorter.

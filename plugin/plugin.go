@@ -222,6 +222,7 @@ type Table struct {
 // An Env is everything that a [Source] may use of the outside world.
 type Env struct {
 	Profile string
+	Config  string       // the file that the profile is in
 	HTTP    *http.Client // with all limits built in
 	Clients *Clients     // where HTTP comes from
 	Getenv  func(string) string

@@ -180,7 +180,7 @@ func (p *Profile) references(name func(SecretRef) string) (names []string) {
 // Source returns the source of p's credentials. It fills in the fields of env that depend
 // on p.
 func (p *Profile) Source(env Env) Source {
-	env.Profile, env.Withheld = p.Name, p.withheld
+	env.Profile, env.Config, env.Withheld = p.Name, p.Config, p.withheld
 	env.HTTP = env.Clients.of(p.Common, env.Log)
 	return p.Options.Source(&env)
 }

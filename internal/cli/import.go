@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -107,7 +108,7 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 	if err != nil {
 		return nil, err
 	}
-	usual, err := m.ps.usual()
+	usual, err := plugin.UsualConfig(m.ps.getenv)
 	m.keeper.Config, m.keeper.Usual = f.Path, err == nil && usual == f.Path
 	original := f.Text
 	var outcomes []outcome
@@ -166,6 +167,9 @@ func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plug
 			s.Ref = ref
 		}
 	}
+	d.Options = slices.DeleteFunc(d.Options, func(o plugin.DraftOption) bool {
+		return o.Secret != nil && o.Secret.Ref.IsZero() // the person is asked for it
+	})
 	if err := m.check(f, d); err != nil {
 		return nil, "", err
 	}

@@ -63,17 +63,11 @@ func (ps *profiles) where() (path string, named bool, err error) {
 		}
 		return path, true, nil
 	}
-	if path, err = ps.usual(); err != nil {
+	if path, err = plugin.UsualConfig(ps.getenv); err != nil {
 		return "", false, plugin.Errorf(plugin.Config, "%v, so that there is no configuration file", err).
 			WithHint("set HOME, or name the file: --config FILE")
 	}
 	return path, false, nil
-}
-
-// usual returns the default path of the configuration file.
-func (ps *profiles) usual() (string, error) {
-	dir, err := plugin.ConfigDir(ps.getenv)
-	return filepath.Join(dir, "config.yaml"), err
 }
 
 // named returns the profile called name. Without a name it returns the first of these that
@@ -119,7 +113,8 @@ func (ps *profiles) choose(f *plugin.File) (string, error) {
 		return "env", nil
 	}
 	incomplete := ""
-	if err := ps.issuers.Incomplete(ps.getenv); err != nil {
+	partial, err := ps.issuers.Incomplete(ps.getenv)
+	if err != nil {
 		incomplete = "the identity in the environment is not complete: " + err.Error()
 	}
 	switch {
@@ -128,6 +123,8 @@ func (ps *profiles) choose(f *plugin.File) (string, error) {
 			ps.warn("%s; profile default is used", incomplete)
 		}
 		return "default", nil
+	case partial != "" && err == nil:
+		return partial, nil // a person supplies the rest
 	case incomplete != "":
 		return "", plugin.Errorf(plugin.Config, "%s", incomplete).
 			WithHint("set what is missing, or name a profile")

@@ -220,11 +220,20 @@ func (v *visitor) told(l *cache.Login, out *screen) string {
 		}
 		return text
 	case l.Trouble == "":
-		return intro + "Your browser shows the page. If it does not, open this address:\n\n  " + p.URL + "\n\n"
+		return intro + "Your browser shows the page. If it does not, open this address:\n\n  " + p.URL + "\n\n" +
+			noteOf(p)
 	}
 	return intro + "Open this address in a browser:\n\n  " + p.URL + "\n\n" +
 		"If the browser is on another machine, it ends at a page that it cannot load.\n" +
-		"Copy the address of that page, paste it here, and press Enter.\n"
+		"Copy the address of that page, paste it here, and press Enter.\n" + noteOf(p)
+}
+
+// noteOf returns the remark of a prompt as a line, or "".
+func noteOf(p plugin.Prompt) string {
+	if p.Note == "" {
+		return ""
+	}
+	return "(" + plugin.Printable(p.Note) + ".)\n\n"
 }
 
 // standing returns the line that says who is waited for, how long, and how to leave.

@@ -8,10 +8,10 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// A login collects the options of a login as openstackclient does: from the OS_ variables
+// An identity collects the options of a login as openstackclient does: from the OS_ variables
 // of an openrc file, and from the cloud in clouds.yaml that OS_CLOUD names. An empty
 // variable counts as absent.
-type login struct {
+type identity struct {
 	getenv func(string) string
 	cloud  *cloud // or nil
 	values map[string]plugin.Value
@@ -20,7 +20,7 @@ type login struct {
 
 // environment reads the login in the environment.
 func environment(getenv func(string) string) (map[string]plugin.Value, bool, error) {
-	l := &login{getenv: getenv, values: map[string]plugin.Value{}}
+	l := &identity{getenv: getenv, values: map[string]plugin.Value{}}
 	if err := l.openCloud(); err != nil {
 		return nil, false, err
 	}
@@ -33,7 +33,7 @@ func environment(getenv func(string) string) (map[string]plugin.Value, bool, err
 
 // openCloud reads the cloud that OS_CLOUD names. The name in OS_CLOUD_NAME stands for the
 // environment itself.
-func (l *login) openCloud() error {
+func (l *identity) openCloud() error {
 	name, own := l.getenv("OS_CLOUD"), l.getenv("OS_CLOUD_NAME")
 	if own == "" {
 		own = "envvars"
@@ -55,7 +55,7 @@ func (l *login) openCloud() error {
 
 // read records the options for the way of logging in, and reports whether they are
 // complete.
-func (l *login) read() (complete bool, err error) {
+func (l *identity) read() (complete bool, err error) {
 	complete, err = l.collect()
 	if err == nil {
 		err = l.odd
@@ -65,7 +65,7 @@ func (l *login) read() (complete bool, err error) {
 
 // collect does the work of read. A shell may hold variables of several logins; those of
 // other logins do no harm.
-func (l *login) collect() (complete bool, err error) {
+func (l *identity) collect() (complete bool, err error) {
 	if l.get("auth_url") == "" && l.cloud == nil {
 		return false, nil // any other variables are leftovers
 	}
@@ -87,7 +87,7 @@ func (l *login) collect() (complete bool, err error) {
 		return l.applicationCredential(), nil
 	case "multifactor":
 		return l.multiFactor(), nil
-	case "oidcclientcredentials", "oidcpassword", "oidcaccesstoken":
+	case "oidcclientcredentials", "oidcpassword", "oidcaccesstoken", "oidcauthcode", "oidcdeviceauthz", "websso":
 		return l.federated(kind), nil
 	case "v2password":
 		return l.v2(), nil
@@ -105,7 +105,7 @@ func (l *login) collect() (complete bool, err error) {
 
 // kind records and returns the auth_type. If none is set, it derives one from the other
 // options.
-func (l *login) kind() string {
+func (l *identity) kind() string {
 	kind := l.get("auth_type", "auth_plugin")
 	if l.cloud != nil && l.getenv("OS_AUTH_TYPE") == "" {
 		l.checkKind()
@@ -136,7 +136,7 @@ func (l *login) kind() string {
 
 // applicationCredential records an application credential, and reports whether it is
 // complete.
-func (l *login) applicationCredential() (complete bool) {
+func (l *identity) applicationCredential() (complete bool) {
 	id, name := l.get("application_credential_id"), l.get("application_credential_name")
 	complete = id != "" || name != "" && l.user()
 	return l.get("application_credential_secret") != "" && complete
@@ -144,7 +144,7 @@ func (l *login) applicationCredential() (complete bool) {
 
 // multiFactor records a login with several factors, and reports whether it is complete.
 // An application credential has its own scope, and Keystone refuses another one.
-func (l *login) multiFactor() (complete bool) {
+func (l *identity) multiFactor() (complete bool) {
 	complete, delegated := true, false
 	names := factorNames(l.get("auth_methods"))
 	if v, ok := l.values["auth_methods"]; ok {
@@ -184,7 +184,7 @@ func factorNames(text string) (names []string) {
 }
 
 // checkKind records an error if openstacksdk finds another auth_type in the cloud, or none.
-func (l *login) checkKind() {
+func (l *identity) checkKind() {
 	kind, given := l.cloud.settings["auth_type"]
 	switch {
 	case given && (kind == nil || kind == ""):
@@ -195,7 +195,7 @@ func (l *login) checkKind() {
 }
 
 // way records the options of the connection, and those passed on to clients.
-func (l *login) way() {
+func (l *identity) way() {
 	l.get("region_name")
 	insecure, err := strconv.ParseBool(l.getenv("OS_INSECURE"))
 	switch {
@@ -219,7 +219,7 @@ func (l *login) way() {
 
 // getFile records an option that names a file. Some clouds.yaml hold what belongs in the
 // file, which openstackclient takes for a name too.
-func (l *login) getFile(option, other string) {
+func (l *identity) getFile(option, other string) {
 	text := strings.TrimSpace(l.get(option, other))
 	if strings.HasPrefix(text, "-----BEGIN") || strings.Contains(text, "\n") {
 		l.fail(plugin.Errorf(plugin.Config, "%s: holds what is to be in a file, and not the file's name",
@@ -230,7 +230,7 @@ func (l *login) getFile(option, other string) {
 
 // verify records whether the cloud's certificates are to be verified. openstack takes
 // verify with text for a file, and insecure with any text but true for false.
-func (l *login) verify() {
+func (l *identity) verify() {
 	t := l.cloud.settings
 	verify, given := t["verify"]
 	v, _ := verify.(odd)
@@ -253,18 +253,29 @@ func (l *login) verify() {
 }
 
 // fail records the first error about a setting.
-func (l *login) fail(err error) {
+func (l *identity) fail(err error) {
 	if l.odd == nil {
 		l.odd = err
 	}
 }
 
 // federated records an OpenID Connect login, and reports whether it is complete.
-func (l *login) federated(kind string) (complete bool) {
+func (l *identity) federated(kind string) (complete bool) {
 	l.scope()
 	complete = l.get("identity_provider") != "" && l.get("protocol") != ""
-	if kind == "v3oidcaccesstoken" {
+	switch kind {
+	case "v3oidcaccesstoken":
 		return l.get("access_token") != "" && complete
+	case "v3websso":
+		l.get("redirect_host")
+		l.get("redirect_port")
+		return l.values["protocol"].Text != ""
+	case "v3oidcauthcode":
+		l.get("redirect_uri")
+		l.get("authorization_endpoint")
+	case "v3oidcdeviceauthz":
+		l.get("device_authorization_endpoint")
+		l.get("code_challenge_method")
 	}
 	for _, option := range []string{"discovery_endpoint", "access_token_endpoint", "access_token_type",
 		"openid_scope"} {
@@ -275,7 +286,8 @@ func (l *login) federated(kind string) (complete bool) {
 		complete = false
 	}
 	if kind == "v3oidcpassword" {
-		complete = l.get("username") != "" && l.get("password") != "" && complete
+		complete = l.get("username") != "" && complete
+		complete = l.get("password") != "" && complete
 		if l.get("idp_otp_key") != "" {
 			l.get("passcode")
 		}
@@ -284,7 +296,7 @@ func (l *login) federated(kind string) (complete bool) {
 }
 
 // v2 records an API v2.0 login, and reports whether it is complete.
-func (l *login) v2() (complete bool) {
+func (l *identity) v2() (complete bool) {
 	id, name := l.get("user_id", "userid"), l.get("username", "user_name")
 	complete = l.get("password") != "" && (id != "" || name != "")
 	if l.get("project_id", "tenant_id") == "" {
@@ -301,7 +313,7 @@ func (l *login) v2() (complete bool) {
 }
 
 // user records the options that identify the user, and reports whether a user is named.
-func (l *login) user() bool {
+func (l *identity) user() bool {
 	l.get("user_domain_id")
 	l.get("user_domain_name")
 	if l.getenv("OS_DEFAULT_DOMAIN") != "" {
@@ -315,7 +327,7 @@ func (l *login) user() bool {
 
 // scope records the scope of the token. A domain given beside a project is the domain of
 // both the user and the project.
-func (l *login) scope() {
+func (l *identity) scope() {
 	l.get("system_scope")
 	l.get("trust_id")
 	id, name := l.find("project_id", "tenant_id"), l.find("project_name", "tenant_name")
@@ -338,7 +350,7 @@ func (l *login) scope() {
 }
 
 // inherit records the option, with the value of common if it has none of its own.
-func (l *login) inherit(option, common string) {
+func (l *identity) inherit(option, common string) {
 	v := l.find(option)
 	if v.Text == "" {
 		v = l.find(common)
@@ -349,7 +361,7 @@ func (l *login) inherit(option, common string) {
 }
 
 // get records an option, under its own name or another one, and returns its value.
-func (l *login) get(option string, others ...string) string {
+func (l *identity) get(option string, others ...string) string {
 	v := l.find(option, others...)
 	if v.Text != "" {
 		l.values[option] = v
@@ -360,7 +372,7 @@ func (l *login) get(option string, others ...string) string {
 // find returns the value of an option. Usually the environment beats the file. For some
 // options the file beats the environment, because of the order in which openstacksdk maps
 // their old names to new ones.
-func (l *login) find(option string, others ...string) plugin.Value {
+func (l *identity) find(option string, others ...string) plugin.Value {
 	keys := append([]string{option}, others...)
 	inEnv := func(key string) plugin.Value {
 		name := "OS_" + strings.ToUpper(key)
@@ -402,7 +414,7 @@ func (l *login) find(option string, others ...string) plugin.Value {
 var filled = []string{"region_name", "interface", "endpoint_type", "cacert", "cert", "key", "auth_type"}
 
 // inFile returns the value that the cloud has under key in t, one of its two blocks.
-func (l *login) inFile(key, block string, t tree) plugin.Value {
+func (l *identity) inFile(key, block string, t tree) plugin.Value {
 	found := plugin.Value{Place: l.cloud.place(key), Key: block + key}
 	value, given := t[key]
 	switch value := value.(type) {

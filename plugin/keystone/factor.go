@@ -100,7 +100,7 @@ func (s *source) password(ctx context.Context) (plugin.Secret, error) {
 	}
 	e := plugin.Errorf(plugin.Denied, "the password of %s is needed, and there is no terminal to ask for it", s.who())
 	e.WithHint("log in at a terminal: %s; or keep the password: password: {keyring: NAME}, and jeton secret set NAME",
-		plugin.ShellWords("jeton", "login", s.env.Profile))
+		plugin.ShellWords(s.env.LoginCommand()...))
 	return s.ask("Password", e)
 }
 
@@ -112,7 +112,7 @@ func (s *source) passcode(ctx context.Context) (plugin.Secret, error) {
 	}
 	e := plugin.Errorf(plugin.Denied, "a passcode of %s is needed, and there is no terminal to ask for it", s.who())
 	e.WithHint("log in at a terminal: %s; or name a program that prints the passcode: passcode: {command: [ARGV…]}",
-		plugin.ShellWords("jeton", "login", s.env.Profile))
+		plugin.ShellWords(s.env.LoginCommand()...))
 	return s.ask("Passcode", e)
 }
 
@@ -188,10 +188,8 @@ func (r *receipt) missing(o *Options) (methods []string, all string) {
 // canProve reports whether o has, or can ask the user for, what the method needs.
 func (o *Options) canProve(method string) bool {
 	switch method {
-	case "password":
-		return !o.Password.IsZero()
-	case "totp":
-		return o.checkUser() == nil // the user can be asked for the passcode
+	case "password", "totp":
+		return o.checkUser() == nil // the user can be asked for it
 	case "application_credential":
 		return !o.ApplicationCredentialSecret.IsZero()
 	}

@@ -73,7 +73,17 @@ func (o *Options) applyPreset() error {
 }
 
 // federated reports whether o logs in through an OpenID Connect provider.
-func (o *Options) federated() bool { return strings.HasPrefix(o.AuthType, "v3oidc") }
+func (o *Options) federated() bool {
+	return strings.HasPrefix(o.AuthType, "v3oidc") || o.AuthType == "v3websso"
+}
+
+// shared reports whether o's token is made from an unscoped one, which other profiles
+// share: a login at another server, or one with a password that a person types, is made
+// once for all projects.
+func (o *Options) shared() bool {
+	typed := o.AuthType == "v3password" && o.Password.IsZero() && !o.from
+	return (o.federated() || typed) && o.scoped()
+}
 
 // checkFederated returns a check for an auth_type that needs the given options.
 func checkFederated(needs ...string) func(o *Options) error {
@@ -95,13 +105,16 @@ func checkFederated(needs ...string) func(o *Options) error {
 			}
 			return nil
 		}
+		if err := o.completePerson(); err != nil {
+			return err
+		}
 		if o.AccessTokenType == "" {
 			o.AccessTokenType = "access_token"
 		}
 		if o.AccessTokenType != "access_token" && o.AccessTokenType != "id_token" {
 			return plugin.Errorf(plugin.Config, "access_token_type: must be access_token or id_token")
 		}
-		if o.OpenIDScope == "" {
+		if o.OpenIDScope == "" && !o.person() {
 			o.OpenIDScope = "openid profile"
 		}
 		if o.DiscoveryEndpoint == "" && o.AccessTokenEndpoint == "" {
@@ -110,6 +123,8 @@ func checkFederated(needs ...string) func(o *Options) error {
 		}
 		for _, endpoint := range []struct{ name, value string }{
 			{"discovery_endpoint", o.DiscoveryEndpoint}, {"access_token_endpoint", o.AccessTokenEndpoint},
+			{"authorization_endpoint", o.AuthorizationEndpoint},
+			{"device_authorization_endpoint", o.DeviceEndpoint},
 		} {
 			if endpoint.value == "" {
 				continue
@@ -126,10 +141,13 @@ func checkFederated(needs ...string) func(o *Options) error {
 // one.
 func (o *Options) scoped() bool { return len(o.scopes()) > 0 && !o.Unscoped }
 
-// Below returns the options of the unscoped token that all scopes of a federated login
-// share. It returns nil if o has no scope or its login is not federated.
+// Below returns the options of the unscoped token that all scopes of a shared login are
+// made from. Below that is the login of a person at the provider, if there is one.
 func (o *Options) Below() plugin.Options {
-	if !o.federated() || !o.scoped() {
+	if o.person() && !o.scoped() {
+		return o.login()
+	}
+	if !o.shared() {
 		return nil
 	}
 	below := *o
@@ -146,7 +164,7 @@ func fetchFederated(ctx context.Context, s *source, prev *plugin.Credential) (*p
 	if s.options.scoped() {
 		return fetchToken(ctx, s, prev)
 	}
-	if s.options.AuthType == "v3oidcaccesstoken" {
+	if s.options.AuthType == "v3oidcaccesstoken" || s.options.person() {
 		below, err := s.accessToken(ctx, false)
 		if err != nil {
 			return nil, err
@@ -179,6 +197,9 @@ func (s *source) accessToken(ctx context.Context, renew bool) (*plugin.Credentia
 	if err != nil {
 		return nil, err
 	}
+	if s.options.person() {
+		return s.tokenOf(c)
+	}
 	if c.Token.IsZero() || c.Attrs[plugin.AttrAuthURL] != "" {
 		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no token of an OpenID Connect provider").
 			WithHint("name a profile that gives tokens of the provider")
@@ -199,7 +220,7 @@ func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 	case "v3oidcclientcredentials":
 		r.Form.Set("grant_type", "client_credentials")
 	case "v3oidcpassword":
-		password, err := o.Password.ResolveAs(ctx, "password", s.env)
+		password, err := s.password(ctx)
 		if err != nil {
 			return plugin.Secret{}, err
 		}
@@ -237,9 +258,7 @@ func (s *source) providerToken(ctx context.Context) (plugin.Secret, error) {
 		token = answer.IDToken
 	}
 	if token.IsZero() {
-		return token, plugin.Errorf(plugin.Unusable, "the identity provider %s gives no %s", hostOf(r.Endpoint),
-			o.AccessTokenType).
-			WithHint("choose the other access_token_type, or add openid to openid_scope").RememberFor(deniedFor)
+		return token, o.noToken(hostOf(r.Endpoint))
 	}
 	return token, nil
 }

@@ -26,7 +26,8 @@ type importOpenrc struct {
 }
 
 func (*importOpenrc) Help() string {
-	return "The file is read and never run: what it would ask for, or have a program print, is left to --secret."
+	return "The file is read and never run. A password that it asks for, or that a program prints, is asked for at " +
+		"the terminal when it is needed, unless --secret says where it is."
 }
 
 // Drafts returns the profile made from the file.
@@ -92,7 +93,7 @@ func (*importEnv) Help() string {
 
 // Drafts returns the profile made from the identity in the environment.
 func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
-	l := &login{getenv: env.Getenv, values: map[string]plugin.Value{}}
+	l := &identity{getenv: env.Getenv, values: map[string]plugin.Value{}}
 	if err := l.openCloud(); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 // openrcDraft returns the profile made from an openrc file. getenv reads the environment,
 // which is used only to find other files.
 func openrcDraft(rc *openrc.File, name string, getenv func(string) string) (plugin.Draft, error) {
-	l := &login{values: map[string]plugin.Value{}, getenv: func(name string) string {
+	l := &identity{values: map[string]plugin.Value{}, getenv: func(name string) string {
 		w, set := rc.Values[name]
 		switch {
 		case !w.Known():
@@ -159,7 +160,7 @@ var convenient = []string{"region_name", "interface", "ca_file"}
 // leaveUnknown removes from l the options whose values only a shell knows, and returns
 // notes about them. A secret stays: the profile asks for it. It returns an error if the
 // login would be another one without the option.
-func (l *login) leaveUnknown(rc *openrc.File) (notes []string, err error) {
+func (l *identity) leaveUnknown(rc *openrc.File) (notes []string, err error) {
 	for _, option := range slices.Sorted(maps.Keys(l.values)) {
 		v := l.values[option]
 		w := rc.Values[v.Variable]
@@ -224,7 +225,7 @@ func (c *Clouds) Draft(name string) (plugin.Draft, error) {
 	if err != nil {
 		return plugin.Draft{}, err
 	}
-	l := &login{cloud: found, values: map[string]plugin.Value{}, getenv: func(string) string { return "" }}
+	l := &identity{cloud: found, values: map[string]plugin.Value{}, getenv: func(string) string { return "" }}
 	if err := l.readLogin(); err != nil {
 		return plugin.Draft{}, err
 	}
@@ -240,7 +241,7 @@ func given(v plugin.Value) plugin.DraftSecret {
 var selectors = []string{"OS_CLOUD", "OS_CLOUD_NAME", "OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"}
 
 // readLogin records the options of the login, complete or not.
-func (l *login) readLogin() error {
+func (l *identity) readLogin() error {
 	if _, err := l.read(); err != nil {
 		return err
 	}
@@ -252,7 +253,7 @@ func (l *login) readLogin() error {
 
 // draft returns the profile made from the login that was read. variables are the names of
 // the variables that could be part of it.
-func (l *login) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) plugin.Draft {
+func (l *identity) draft(name string, variables []string, secret func(plugin.Value) plugin.DraftSecret) plugin.Draft {
 	taken := map[string]bool{}
 	for _, v := range l.values {
 		taken[v.Key] = true
@@ -261,8 +262,11 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 	d := plugin.NewDraft(name, &Issuer, l.values, l.asked(secret))
 	d.Notes = notes
 	for _, o := range d.Options {
-		if o.Name == "passcode" {
+		switch o.Name {
+		case "passcode":
 			o.Secret.Momentary = true
+		case "password":
+			o.Secret.Person = true
 		}
 	}
 	d.Left = l.left(taken, variables)
@@ -275,7 +279,7 @@ func (l *login) draft(name string, variables []string, secret func(plugin.Value)
 
 // leaveOut removes from l what a profile must not or cannot have, and returns notes about
 // it for the user.
-func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []string) {
+func (l *identity) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []string) {
 	if _, insecure := l.values["verify"]; insecure {
 		notes = append(notes, "verify: false (OS_INSECURE) is not taken over: name the cloud's certificate "+
 			"authority, ca_file")
@@ -291,7 +295,7 @@ func (l *login) leaveOut(secret func(plugin.Value) plugin.DraftSecret) (notes []
 
 // asked returns secret, adapted to a login without the password that it needs.
 // openstackclient asks for it each time.
-func (l *login) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.Value) plugin.DraftSecret {
+func (l *identity) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.Value) plugin.DraftSecret {
 	kind := l.values["auth_type"].Text
 	needed := slices.Contains([]string{"v3password", "v2password"}, kind) ||
 		kind == "v3multifactor" && slices.Contains(factorNames(l.values["auth_methods"].Text), "v3password")
@@ -308,7 +312,7 @@ func (l *login) asked(secret func(plugin.Value) plugin.DraftSecret) func(plugin.
 }
 
 // left returns the names of the variables and cloud settings that are not imported.
-func (l *login) left(taken map[string]bool, variables []string) (names []string) {
+func (l *identity) left(taken map[string]bool, variables []string) (names []string) {
 	for _, name := range variables {
 		if strings.HasPrefix(name, "OS_") && !taken[name] && !slices.Contains(selectors, name) {
 			names = append(names, name)

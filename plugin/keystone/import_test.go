@@ -71,7 +71,7 @@ func TestMultiFactor(t *testing.T) {
 		{"v3token,v3totp", "OS_PASSWORD", true, "f"},
 		{"v3token,v3totp", "OS_TOKEN", false, "f"},
 	} {
-		l := &login{values: map[string]plugin.Value{}, getenv: func(name string) string {
+		l := &identity{values: map[string]plugin.Value{}, getenv: func(name string) string {
 			switch name {
 			case test.without:
 				return ""

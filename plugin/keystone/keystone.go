@@ -24,7 +24,7 @@ var Issuer = plugin.Issuer{
 	Gives: plugin.KeystoneToken,
 	Takes: []plugin.Taken{{Kind: plugin.Login, Options: "auth_type: v3password"}, {Kind: plugin.BearerToken}},
 	From: "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID " +
-		"Connect, or another token",
+		"Connect, a person's login by browser, or another token",
 	New:           func() plugin.Options { return &Options{Verify: true} },
 	Aliases:       aliases,
 	Imports:       imports,
@@ -36,26 +36,27 @@ var Issuer = plugin.Issuer{
 
 // aliases are other names of options, found in clouds.yaml and openrc files.
 var aliases = map[string]string{
-	"tenant_id":   "project_id",
-	"tenant_name": "project_name",
-	"auth_plugin": "auth_type",
-	"auth_token":  "token",
-	"cacert":      "ca_file",
-	"cert":        "cert_file",
-	"key":         "key_file",
+	"tenant_id":          "project_id",
+	"tenant_name":        "project_name",
+	"auth_plugin":        "auth_type",
+	"auth_token":         "token",
+	"authorization_code": "code",
+	"cacert":             "ca_file",
+	"cert":               "cert_file",
+	"key":                "key_file",
 }
 
 // Options are the options of a keystone profile. They have the same names as in
 // clouds.yaml.
 type Options struct {
-	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token, v3oidcclientcredentials, v3oidcpassword, v3oidcaccesstoken, v2password"`
+	AuthType string `yaml:"auth_type" help:"how to log in: v3password (default), v3totp, v3multifactor, v3applicationcredential, v3token, v3oidcclientcredentials, v3oidcpassword, v3oidcauthcode, v3oidcdeviceauthz, v3websso, v3oidcaccesstoken, v2password"`
 	AuthURL  string `yaml:"auth_url" help:"Keystone's address; /v3 is appended unless it ends so, or in /v2.0"`
 
 	Username       string           `yaml:"username" help:"user, by name and domain"`
 	UserID         string           `yaml:"user_id" help:"user, by id"`
 	UserDomainID   string           `yaml:"user_domain_id" help:"domain of the user, by id"`
 	UserDomainName string           `yaml:"user_domain_name" help:"domain of the user, by name"`
-	Password       plugin.SecretRef `yaml:"password" help:"the user's password"`
+	Password       plugin.SecretRef `yaml:"password" help:"the user's password; without it, the terminal is asked"`
 	Passcode       plugin.SecretRef `yaml:"passcode" key:"-" help:"the user's TOTP passcode of the moment; without it, the terminal is asked"`
 	AuthMethods    []string         `yaml:"auth_methods" help:"the factors of v3multifactor: [v3password, v3totp] by default"`
 
@@ -73,7 +74,17 @@ type Options struct {
 	AccessTokenType     string           `yaml:"access_token_type" help:"token to show to Keystone: access_token (default) or id_token"`
 	OpenIDScope         string           `yaml:"openid_scope" help:"scope to ask the provider for (\"openid profile\")"`
 	AccessToken         plugin.SecretRef `yaml:"access_token" help:"a token of the provider; or name a profile with from"`
-	IDPOTPKey           string           `yaml:"idp_otp_key" help:"name of the provider's form field for a passcode, with v3oidcpassword"`
+
+	AuthorizationEndpoint string           `yaml:"authorization_endpoint" help:"the provider's authorization endpoint, instead of the one that is discovered"`
+	DeviceEndpoint        string           `yaml:"device_authorization_endpoint" help:"its device authorization endpoint, likewise"`
+	RedirectURI           string           `yaml:"redirect_uri" key:"-" help:"with v3oidcauthcode: the address that the client has registered (http://127.0.0.1:PORT/callback, any free port)"`
+	RedirectHost          string           `yaml:"redirect_host" key:"-" help:"with v3websso: host of the address that Keystone trusts (localhost)"`
+	RedirectPort          int              `yaml:"redirect_port" key:"-" help:"its port (9990); with v3oidcauthcode: that of http://localhost:PORT/callback"`
+	CodeChallengeMethod   string           `yaml:"code_challenge_method" key:"-" help:"S256, which is always used"`
+	Code                  plugin.SecretRef `yaml:"code" key:"-" help:"refused: jeton gets its own code"`
+	RefreshStore          string           `yaml:"refresh_store" key:"-" help:"where to keep a person's refresh token: sealed (default), file or none"`
+
+	IDPOTPKey string `yaml:"idp_otp_key" help:"name of the provider's form field for a passcode, with v3oidcpassword"`
 
 	Token plugin.SecretRef `yaml:"token" help:"a token to use or to rescope; or name a profile with from"`
 
@@ -95,9 +106,10 @@ type Options struct {
 
 	plainHTTP bool
 
-	cacert  string // passed on: a client of the token has to trust the same authorities
-	from    bool   // another profile supplies a token or a login
-	assumed bool   // no domain was given, so the default one is used
+	cacert   string // passed on: a client of the token has to trust the same authorities
+	redirect string // where a person's browser comes back to
+	from     bool   // another profile supplies a token or a login
+	assumed  bool   // no domain was given, so the default one is used
 }
 
 // Complete checks o and fills in the defaults of openstackclient. Its errors have the
@@ -195,7 +207,11 @@ func (o *Options) fallbackDomain() string {
 
 // Source returns the source of tokens.
 func (o *Options) Source(env *plugin.Env) plugin.Source {
-	return &source{options: o, env: env}
+	s := &source{options: o, env: env}
+	if o.AuthType == "v3websso" && !o.scoped() {
+		return webSSO{s}
+	}
+	return s
 }
 
 type source struct {

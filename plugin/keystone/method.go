@@ -37,8 +37,13 @@ var methods = map[string]*method{
 	"v3oidcclientcredentials": {slices.Concat(provider, client), false, checkFederated("client_id", "client_secret"),
 		fetchFederated},
 	"v3oidcpassword": {slices.Concat(provider, client, []string{"username", "password", "idp_otp_key", "passcode"}),
-		false,
-		checkFederated("client_id", "username", "password"), fetchFederated},
+		false, checkFederated("client_id", "username"), fetchFederated},
+	"v3oidcauthcode": {slices.Concat(provider, client, []string{"authorization_endpoint", "redirect_uri",
+		"redirect_port", "refresh_store", "code"}), false, checkFederated("client_id"), fetchFederated},
+	"v3oidcdeviceauthz": {slices.Concat(provider, client, []string{"device_authorization_endpoint",
+		"code_challenge_method", "refresh_store"}), false, checkFederated("client_id"), fetchFederated},
+	"v3websso": {slices.Concat(provider, []string{"redirect_host", "redirect_port", "username"}), false, checkWebSSO,
+		fetchFederated},
 	"v3oidcaccesstoken": {slices.Concat(provider, []string{"access_token"}), false, checkFederated(), fetchFederated},
 	"v2password":        {[]string{"username", "user_id", "password"}, false, checkV2, fetchV2},
 }
@@ -104,7 +109,10 @@ func (o *Options) method(from bool) (*method, error) {
 }
 
 // fetchLogin shows Keystone the factors of the auth_type in one request.
-func fetchLogin(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
+func fetchLogin(ctx context.Context, s *source, prev *plugin.Credential) (*plugin.Credential, error) {
+	if s.options.shared() {
+		return fetchToken(ctx, s, prev)
+	}
 	factors, err := s.proofs(ctx, s.options.factors())
 	if err != nil {
 		return nil, err
@@ -122,10 +130,7 @@ func checkPassword(o *Options) error {
 	if err := o.checkUser(); err != nil {
 		return err
 	}
-	if o.Password.IsZero() {
-		return missing(o, "password")
-	}
-	return nil
+	return nil // without a password, the person is asked
 }
 
 func checkMultiFactor(o *Options) error {

@@ -72,7 +72,7 @@ type v2Answer struct {
 // fetchV2 logs in with a password at API v2.0, which returns the token in the body.
 func fetchV2(ctx context.Context, s *source, _ *plugin.Credential) (*plugin.Credential, error) {
 	o := s.options
-	password, err := o.Password.ResolveAs(ctx, "password", s.env)
+	password, err := s.password(ctx)
 	if err != nil {
 		return nil, err
 	}

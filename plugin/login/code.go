@@ -93,7 +93,8 @@ func (v *visit) openID() bool { return strings.Contains(" "+v.scope+" ", " openi
 
 // answer deals with what the browser brings back. An answer that is not of this login is
 // no answer: the login goes on.
-func (v *visit) answer(ctx context.Context, form url.Values) (Page, *plugin.Credential, error) {
+func (v *visit) answer(ctx context.Context, back Return) (Page, *plugin.Credential, error) {
+	form := back.Form
 	issuer := v.options.Issuer
 	if issuer == "" {
 		issuer = v.ends.Issuer
@@ -102,7 +103,7 @@ func (v *visit) answer(ctx context.Context, form url.Values) (Page, *plugin.Cred
 	switch {
 	case subtle.ConstantTimeCompare([]byte(form.Get("state")), []byte(v.state)) != 1,
 		issuer != "" && named != "" && named != issuer, v.ends.NamesIssuer && named == "":
-		return Page{Why: foreign}, nil, nil
+		return Foreign, nil, nil
 	case form.Get("error") == "access_denied":
 		return Page{Why: denied}, nil, plugin.Errorf(plugin.Denied, "%s says that access was denied (access_denied)",
 			v.At()).RememberFor(cancelledFor)
@@ -110,13 +111,13 @@ func (v *visit) answer(ctx context.Context, form url.Values) (Page, *plugin.Cred
 		code := printable(form.Get("error"))
 		return Page{Why: reported, Code: code}, nil, v.refused(code)
 	case form.Get("code") == "":
-		return Page{Why: foreign}, nil, nil
+		return Foreign, nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
 	defer cancel()
 	c, err := v.exchange(ctx, plugin.NewSecret(form.Get("code")))
 	if err != nil {
-		return Page{Why: refused}, nil, err
+		return Refused, nil, err
 	}
 	return Page{Who: shownName(c), At: v.At()}, c, nil
 }

@@ -41,8 +41,8 @@ type Options struct {
 	ClientSecret plugin.SecretRef `yaml:"client_secret"`
 	AuthMethod   string           `yaml:"auth_method"`
 	PrivateKey   plugin.Path      `yaml:"private_key"`
-	// Scope is what to ask for. Without one, it is openid, and offline_access if the server
-	// knows that.
+	// Scope is what to ask for. Without one, it is openid and profile, as keystoneauth has
+	// it, and offline_access if the server knows that.
 	Scope    string `yaml:"scope"`
 	Audience string `yaml:"audience"`
 	// DPoP binds the refresh token to a key on this machine (RFC 9449).
@@ -273,9 +273,9 @@ func (o *Options) scope(ends *plugin.Discovery) string {
 	case o.Scope != "":
 		return o.Scope
 	case o.RefreshStore != "none" && slices.Contains(ends.Scopes, "offline_access"):
-		return "openid offline_access"
+		return "openid profile offline_access"
 	}
-	return "openid"
+	return "openid profile"
 }
 
 // credential returns the tokens of answer as one credential, which lives as long as the

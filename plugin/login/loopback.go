@@ -34,11 +34,25 @@ type Loopback struct {
 	listeners []net.Listener
 }
 
-// A Page is what the browser gets to see. With At, it says that the login worked.
+// A Page is what the browser gets to see.
 type Page struct {
 	Who, At string // the user, and the server
 	Why     reason
 	Code    string // for the reason reported
+}
+
+// Pages for what is not a login.
+var (
+	Foreign  = Page{Why: foreign}  // it does not belong to this login
+	Refused  = Page{Why: refused}  // the server does not take it
+	Stranger = Page{Why: stranger} // it is another user's
+)
+
+// A Return is what the browser comes back with: the parameters, and the site whose page
+// sent it (RFC 6454), or "" if the browser does not say.
+type Return struct {
+	Form   url.Values
+	Origin string
 }
 
 // DefaultRedirect is the address that the browser comes back to, unless a profile names
@@ -156,7 +170,7 @@ func (l *Loopback) Close() {
 // error, the request did not belong to the login, which goes on. When ctx ends, Serve
 // returns its cause.
 func (l *Loopback) Serve(ctx context.Context, method string,
-	answer func(context.Context, url.Values) (Page, *plugin.Credential, error)) (*plugin.Credential, error) {
+	answer func(context.Context, Return) (Page, *plugin.Credential, error)) (*plugin.Credential, error) {
 	w := &waiting{Loopback: l, ctx: ctx, method: method, answer: answer, ended: make(chan struct{})}
 	server := &http.Server{Handler: w, ReadTimeout: readLimit, WriteTimeout: 2 * exchangeLimit, IdleTimeout: readLimit,
 		MaxHeaderBytes: 32 << 10, ErrorLog: silent()}
@@ -184,7 +198,7 @@ type waiting struct {
 	*Loopback
 	ctx    context.Context
 	method string
-	answer func(context.Context, url.Values) (Page, *plugin.Credential, error)
+	answer func(context.Context, Return) (Page, *plugin.Credential, error)
 
 	mu         sync.Mutex // held while an answer is dealt with: there is only one
 	credential *plugin.Credential
@@ -227,8 +241,8 @@ func (w *waiting) take(out http.ResponseWriter, r *http.Request, languages strin
 		failure(out, languages, over, "")
 		return
 	}
-	page, c, err := w.answer(w.ctx, form)
-	if page.At != "" {
+	page, c, err := w.answer(w.ctx, Return{form, r.Header.Get("Origin")})
+	if c != nil {
 		success(out, languages, page.At, page.Who)
 	} else {
 		failure(out, languages, page.Why, page.Code)

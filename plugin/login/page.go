@@ -29,6 +29,7 @@ const (
 	over                   // the login was finished or given up before this request
 	reported               // the issuer sent another error code
 	refused                // the issuer did not take the code in exchange for a token
+	stranger               // the login was another user's
 )
 
 // A text is a piece of the page in each language, as HTML. A literal without field names
@@ -79,6 +80,10 @@ var failures = [...]struct {
 	reported: {http.StatusBadGateway, failed, text{
 		"The issuer reported the error {code}.",
 		"L’émetteur a signalé l’erreur {code}.",
+	}},
+	stranger: {http.StatusForbidden, failed, text{
+		"This is not the user whom jeton knows for this profile. Nothing was kept.",
+		"Ce n’est pas le compte que jeton connaît pour ce profil. Rien n’a été conservé.",
 	}},
 	refused: {http.StatusBadGateway, failed, text{
 		"The issuer refused the code that this login brought back.",

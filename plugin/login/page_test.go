@@ -91,7 +91,7 @@ func TestPages(t *testing.T) {
 				f.title.in(in), text, goBack.in(in))
 		}
 	}
-	if len(failures) != int(refused)+1 {
+	if len(failures) != int(stranger)+1 {
 		t.Error("not every reason has its text")
 	}
 }

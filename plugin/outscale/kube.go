@@ -165,7 +165,7 @@ func (s *kube) fetch(ctx context.Context, v visit) (c *plugin.Credential, err er
 			if err != nil {
 				return plugin.Because(plugin.Errorf(plugin.Denied,
 					"OKS asks for a passcode, and there is no terminal to ask at").
-					WithFix("jeton", "login", s.env.Profile), err)
+					WithFix(s.env.LoginCommand()...), err)
 			}
 			v.header.Set("X-OTP-Code", strings.TrimSpace(code.Reveal()))
 			if a, err = s.send(ctx, v); err != nil || a.OTPRequired {

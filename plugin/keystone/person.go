@@ -1,0 +1,228 @@
+package keystone
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/plugin/login"
+)
+
+// person reports whether a person logs in at the OpenID Connect provider.
+func (o *Options) person() bool {
+	return o.AuthType == "v3oidcauthcode" || o.AuthType == "v3oidcdeviceauthz"
+}
+
+// completePerson checks the options that only a person's login at the provider has.
+func (o *Options) completePerson() (err error) {
+	switch {
+	case !o.person():
+		return nil
+	case !o.Code.IsZero():
+		return plugin.Errorf(plugin.Config, "code: a code is good for one login, and jeton gets its own").
+			WithHint("leave it out: jeton login opens the browser")
+	case o.CodeChallengeMethod != "" && o.CodeChallengeMethod != "S256" && o.CodeChallengeMethod != "plain":
+		return plugin.Errorf(plugin.Config, "code_challenge_method: must be S256")
+	}
+	if err := login.CheckStore(o.RefreshStore); err != nil {
+		return err
+	}
+	o.redirect, err = login.Redirect(o.RedirectURI, o.RedirectPort)
+	return err
+}
+
+// login returns the options of a person's login at the provider.
+func (o *Options) login() *login.Options {
+	flow := login.Code
+	if o.AuthType == "v3oidcdeviceauthz" {
+		flow = login.Device
+	}
+	return &login.Options{
+		DiscoveryEndpoint: o.DiscoveryEndpoint, TokenEndpoint: o.AccessTokenEndpoint,
+		AuthorizationEndpoint: o.AuthorizationEndpoint, DeviceEndpoint: o.DeviceEndpoint, Flow: flow,
+		ClientID: o.ClientID, ClientSecret: o.ClientSecret, AuthMethod: plugin.BasicRaw, Scope: o.OpenIDScope,
+		RedirectURI: o.redirect, RefreshStore: o.RefreshStore, PlainHTTP: o.plainHTTP,
+	}
+}
+
+// tokenOf returns the token to show to Keystone from those of the person's login.
+func (s *source) tokenOf(below *plugin.Credential) (*plugin.Credential, error) {
+	c := *below
+	if s.options.AccessTokenType == "id_token" {
+		c.Token = below.IDToken
+	}
+	if c.Token.IsZero() {
+		return nil, s.options.noToken(hostOf(s.options.DiscoveryEndpoint))
+	}
+	return &c, nil
+}
+
+// noToken returns the error for a provider that does not give the token for Keystone.
+func (o *Options) noToken(host string) error {
+	return plugin.Errorf(plugin.Unusable, "the identity provider %s gives no %s", host, o.AccessTokenType).
+		WithHint("choose the other access_token_type, or add openid to openid_scope").RememberFor(deniedFor)
+}
+
+// The origin of Horizon's kind that keystoneauth-websso has, and that clouds therefore
+// trust, letter by letter.
+const (
+	webSSOHost = "localhost"
+	webSSOPort = 9990
+	webSSOPath = "/auth/websso/"
+)
+
+func checkWebSSO(o *Options) error {
+	switch {
+	case o.Protocol == "":
+		return missing(o, "protocol")
+	case o.RedirectHost != "" && !slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, o.RedirectHost):
+		return plugin.Errorf(plugin.Config, "redirect_host: must be localhost or 127.0.0.1, which is this machine")
+	case o.RedirectPort > 65535:
+		return plugin.Errorf(plugin.Config, "redirect_port: there is no port %d", o.RedirectPort)
+	}
+	host, port := o.RedirectHost, o.RedirectPort
+	if host == "" {
+		host = webSSOHost
+	}
+	if port == 0 {
+		port = webSSOPort
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	o.redirect = "http://" + host + ":" + strconv.Itoa(port) + webSSOPath
+	return nil
+}
+
+// A webSSO has a person log in at the identity provider that Keystone sends the browser
+// to, as Horizon does. Keystone answers with a page that posts an unscoped token back. (See
+// Keystone's guide, "Configuring Horizon as a WebSSO Frontend".)
+type webSSO struct{ *source }
+
+// At returns Keystone's host.
+func (s webSSO) At() string { return hostOf(s.options.AuthURL) }
+
+// Fetch returns an error: a token ends with its login.
+func (s webSSO) Fetch(context.Context, *plugin.Credential) (*plugin.Credential, error) {
+	return nil, s.env.LoginNeeded("a login at " + s.At() + " is needed")
+}
+
+// Login has a person log in.
+func (s webSSO) Login(ctx context.Context, tell func(plugin.Prompt) error) (*plugin.Credential, error) {
+	o := s.options
+	l, err := login.Listen(o.redirect)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(ctx, plugin.LoginLimit)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	prompt := plugin.Prompt{URL: o.webSSOAddress(), Back: l.Address, Until: end, Note: o.webSSONote()}
+	if err := tell(prompt); err != nil {
+		return nil, err
+	}
+	c, err := l.Serve(ctx, http.MethodPost, s.take)
+	if err != nil && plugin.AsError(err).Code == plugin.Bug {
+		err = plugin.Errorf(plugin.Denied, "the login at %s was not finished in time", s.At()).
+			WithHint("%s", o.webSSONote()).RememberFor(5 * time.Minute)
+	}
+	return c, err
+}
+
+// webSSOAddress returns the address at which the login begins.
+func (o *Options) webSSOAddress() string {
+	path := "/auth/OS-FEDERATION/websso/" + url.PathEscape(o.Protocol)
+	if o.IdentityProvider != "" {
+		path = "/auth/OS-FEDERATION/identity_providers/" + url.PathEscape(o.IdentityProvider) + "/protocols/" +
+			url.PathEscape(o.Protocol) + "/websso"
+	}
+	return o.AuthURL + path + "?origin=" + url.QueryEscape(o.redirect)
+}
+
+// webSSONote says what the operator has to do if Keystone does not trust the origin. It
+// then says so in the browser only.
+func (o *Options) webSSONote() string {
+	if strings.HasSuffix(hostOf(o.AuthURL), ".ovh.net") || strings.HasSuffix(hostOf(o.AuthURL), ".ovh.us") {
+		return "OVHcloud does not let programs log in so yet, and answers 401 in the browser " +
+			"(ovh/infrastructure-roadmap#479)"
+	}
+	return "if the browser shows error 401, the cloud's operator has to add to keystone.conf, below [federation]: " +
+		"trusted_dashboard = " + o.redirect
+}
+
+// take deals with what is posted back. A token that Keystone does not know is no answer:
+// the login goes on.
+func (s webSSO) take(ctx context.Context, back login.Return) (login.Page, *plugin.Credential, error) {
+	token := plugin.NewSecret(back.Form.Get("token"))
+	if token.IsZero() || !s.trusts(back.Origin) {
+		return login.Foreign, nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	a, err := getToken(ctx, s.client(token), token)
+	if err != nil {
+		if e := plugin.AsError(s.explain(err, token)); e.Code != plugin.Denied {
+			return login.Refused, nil, e
+		}
+		return login.Foreign, nil, nil
+	}
+	c, err := s.accept(ctx, a)
+	if err != nil {
+		return login.Refused, nil, err
+	}
+	c.Fixed = true // only another login brings a later expiry
+	if err := s.same(ctx, c); err != nil {
+		return login.Stranger, nil, err
+	}
+	return login.Page{Who: c.Attrs[plugin.AttrUserName], At: s.At()}, c, nil
+}
+
+// trusts reports whether a page of this origin may post a token: Keystone's own. A browser
+// may leave the origin out.
+func (s webSSO) trusts(origin string) bool {
+	u, err := url.Parse(s.options.AuthURL)
+	return origin == "" || origin == "null" || err == nil && origin == u.Scheme+"://"+u.Host
+}
+
+// same returns an error if the token is of another user than that of the last login, or
+// than the profile says. Without a state in the address, a page of an attacker could have
+// posted a token of the attacker's.
+func (s webSSO) same(ctx context.Context, c *plugin.Credential) (err error) {
+	user, name := c.Attrs[plugin.AttrUserID], c.Attrs[plugin.AttrUserName]
+	if wanted := s.options.Username; wanted != "" && wanted != name {
+		return plugin.Errorf(plugin.Denied, "the browser logged in as %s, and the profile says %s: nothing is kept",
+			strconv.Quote(plugin.Shorten(name)), wanted).
+			WithHint("log out of the cloud in the browser, or change username in the profile")
+	}
+	e := s.env.Grants.Update(ctx, "file", func(g *plugin.Grant) (*plugin.Grant, error) {
+		if g != nil && g.Subject != "" && g.Subject != user {
+			err = plugin.Errorf(plugin.Denied, "the browser logged in as %s, and last time it was another user: "+
+				"nothing is kept", strconv.Quote(plugin.Shorten(name))).
+				WithHint("if that is right: jeton logout %s, and log in again", plugin.ShellWords(s.env.Profile))
+			return g, err
+		}
+		return &plugin.Grant{Subject: user}, nil
+	})
+	if err == nil {
+		err = e
+	}
+	return err
+}
+
+// Revoke revokes the token, and forgets whose it was.
+func (s webSSO) Revoke(ctx context.Context, c *plugin.Credential) error {
+	err := s.env.Grants.Update(ctx, "file", func(*plugin.Grant) (*plugin.Grant, error) { return nil, nil })
+	if c == nil {
+		return err
+	}
+	if e := s.source.Revoke(ctx, c); e != nil {
+		return e
+	}
+	return err
+}
