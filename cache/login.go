@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -247,7 +248,7 @@ func (s *Session) busy(ctx context.Context, about string, why error) error {
 	e.Text = "a login is under way"
 	if l := s.underWay(ctx, about); l != nil {
 		e.Text = "a login for profile " + l.Profile + " is under way since " + l.Started.Format("15:04:05") +
-			" (process " + strconv.Itoa(l.PID) + "): " + l.At
+			" (process " + strconv.Itoa(l.PID) + "): " + strings.TrimSuffix(l.At, ": ")
 	}
 	e.Fix = ""
 	return &alone{plugin.Because(e.WithHint("finish it, and try again"), plugin.ErrPerson)}

@@ -233,7 +233,7 @@ func noteOf(p plugin.Prompt) string {
 	if p.Note == "" {
 		return ""
 	}
-	return "(" + plugin.Printable(p.Note) + ".)\n\n"
+	return plugin.Printable(p.Note) + "\n\n"
 }
 
 // standing returns the line that says who is waited for, how long, and how to leave.
@@ -246,7 +246,8 @@ func (v *visitor) standing(l *cache.Login, begun time.Time) string {
 		return fmt.Sprintf("Waiting for the login (%s).", waited)
 	}
 	if l.Prompt.URL == "" {
-		return fmt.Sprintf("Waiting for process %d, which asks: %s", l.PID, plugin.Printable(l.At))
+		return fmt.Sprintf("Process %d asks for this: %s. Ctrl-C leaves.", l.PID,
+			plugin.Printable(strings.TrimSuffix(l.At, ": ")))
 	}
 	leave := "Ctrl-C leaves, the login stays open."
 	if v.explicit {

@@ -35,7 +35,7 @@ func (o *Options) advice() advice {
 		return advice{"the token", "exchange it for another",
 			"it has expired or was revoked, or the scope is not one of its user's: get a new token"}
 	}
-	if o.federated() {
+	if o.federated() || o.shared() {
 		return advice{"the scope", "exchange it for another",
 			"check " + strings.Join(append(o.scopes(), "its domain"), ", ") +
 				": the account may have no role there (at OVHcloud, an IAM policy gives it one)"}
@@ -55,7 +55,9 @@ func (o *Options) advice() advice {
 	default:
 		check = append(check, "username", "the user's domain")
 	}
-	check = append(check, o.scopes()...)
+	if !o.Unscoped {
+		check = append(check, o.scopes()...)
+	}
 	hint := "check " + strings.Join(check, ", ") +
 		": Keystone says the same of a wrong one, an unknown one, and a disabled or locked user"
 	if o.assumed {

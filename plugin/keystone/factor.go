@@ -257,12 +257,19 @@ func (s *source) explainLogin(err error, factors []factor) error {
 	if once && e.Code == plugin.Network && !e.Unsent {
 		return e.WithHint("the passcode may be used up, so it was not sent again: try with the next one")
 	}
-	if once && s.options.Passcode.IsZero() && e.Code == plugin.Denied {
-		// A user who mistyped a passcode should get another try soon. But the callers
-		// waiting in line should not each ask for one.
+	if e.Code == plugin.Denied && s.typed(factors) {
+		// Who has mistyped it should get another try soon. But the callers waiting in line
+		// should not each ask for it.
 		return e.RememberFor(5 * time.Second)
 	}
 	return e
+}
+
+// typed reports whether a person has typed one of the factors.
+func (s *source) typed(factors []factor) bool {
+	return slices.ContainsFunc(factors, func(f factor) bool {
+		return f.method == "totp" && s.options.Passcode.IsZero() || f.method == "password" && s.options.Password.IsZero()
+	})
 }
 
 // wantsMore returns the error for a user who needs factors that the profile does not

@@ -149,10 +149,9 @@ func (o *Options) webSSOAddress() string {
 // then says so in the browser only.
 func (o *Options) webSSONote() string {
 	if strings.HasSuffix(hostOf(o.AuthURL), ".ovh.net") || strings.HasSuffix(hostOf(o.AuthURL), ".ovh.us") {
-		return "OVHcloud does not let programs log in so yet, and answers 401 in the browser " +
-			"(ovh/infrastructure-roadmap#479)"
+		return "OVHcloud trusts no program's address yet, and answers 401 in the browser: ovh/infrastructure-roadmap#479"
 	}
-	return "if the browser shows error 401, the cloud's operator has to add to keystone.conf, below [federation]: " +
+	return "if the browser shows error 401, the operator has to add below [federation] in keystone.conf: " +
 		"trusted_dashboard = " + o.redirect
 }
 
