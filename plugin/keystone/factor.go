@@ -268,7 +268,8 @@ func (s *source) explainLogin(err error, factors []factor) error {
 // typed reports whether a person has typed one of the factors.
 func (s *source) typed(factors []factor) bool {
 	return slices.ContainsFunc(factors, func(f factor) bool {
-		return f.method == "totp" && s.options.Passcode.IsZero() || f.method == "password" && s.options.Password.IsZero()
+		return f.method == "totp" && s.options.Passcode.IsZero() ||
+			f.method == "password" && s.options.Password.IsZero()
 	})
 }
 
