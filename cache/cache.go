@@ -270,7 +270,7 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 		return err.WithHint("%s", f.Fix)
 	}
 	left := fmt.Sprintf("%.0f s", max(1, f.Until.Sub(now).Seconds()))
-	if f.Hint == "" || f.Code == plugin.Later || f.Code == plugin.Network {
+	if f.Hint == "" {
 		return err.WithHint("remembered for %s more; --refresh asks again at once", left)
 	}
 	return err.WithHint("%s (remembered for %s more; --refresh asks again at once)", f.Hint, left)

@@ -156,20 +156,26 @@ func (g *grants) save(ctx context.Context, name, where string, grant *plugin.Gra
 	return nil
 }
 
-// sealKey returns the key for refresh tokens and its place. The first call of all makes
-// the key.
+// sealKey returns the key for refresh tokens and its place: the first that can be used. The
+// first call of all makes the key.
 func (s *Session) sealKey(ctx context.Context) (key []byte, place plugin.KeyPlace, err error) {
 	unlock, err := s.State.Lock(ctx, "seal")
 	if err != nil {
 		return nil, "", plugin.Errorf(plugin.Later, "%v", err)
 	}
 	defer unlock()
+	var failures error
 	for _, place := range []plugin.KeyPlace{plugin.SystemKeyring, plugin.KernelKeyring} {
-		if key, err := plugin.SealKey(ctx, place, s.Getenv); err == nil {
+		key, err := plugin.SealKey(ctx, place, s.Getenv)
+		if errors.Is(err, plugin.ErrNoSealKey) {
+			key, err = plugin.NewSealKey(ctx, place, s.Getenv)
+		}
+		if err == nil {
 			return key, place, nil
 		}
+		failures = errors.Join(failures, err)
 	}
-	return plugin.NewSealKey(ctx, s.Getenv)
+	return nil, "", failures
 }
 
 // seal returns the cipher for a key of the right size. It adds a random nonce to each

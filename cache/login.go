@@ -382,10 +382,14 @@ func (s *Session) conclude(ctx context.Context, p *plugin.Profile, c *plugin.Cre
 	}
 	policy := s.Policy(p, Need{})
 	if failure != nil {
-		if e := plugin.AsError(failure); e.Hint == "" && e.Code == plugin.Denied {
-			failure = e.WithFix(plugin.LoginCommand(p.Name, p.Config, s.Getenv)...)
+		e := plugin.AsError(failure)
+		if e.Hint == "" && e.Code == plugin.Denied {
+			e.WithFix(plugin.LoginCommand(p.Name, p.Config, s.Getenv)...)
 		}
-		s.rememberFailure(ctx, key, policy, failure, now)
+		if e.Remember == 0 { // those who wait learn of it no other way
+			e.Remember = 10 * time.Second
+		}
+		s.rememberFailure(ctx, key, policy, e, now)
 		unlock()
 		return failure
 	}

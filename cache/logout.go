@@ -95,7 +95,9 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 	}
 	mine := s.belongingTo(p, kept)
 	session, source := s.sessionOf(p)
-	failures = errors.Join(failures, s.endSession(ctx, session, source, kept, mine))
+	if source != nil {
+		failures = errors.Join(failures, s.endSession(ctx, session, source, kept))
+	}
 	for _, k := range mine {
 		some = true
 		if c := k.Credential; revoker != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
@@ -121,27 +123,23 @@ func (s *Session) sessionOf(p *plugin.Profile) (name string, source plugin.Revok
 	return name, source
 }
 
-// endSession ends a person's session at its server, unless other profiles stand on it. It
-// does so even if no token of it is cached.
-func (s *Session) endSession(ctx context.Context, name string, r plugin.Revoker, kept, mine []Item) error {
-	if r == nil {
-		return nil
-	}
-	is := func(k Item) bool { return k.Name == name }
-	if slices.ContainsFunc(kept, is) && !slices.ContainsFunc(mine, is) {
-		return nil
-	}
+// endSession ends the person's session under the key called name, and forgets it with all
+// that other profiles have made of it. It does so even if no token of it is cached.
+func (s *Session) endSession(ctx context.Context, name string, r plugin.Revoker, kept []Item) error {
 	var c *plugin.Credential
-	if i := slices.IndexFunc(mine, is); i >= 0 {
-		c = mine[i].Credential
+	for _, k := range kept {
+		if k.Name == name && k.Credential != nil && !Expired(k.Credential.Expires, time.Now()) {
+			c = k.Credential
+		}
 	}
 	err := r.Revoke(ctx, c)
-	if err == nil {
-		return nil
+	if err != nil {
+		e := plugin.AsError(err)
+		e.Text = "forgotten, but the session could not be ended: " + e.Text
+		err = e
 	}
-	e := plugin.AsError(err)
-	e.Text = "forgotten, but the session could not be ended: " + e.Text
-	return e
+	_, e := s.Drop(ctx, name)
+	return errors.Join(err, e)
 }
 
 // belongingTo returns what is kept for p, and for those of its levels that no other

@@ -56,18 +56,13 @@ func SealKey(ctx context.Context, place KeyPlace, getenv func(string) string) ([
 	return key, nil
 }
 
-// NewSealKey makes a key, and keeps it at the first place that can. It returns the errors
-// of all places if none can.
-func NewSealKey(ctx context.Context, getenv func(string) string) (key []byte, place KeyPlace, err error) {
-	key = make([]byte, sealKeySize)
+// NewSealKey makes a key and keeps it at place.
+func NewSealKey(ctx context.Context, place KeyPlace, getenv func(string) string) ([]byte, error) {
+	key := make([]byte, sealKeySize)
 	rand.Read(key)
 	text := NewSecret(base64.StdEncoding.EncodeToString(key))
-	if err = (Keyring{Getenv: getenv, service: sealService}).Set(ctx, sealKeyName, text); err == nil {
-		return key, SystemKeyring, nil
+	if place == KernelKeyring {
+		return key, writeKernelKey(sealKeyName, text)
 	}
-	e := writeKernelKey(sealKeyName, text)
-	if e == nil {
-		return key, KernelKeyring, nil
-	}
-	return nil, "", errors.Join(err, e)
+	return key, Keyring{Getenv: getenv, service: sealService}.Set(ctx, sealKeyName, text)
 }

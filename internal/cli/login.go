@@ -83,6 +83,7 @@ func authenticate(i *invocation, t *terminal, ps *profiles, args []string) error
 	defer time.AfterFunc(loginProcessLimit, func() {
 		plugin.Catch(func() error { os.Exit(int(t.fail(errHangs()))); return nil })
 	}).Stop()
+	signal.Ignore(syscall.SIGPIPE) // the caller, who reads the warnings, may be gone
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go plugin.Catch(func() error {
@@ -97,5 +98,8 @@ func authenticate(i *invocation, t *terminal, ps *profiles, args []string) error
 	v := newVisitor(i, t, ps)
 	v.noBrowser = noBrowser
 	w := cache.World{Issuers: i.issuers, Getenv: i.env.get, Log: t.log, Warn: t.warn, People: v.people()}
-	return about(p, cache.Open(ctx, w, true).Authenticate(ctx, p, anew))
+	if err := cache.Open(ctx, w, true).Authenticate(ctx, p, anew); err != nil {
+		return exitStatus(plugin.AsError(err).Code) // the callers tell of it
+	}
+	return nil
 }

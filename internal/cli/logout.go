@@ -13,7 +13,7 @@ type logoutCmd struct {
 }
 
 func (l *logoutCmd) Help() string {
-	return `Revokes the credential at its issuer and removes it from the cache. Does the same for the profiles that are made from this one. Deletes the access keys that jeton made for them.`
+	return `Revokes the credential at its issuer and removes it from the cache. Does the same for the profiles that are made from this one, or that share a person's login with it. Deletes the access keys that jeton made for them.`
 }
 
 func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {

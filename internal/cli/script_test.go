@@ -41,7 +41,32 @@ func TestMain(m *testing.M) {
 			os.Unsetenv(name)
 		}
 	}
-	testscript.Main(m, map[string]func(){"totp": printTOTP})
+	testscript.Main(m, map[string]func(){"totp": printTOTP, "browse": browse})
+}
+
+// browse is a browser that its user has logged in with: it visits the address, and goes
+// where it is sent. $BROWSE_LOG is a file that gets a line for each visit; $BROWSE_WAIT is
+// how long it takes; with $BROWSE_ADD, that is added to the address.
+func browse() {
+	if path := os.Getenv("BROWSE_LOG"); path != "" {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprintln(f, "opened")
+		f.Close()
+	}
+	if wait, err := time.ParseDuration(os.Getenv("BROWSE_WAIT")); err == nil {
+		time.Sleep(wait)
+	}
+	resp, err := http.Get(os.Args[1] + os.Getenv("BROWSE_ADD"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if page, err := io.ReadAll(resp.Body); err == nil && os.Getenv("BROWSE_PAGE") != "" {
+		os.WriteFile(os.Getenv("BROWSE_PAGE"), page, 0o600)
+	}
 }
 
 // printTOTP is a program that prints the passcode of the moment, as oathtool

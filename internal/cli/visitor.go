@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -26,7 +27,8 @@ type visitor struct {
 	ps        *profiles
 	explicit  bool // the command is jeton login: it also talks without a terminal
 	noBrowser bool
-	started   *exec.Cmd // the process of the login, if this one has started it
+	started   *exec.Cmd    // the process of the login, if this one has started it
+	said      bytes.Buffer // what that has warned of, when it has ended
 }
 
 func newVisitor(i *invocation, t *terminal, ps *profiles) *visitor {
@@ -69,6 +71,7 @@ func (v *visitor) start(p *plugin.Profile, anew bool) (<-chan struct{}, error) {
 	}
 	cmd := exec.Command(program, loginCommand, p.Name, why, browser, *v.ps.path)
 	detach(cmd)
+	cmd.Stderr = &v.said
 	if err := cmd.Start(); err != nil {
 		return nil, plugin.Errorf(plugin.Config, "the login cannot be started: %v", err)
 	}
@@ -166,6 +169,12 @@ func (v *visitor) wait(ctx context.Context, ended <-chan struct{}, login func() 
 	for {
 		select {
 		case <-ended:
+			stop()
+			out.clear()
+			for line := range strings.Lines(v.said.String()) {
+				v.t.warned = true
+				v.t.say(strings.TrimSpace(line))
+			}
 			return nil
 		case s := <-signals:
 			stop()

@@ -34,7 +34,11 @@ type Provider struct {
 	mu       sync.Mutex
 	subjects map[string]string // by token
 	seen     map[string]bool   // jti of assertions
+	visits   map[string]*visit // of persons, by code, device code and refresh token
+	families map[string]bool   // of refresh tokens: whether they have ended
 }
+
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 // Subject returns whom a token is for, or "" if it is none of the provider's.
 func (p *Provider) Subject(token string) string {
@@ -49,9 +53,16 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	issuer := "http://" + r.Host
 	if r.URL.Path == "/.well-known/openid-configuration" {
 		reply(w, 200, map[string]any{"issuer": issuer, "token_endpoint": issuer + "/oauth2/token",
-			"jwks_uri": issuer + "/jwks",
-			"grant_types_supported": []string{"client_credentials", "password",
-				"urn:ietf:params:oauth:grant-type:token-exchange"}})
+			"jwks_uri": issuer + "/jwks", "authorization_endpoint": issuer + "/oauth2/authorize",
+			"device_authorization_endpoint":                  issuer + "/oauth2/device",
+			"revocation_endpoint":                            issuer + "/oauth2/revoke",
+			"scopes_supported":                               []string{"openid", "profile", "offline_access"},
+			"authorization_response_iss_parameter_supported": true,
+			"grant_types_supported": []string{"client_credentials", "password", "authorization_code", "refresh_token",
+				deviceGrant, "urn:ietf:params:oauth:grant-type:token-exchange"}})
+		return
+	}
+	if p.person(w, r, issuer) {
 		return
 	}
 	refuse := func(status int, code string) {
@@ -61,14 +72,24 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if !p.client(r, issuer) {
+	form := r.PostForm
+	subject, audience, nonce := p.ClientID, form.Get("audience"), ""
+	var person *visit
+	switch grant := form.Get("grant_type"); {
+	case grant == "authorization_code" || grant == "refresh_token" || grant == deviceGrant:
+		var failure string
+		if person, failure = p.personGrant(form); failure != "" || form.Get("client_id") != PersonClient {
+			refuse(400, failure)
+			return
+		}
+		subject, audience, nonce = p.Username, PersonClient, person.nonce
+		form.Set("scope", person.scope)
+	case !p.client(r, issuer):
 		refuse(401, "invalid_client")
 		return
 	}
-	form := r.PostForm
-	subject := p.ClientID
 	switch form.Get("grant_type") {
-	case "client_credentials":
+	case "client_credentials", "authorization_code", "refresh_token", deviceGrant:
 	case "password":
 		subject = form.Get("username")
 		if subject != p.Username || form.Get("password") != p.Password || form.Has("otp") &&
@@ -101,7 +122,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return base64.RawURLEncoding.EncodeToString(b)
 		}
 		t := encode(map[string]any{"alg": "none"}) + "." +
-			encode(map[string]any{"iss": issuer, "sub": subject, "aud": audience, "jti": random(),
+			encode(map[string]any{"iss": issuer, "sub": subject, "aud": audience, "jti": random(), "nonce": nonce,
 				"iat": now.Unix(), "exp": now.Add(life).Unix()}) + "." + random()
 		if p.subjects == nil {
 			p.subjects = map[string]string{}
@@ -109,7 +130,6 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.subjects[t] = subject
 		return t
 	}
-	audience := form.Get("audience")
 	if audience == "" {
 		audience = p.ClientID
 	}
@@ -117,6 +137,12 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"expires_in": int(life.Seconds()) - 1, "scope": form.Get("scope")}
 	if form.Get("grant_type") == "client_credentials" || strings.Contains(form.Get("scope"), "openid") {
 		answer["id_token"] = token(p.ClientID)
+	}
+	if person != nil {
+		answer["id_token"] = token(PersonClient)
+		if refresh := p.refreshToken(person); refresh != "" {
+			answer["refresh_token"] = refresh
+		}
 	}
 	reply(w, 200, answer)
 }
