@@ -48,6 +48,7 @@ func buildWith(flags ...string) (string, error) {
 // A user has a home directory and a configuration.
 type user struct {
 	jeton, home string
+	env         []string // besides HOME and PATH
 }
 
 func newUser(t testing.TB, w *world, profiles string) *user {
@@ -55,7 +56,7 @@ func newUser(t testing.TB, w *world, profiles string) *user {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &user{jeton, t.TempDir()}
+	u := &user{jeton: jeton, home: t.TempDir()}
 	u.configure(t, w, profiles)
 	return u
 }
@@ -80,7 +81,7 @@ const prodAndS3 = `
 
 func (u *user) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(u.jeton, args...)
-	cmd.Env = []string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = append([]string{"HOME=" + u.home, "PATH=" + os.Getenv("PATH")}, u.env...)
 	return cmd
 }
 

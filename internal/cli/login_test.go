@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// persons are profiles of a person at the embedded provider.
+const persons = `
+  desk: {plugin: oidc, issuer: "http://$KEYSTONE_HOST", flow: authorization_code, client_id: desk}
+  id: {plugin: oidc, issuer: "http://$KEYSTONE_HOST", flow: authorization_code, client_id: desk, token: id_token}
+`
+
+// person returns a user with a browser, which takes that long for a login, and the file
+// with a line for each page that it has opened.
+func person(t *testing.T, w *world, profiles, takes string) (u *user, opened string) {
+	u = newUser(t, w, profiles)
+	opened = filepath.Join(u.home, "opened")
+	program, err := exec.LookPath("browse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.env = []string{"BROWSER=" + program, "BROWSE_LOG=" + opened, "BROWSE_WAIT=" + takes}
+	return u, opened
+}
+
+// pages returns how many pages were opened.
+func pages(t *testing.T, opened string) int {
+	b, err := os.ReadFile(opened)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return bytes.Count(b, []byte("\n"))
+}
+
+// While one login is under way, callers without a terminal wait for it: there is one page,
+// and all have the same token.
+func TestLoginStorm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, opened := person(t, w, persons, "2s")
+	login := u.command("login", "desk")
+	if err := login.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); pages(t, opened) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no page was opened")
+		}
+	}
+	n := 25
+	if os.Getenv("JETON_TEST_TORTURE") != "" {
+		n = 200
+	}
+	results := u.storm(t, n, nil, "get", "desk", "-f", "token")
+	if err := login.Wait(); err != nil {
+		t.Error(err)
+	}
+	allEqual(t, results)
+	if pages(t, opened) != 1 || w.front.Requests("POST /oauth2/token") != 1 {
+		t.Errorf("%d pages and %d requests for tokens", pages(t, opened), w.front.Requests("POST /oauth2/token"))
+	}
+}
+
+// However many need a new token at once, the issuer sees one refresh token once. It
+// would end the session otherwise.
+func TestRefreshStorm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, opened := person(t, w, persons, "")
+	if out, err := u.command("login", "desk").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	rounds, n := 2, 25
+	if os.Getenv("JETON_TEST_TORTURE") != "" {
+		rounds, n = 200, 50
+	}
+	for round := range rounds {
+		if out, err := u.command("reject", "desk").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		w.front.Forget()
+		allEqual(t, u.storm(t, n, nil, "get", "desk", "-f", "token"))
+		if asked := w.front.Requests("POST /oauth2/token"); asked != 1 || pages(t, opened) != 1 ||
+			w.keystone.Provider.Sessions() != 1 {
+			t.Fatalf("round %d: %d requests, %d pages, %d sessions", round, asked, pages(t, opened),
+				w.keystone.Provider.Sessions())
+		}
+	}
+}
+
+// Whenever a login or a refresh is killed, the next call has a right token or says that a
+// login is needed, and a new login works.
+func TestPersonKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, _ := person(t, w, persons, "20ms")
+	kills, lost := 10, 0
+	if os.Getenv("JETON_TEST_TORTURE") != "" {
+		kills = 500
+	}
+	for i := range kills {
+		args := []string{"get", "desk", "--refresh"}
+		if i%2 == 0 {
+			args = []string{loginCommand, "desk", "anew", "browser", ""}
+		}
+		cmd := u.command(args...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(rand.Int64N(int64(120 * time.Millisecond))))
+		cmd.Process.Kill()
+		cmd.Wait()
+		out, err := u.command("get", "desk").CombinedOutput()
+		if err == nil {
+			continue
+		}
+		lost++
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 77 || !strings.Contains(string(out), "jeton login desk") {
+			t.Fatalf("after kill %d of %v: %v: %s", i, args, err, out)
+		}
+		if out, err := u.command("login", "desk").CombinedOutput(); err != nil {
+			t.Fatalf("after kill %d: %v: %s", i, err, out)
+		}
+	}
+	t.Logf("%d kills, after %d of which a login was needed", kills, lost)
+	left, _ := filepath.Glob(filepath.Join(u.home, ".local", "state", "jeton", "*.tmp"))
+	if len(left) > 2 {
+		t.Error("left behind: ", left)
+	}
+}
+
+// A session that the issuer has ended is told as that, and what is still valid serves.
+func TestSessionEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, opened := person(t, w, persons, "")
+	if out, err := u.command("login", "desk").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	w.keystone.Provider.EndSessions()
+	if out, err := u.command("get", "desk").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	for range 2 { // the second time, the issuer is not asked
+		out, err := u.command("get", "desk", "--refresh").CombinedOutput()
+		if err == nil || !strings.HasPrefix(string(out), "jeton: desk: ") || !strings.Contains(string(out), "hint: jeton login desk\n") {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	if asked := w.front.Requests("POST /oauth2/token"); asked != 2 || pages(t, opened) != 1 {
+		t.Errorf("%d requests, %d pages", asked, pages(t, opened))
+	}
+}
