@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -123,9 +124,10 @@ func newWorld(t testing.TB) *world {
 	mux.Handle("/", k)
 	mux.Handle("/.well-known/", k.Provider)
 	mux.Handle("/oauth2/", k.Provider)
+	callback := freePort(t)
 	ovh := func(allowed bool) http.Handler {
 		return &embedded.OVHcloud{ClientID: k.Provider.ClientID, ClientSecret: k.Provider.ClientSecret,
-			Allowed: allowed}
+			Allowed: allowed, CallbackPort: callback}
 	}
 	rich := ovh(true)
 	mux.Handle("/auth/", rich)
@@ -154,11 +156,25 @@ func newWorld(t testing.TB) *world {
 		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret,
 		"CLIENT_KEY": clientKey(t, k.Provider),
 		"DOMAIN":     "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
-		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank,
+		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank, "CALLBACK_PORT": callback,
 		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
 	})
 	w.keystone = k
 	return w
+}
+
+// freePort returns a port of this machine that nobody uses.
+func freePort(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // rsaKey is one for all tests: to make one takes longer than most of them.

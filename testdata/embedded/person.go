@@ -157,3 +157,42 @@ func (p *Provider) refreshToken(v *visit) string {
 	p.visits[token] = &next
 	return token
 }
+
+// authorize sends a person's browser back with a code. OVHcloud goes only where the client
+// has a callback URL, and does not name itself in the answer.
+func (o *OVHcloud) authorize(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	back, err := url.Parse(q.Get("redirect_uri"))
+	if err != nil || q.Get("client_id") != o.ClientID || back.Host != "localhost:"+o.CallbackPort ||
+		q.Get("code_challenge_method") != "S256" {
+		reply(w, 400, map[string]any{"error": "invalid_request"})
+		return
+	}
+	if o.codes == nil {
+		o.codes = map[string]*visit{}
+	}
+	code := "CANARY-ovh-code-" + random()
+	o.codes[code] = &visit{redirect: q.Get("redirect_uri"), challenge: q.Get("code_challenge")}
+	back.RawQuery = url.Values{"state": {q.Get("state")}, "code": {code}}.Encode()
+	http.Redirect(w, r, back.String(), http.StatusFound)
+}
+
+// personGrant returns the refresh token for a person's grant, and whether it is valid.
+func (o *OVHcloud) personGrant(form url.Values) (refresh string, ok bool) {
+	v := o.codes[form.Get("code")]
+	if form.Get("grant_type") == "refresh_token" {
+		v = o.codes[form.Get("refresh_token")]
+	} else if v != nil {
+		sum := sha256.Sum256([]byte(form.Get("code_verifier")))
+		if v.challenge != base64.RawURLEncoding.EncodeToString(sum[:]) || v.redirect != form.Get("redirect_uri") {
+			return "", false
+		}
+	}
+	if v == nil || v.used {
+		return "", false
+	}
+	v.used = true
+	refresh = "CANARY-ovh-refresh-" + random()
+	o.codes[refresh] = &visit{}
+	return refresh, true
+}

@@ -189,16 +189,23 @@ type OVHcloud struct {
 	ClientID, ClientSecret string
 	// Allowed says whether IAM lets the service account list projects.
 	Allowed bool
+	// CallbackPort is that of the client's callback URL at localhost.
+	CallbackPort string
 
 	mu    sync.Mutex
 	token string
 	keys  map[string]string // S3 credentials of user 7, by access
+	codes map[string]*visit // of persons, by code and refresh token
 }
 
 func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	w.Header().Set("X-Ovh-QueryID", "EU.ext-3.0123")
+	if r.URL.Path == "/auth/oauth2/authorize" {
+		o.authorize(w, r)
+		return
+	}
 	if r.URL.Path == "/auth/oauth2/token" {
 		if r.ParseForm() != nil || r.PostForm.Get("client_id") != o.ClientID ||
 			r.PostForm.Get("client_secret") != o.ClientSecret {
@@ -206,13 +213,21 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				"error_description": "Client authentication failed"})
 			return
 		}
-		if r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("scope") != "all" {
+		answer := map[string]any{"token_type": "Bearer", "expires_in": 3599, "scope": "all"}
+		if r.PostForm.Get("grant_type") != "client_credentials" {
+			refresh, ok := o.personGrant(r.PostForm)
+			if !ok {
+				reply(w, 400, map[string]any{"error": "invalid_grant"})
+				return
+			}
+			answer["refresh_token"] = refresh
+		} else if r.PostForm.Get("scope") != "all" {
 			reply(w, 400, map[string]any{"error": "invalid_request"})
 			return
 		}
 		o.token = "eyJ" + random()
-		reply(w, 200, map[string]any{"access_token": o.token, "token_type": "Bearer", "expires_in": 3599,
-			"scope": "all"})
+		answer["access_token"] = o.token
+		reply(w, 200, answer)
 		return
 	}
 	if o.token == "" || r.Header.Get("Authorization") != "Bearer "+o.token {
