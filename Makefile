@@ -8,7 +8,7 @@ PARTS = ./... ./testdata/embedded ./testdata/demo ./testdata/bench/...
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build install demo test torture test-servers lint bench clean
+.PHONY: build install demo test test-clients torture test-servers lint bench clean
 build: ## build ./jeton
 	$(GO) build $(RELEASE) -o $(OUT) .
 
@@ -21,8 +21,11 @@ demo: build ## show jeton at work, on an embedded Keystone
 test: test-servers ## run all tests, with the real servers and clients
 	PATH="$(CURDIR)/.test/bin:$$PATH" testdata/cloud/with testdata/test
 
-torture: test-servers ## run the tests that make very many files, with all of them
-	PATH="$(CURDIR)/.test/bin:$$PATH" JETON_TEST_TORTURE=1 go test -count=1 -v -run 'As|LikeBash' ./internal/cli ./plugin/...
+test-clients: test-servers ## run the tests with the big clients: a browser, and AWS's over minutes
+	PATH="$(CURDIR)/.test/bin:$$PATH" testdata/cloud/with testdata/test-clients
+
+torture: test-servers ## run the tests that count very high, with the whole count
+	PATH="$(CURDIR)/.test/bin:$$PATH" JETON_TEST_TORTURE=1 go test -count=1 -v -timeout 30m -run 'As|LikeBash|Storm|Killed' ./internal/cli ./plugin/...
 
 test-servers: ## install what the tests need, as far as that is allowed
 	testdata/cloud/install .test

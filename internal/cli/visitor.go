@@ -255,7 +255,7 @@ func (v *visitor) standing(l *cache.Login, begun time.Time) string {
 		return fmt.Sprintf("Waiting for the login (%s).", waited)
 	}
 	if l.Prompt.URL == "" {
-		return fmt.Sprintf("Process %d asks for this: %s. Ctrl-C leaves.", l.PID,
+		return fmt.Sprintf("Process %d asks: %s. Ctrl-C leaves.", l.PID,
 			plugin.Printable(strings.TrimSuffix(l.At, ": ")))
 	}
 	leave := "Ctrl-C leaves, the login stays open."

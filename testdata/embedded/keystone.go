@@ -257,7 +257,8 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 				} `json:"application_credential"`
 			} `json:"identity"`
 			Scope *struct {
-				Project ref `json:"project"`
+				Project  ref       `json:"project"`
+				Unscoped *struct{} `json:"unscoped"`
 			} `json:"scope"`
 		} `json:"auth"`
 	}
@@ -348,7 +349,11 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 		unauthorized(w)
 		return
 	}
-	if body.Auth.Scope != nil {
+	switch {
+	case body.Auth.Scope == nil:
+	case body.Auth.Scope.Unscoped != nil:
+		t.project = ""
+	default:
 		wanted := body.Auth.Scope.Project
 		i := slices.IndexFunc(k.projects, func(p object) bool {
 			return p.ID == wanted.ID || p.Name == wanted.Name &&
