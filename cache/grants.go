@@ -16,8 +16,13 @@ import (
 // key of the login follows.
 const grantPrefix = "grant-"
 
-// grantWait is how long a process waits while another uses the grant.
-const grantWait = 10 * time.Second
+const (
+	// grantWait is how long a process waits while another uses the grant.
+	grantWait = 10 * time.Second
+	// grantPatience is how long a process that is told to end goes on, to keep the refresh
+	// token that it waits for.
+	grantPatience = 5 * time.Second
+)
 
 // The places of a grant, as refresh_store names them.
 const (
@@ -71,6 +76,13 @@ func (g *grants) Update(ctx context.Context, where string,
 			WithHint("check %s: file systems without locks do not serve", state.Path())
 	}
 	defer unlock()
+	// What the issuer has put in the place of a refresh token must not be lost.
+	return plugin.Uninterrupted(grantPatience, func() error { return g.replace(ctx, name, where, use) })
+}
+
+// replace is Update for the holder of the lock called name.
+func (g *grants) replace(ctx context.Context, name, where string,
+	use func(*plugin.Grant) (*plugin.Grant, error)) error {
 	old, err := g.load(ctx, name)
 	if err != nil {
 		return err
@@ -80,7 +92,8 @@ func (g *grants) Update(ctx context.Context, where string,
 	case changed == old:
 		return err
 	case changed == nil || where == storeNone:
-		if e := state.Delete(ctx, name); e != nil && !errors.Is(e, fs.ErrNotExist) && err == nil {
+		e := g.session.State.Delete(ctx, name)
+		if e != nil && !errors.Is(e, fs.ErrNotExist) && err == nil {
 			err = plugin.Errorf(plugin.Output, "the session cannot be forgotten: %v", e)
 		}
 		return err

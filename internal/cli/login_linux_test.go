@@ -97,7 +97,8 @@ func TestPasswordInMind(t *testing.T) {
 	io.WriteString(first.main, "CANARY-alice-pw\n")
 	for _, s := range []*seat{first, second} {
 		code, rest := s.ended()
-		if code != 0 || len(s.out.String()) < 10 || strings.Contains(rest, "CANARY") || strings.Contains(rest, "Password") {
+		if code != 0 || len(s.out.String()) < 10 || strings.Contains(rest, "CANARY") ||
+			strings.Contains(rest, "Password") {
 			t.Errorf("exit code %d, %q, the terminal shows %q", code, s.out.String(), rest)
 		}
 	}

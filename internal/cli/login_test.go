@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,7 +123,8 @@ func TestPersonKilled(t *testing.T) {
 			continue
 		}
 		lost++
-		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 77 || !strings.Contains(string(out), "jeton login desk") {
+		exit, ok := err.(*exec.ExitError)
+		if !ok || exit.ExitCode() != 77 || !strings.Contains(string(out), "jeton login desk") {
 			t.Fatalf("after kill %d of %v: %v: %s", i, args, err, out)
 		}
 		if out, err := u.command("login", "desk").CombinedOutput(); err != nil {
@@ -133,6 +135,40 @@ func TestPersonKilled(t *testing.T) {
 	left, _ := filepath.Glob(filepath.Join(u.home, ".local", "state", "jeton", "*.tmp"))
 	if len(left) > 2 {
 		t.Error("left behind: ", left)
+	}
+}
+
+// Ctrl-C in the middle of a refresh loses nothing: what the issuer has put in the place of
+// the refresh token is kept first.
+func TestRefreshInterrupted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, _ := person(t, w, persons, "")
+	if out, err := u.command("login", "desk").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	asked := make(chan bool, 100)
+	w.front.SetFault(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/oauth2/token" {
+			asked <- true
+			time.Sleep(30 * time.Millisecond)
+		}
+		return false
+	})
+	for range 5 {
+		cmd := u.command("get", "desk", "--refresh")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-asked
+		cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err == nil {
+			t.Error("the signal had no effect")
+		}
+		if out, err := u.command("get", "desk", "--refresh").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		<-asked
 	}
 }
 
@@ -150,7 +186,8 @@ func TestSessionEnded(t *testing.T) {
 	}
 	for range 2 { // the second time, the issuer is not asked
 		out, err := u.command("get", "desk", "--refresh").CombinedOutput()
-		if err == nil || !strings.HasPrefix(string(out), "jeton: desk: ") || !strings.Contains(string(out), "hint: jeton login desk\n") {
+		if err == nil || !strings.HasPrefix(string(out), "jeton: desk: ") ||
+			!strings.Contains(string(out), "hint: jeton login desk\n") {
 			t.Errorf("%v: %s", err, out)
 		}
 	}
