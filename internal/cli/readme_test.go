@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/testdata/embedded"
 )
 
 func readme(t *testing.T) string {
@@ -67,7 +69,11 @@ func TestReadmeCommands(t *testing.T) {
 		"openstack server list", "openstack token issue", "get pods", "auth whoami",
 	)
 	profiles := regexp.MustCompile("(?s)```yaml\nprofiles:\n(.*?)```").FindStringSubmatch(text)
-	u.configure(t, w, hosts.Replace(profiles[1]))
+	accounts := httptest.NewServer(&embedded.Provider{Username: "alice"})
+	defer accounts.Close()
+	persons := regexp.MustCompile("(?s)```yaml\n(  kube:.*?)```").FindStringSubmatch(text)
+	u.configure(t, w, hosts.Replace(profiles[1])+strings.NewReplacer("https://accounts.example", accounts.URL,
+		"client_id: kubernetes", "client_id: "+embedded.PersonClient).Replace(persons[1]))
 	kubeconfig := filepath.Join(u.home, ".kube", "config")
 	if err := os.MkdirAll(filepath.Dir(kubeconfig), 0o700); err != nil {
 		t.Fatal(err)
@@ -82,7 +88,7 @@ func TestReadmeCommands(t *testing.T) {
 		cmd := exec.Command("bash", "-c", hosts.Replace(line))
 		cmd.Dir = u.home
 		cmd.Env = []string{"HOME=" + u.home, "PATH=" + filepath.Dir(u.jeton) + ":" + os.Getenv("PATH"),
-			"AWS_EC2_METADATA_DISABLED=true"}
+			"AWS_EC2_METADATA_DISABLED=true", "BROWSER=browse"}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("$ %s\n%s%v", line, out, err)
