@@ -14,8 +14,8 @@ func TestTrustedDashboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &Options{AuthType: "v3websso", AuthURL: "https://keystone.example", IdentityProvider: "corp", Protocol: "openid",
-		Verify: true}
+	o := &Options{AuthType: "v3websso", AuthURL: "https://keystone.example", IdentityProvider: "corp",
+		Protocol: "openid", Verify: true}
 	if err := o.Complete(&plugin.Common{}); err != nil {
 		t.Fatal(err)
 	}
