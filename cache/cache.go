@@ -44,14 +44,31 @@ func (c *Cache) Key(p *plugin.Profile, getenv func(string) string) (Key, error) 
 	var key *Key
 	chain := p.Chain()
 	for i := len(chain) - 1; i >= 0; i-- {
-		inputs, err := chain[i].Inputs(getenv)
-		if err != nil {
-			return Key{}, err
+		levels := []*plugin.Profile{chain[i]}
+		if o, ok := chain[i].Options.(plugin.Sessioned); ok {
+			session := *chain[i]
+			session.Options = o.Session()
+			levels = []*plugin.Profile{&session, chain[i]}
 		}
-		k := newKey(c.Pepper, inputs, key)
-		key = &k
+		for _, level := range levels {
+			inputs, err := level.Inputs(getenv)
+			if err != nil {
+				return Key{}, err
+			}
+			k := newKey(c.Pepper, inputs, key)
+			key = &k
+		}
 	}
 	return *key, nil
+}
+
+// sessionName returns the name of the key of the session that p, a person's login with
+// this key, shares with others. It is that of the login itself if it shares none.
+func sessionName(p *plugin.Profile, key Key) string {
+	if _, ok := p.Options.(plugin.Sessioned); ok {
+		return key.Below[0]
+	}
+	return key.Name
 }
 
 // DocumentKey returns the key of the document called name, as this profile would fetch

@@ -13,7 +13,7 @@ import (
 )
 
 // grantPrefix is the start of the names of grants in the state directory. The name of the
-// key of the login follows.
+// key of the session follows.
 const grantPrefix = "grant-"
 
 const (
@@ -49,6 +49,7 @@ type keptGrant struct {
 // A grantBody is a [plugin.Grant] in clear text.
 type grantBody struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
 	Subject      string `json:"subject,omitempty"`
 	ProofKey     string `json:"proof_key,omitempty"`
 }
@@ -67,7 +68,7 @@ func (g *grants) Update(ctx context.Context, where string,
 	if err != nil {
 		return err
 	}
-	name := grantPrefix + key.Name
+	name := grantPrefix + sessionName(g.profile, key)
 	wait, cancel := context.WithTimeout(ctx, grantWait)
 	defer cancel()
 	unlock, err := state.Lock(wait, name)
@@ -139,14 +140,15 @@ func (g *grants) load(ctx context.Context, name string) (*plugin.Grant, error) {
 	if json.Unmarshal(text, &body) != nil || body.RefreshToken == "" && body.Subject == "" {
 		return nil, nil
 	}
-	return &plugin.Grant{RefreshToken: plugin.NewSecret(body.RefreshToken), Subject: body.Subject,
+	return &plugin.Grant{RefreshToken: plugin.NewSecret(body.RefreshToken), Scope: body.Scope, Subject: body.Subject,
 		ProofKey: plugin.NewSecret(body.ProofKey)}, nil
 }
 
 // save keeps the grant under name. If where says that it is to be sealed and there is no
 // place for the key, nothing is kept.
 func (g *grants) save(ctx context.Context, name, where string, grant *plugin.Grant) error {
-	text, err := json.Marshal(grantBody{grant.RefreshToken.Reveal(), grant.Subject, grant.ProofKey.Reveal()})
+	text, err := json.Marshal(grantBody{grant.RefreshToken.Reveal(), grant.Scope, grant.Subject,
+		grant.ProofKey.Reveal()})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,7 +123,7 @@ func (s *Session) authenticateHere(ctx context.Context, p *plugin.Profile) error
 	defer cancel()
 	go plugin.Catch(func() error {
 		defer close(ended)
-		failure = plugin.Catch(func() error { return s.Authenticate(login, p, true) })
+		failure = plugin.Catch(func() error { return s.Authenticate(login, nil, p, true) })
 		return failure
 	})
 	_, source := s.loginPoint(p)
@@ -306,10 +307,37 @@ func (s *Session) loginPoint(p *plugin.Profile) (point *plugin.Profile, source p
 	return point, source
 }
 
+// sharers returns the options of the logins that share the session of p: p's own, and those
+// of the other profiles in its file.
+func (s *Session) sharers(p *plugin.Profile) []plugin.Options {
+	options := []plugin.Options{p.Options}
+	key, err := s.Key(p)
+	if err != nil || s.file == nil {
+		return options
+	}
+	for _, name := range s.file.Names() {
+		q, err := s.file.Profile(name)
+		if err != nil {
+			continue
+		}
+		point, _ := s.loginPoint(q)
+		if point == nil {
+			continue
+		}
+		if other, err := s.Key(point); err == nil && other.Name != key.Name &&
+			sessionName(point, other) == sessionName(p, key) {
+			options = append(options, point.Options)
+		}
+	}
+	return options
+}
+
 // Authenticate has a person log in for p, in this process, and keeps what comes of it. It
 // does nothing if another process is at it. Unless anew is set, it also does nothing if
-// the login is no longer needed.
-func (s *Session) Authenticate(ctx context.Context, p *plugin.Profile, anew bool) error {
+// the login is no longer needed. The login serves the other profiles of f too, as far as
+// they can share it; f may be nil.
+func (s *Session) Authenticate(ctx context.Context, f *plugin.File, p *plugin.Profile, anew bool) error {
+	s.file = f
 	point, source := s.loginPoint(p)
 	if point == nil {
 		return about(p, plugin.Errorf(plugin.Config, "no person logs in for this profile"))
@@ -399,18 +427,17 @@ func (s *Session) conclude(ctx context.Context, p *plugin.Profile, c *plugin.Cre
 	if err != nil {
 		return plugin.Errorf(plugin.Output, "the login worked, and could not be kept: %v", err)
 	}
-	return s.dropAbove(ctx, key.Name)
+	return s.dropAbove(ctx, sessionName(p, key), key.Name)
 }
 
-// dropAbove removes what was made from the credential under the key called name.
-func (s *Session) dropAbove(ctx context.Context, name string) error {
+// dropAbove removes what was made from the credential or the session under the key called
+// name, except for what is under the key called but.
+func (s *Session) dropAbove(ctx context.Context, name, but string) error {
 	kept, err := s.List(ctx)
 	for _, k := range kept {
-		for _, below := range k.Below {
-			if below == name {
-				_, e := s.Drop(ctx, k.Name)
-				err = errors.Join(err, e)
-			}
+		if k.Name != but && slices.Contains(k.Below, name) {
+			_, e := s.Drop(ctx, k.Name)
+			err = errors.Join(err, e)
 		}
 	}
 	return err

@@ -93,12 +93,9 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 	if p.Issuer.Mints {
 		failures, revoker = s.deleteKeys(ctx, p, revoker), nil // their cache entries go with them
 	}
-	mine := s.belongingTo(p, kept)
-	session, source := s.sessionOf(p)
-	if source != nil {
-		failures = errors.Join(failures, s.endSession(ctx, session, source, kept))
-	}
-	for _, k := range mine {
+	session, err := s.endSession(ctx, p, kept)
+	failures = errors.Join(failures, err)
+	for _, k := range s.belongingTo(p, kept) {
 		some = true
 		if c := k.Credential; revoker != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
 			!Expired(c.Expires, time.Now()) && k.Name != session {
@@ -110,36 +107,32 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 	return some, about(p, failures)
 }
 
-// sessionOf returns the name of the key of the login that p itself stands on, and the
-// source that can end it. They are "" and nil if there is none.
-func (s *Session) sessionOf(p *plugin.Profile) (name string, source plugin.Revoker) {
-	names := s.keysOf(p)
-	for i, q := range p.Chain()[:len(names)] {
+// endSession ends the person's session that p itself stands on, if there is one, and
+// forgets it with all that other profiles have made of it. It does so even if no token of
+// it is cached. It returns the name of the login's key, or "".
+func (s *Session) endSession(ctx context.Context, p *plugin.Profile, kept []Item) (name string, failure error) {
+	for _, q := range p.Chain()[:1+p.Levels()] {
 		login, ok := s.Source(q, Need{}).(plugin.LoginSource)
-		if revoker, can := login.(plugin.Revoker); ok && can {
-			name, source = names[i], revoker
+		revoker, can := login.(plugin.Revoker)
+		key, err := s.Key(q)
+		if !ok || !can || err != nil {
+			continue
 		}
-	}
-	return name, source
-}
-
-// endSession ends the person's session under the key called name, and forgets it with all
-// that other profiles have made of it. It does so even if no token of it is cached.
-func (s *Session) endSession(ctx context.Context, name string, r plugin.Revoker, kept []Item) error {
-	var c *plugin.Credential
-	for _, k := range kept {
-		if k.Name == name && k.Credential != nil && !Expired(k.Credential.Expires, time.Now()) {
-			c = k.Credential
+		var c *plugin.Credential
+		for _, k := range kept {
+			if k.Name == key.Name && k.Credential != nil && !Expired(k.Credential.Expires, time.Now()) {
+				c = k.Credential
+			}
 		}
+		if err := revoker.Revoke(ctx, c); err != nil {
+			e := plugin.AsError(err)
+			e.Text = "forgotten, but the session could not be ended: " + e.Text
+			failure = e
+		}
+		_, err = s.Drop(ctx, sessionName(q, key))
+		return key.Name, errors.Join(failure, err)
 	}
-	err := r.Revoke(ctx, c)
-	if err != nil {
-		e := plugin.AsError(err)
-		e.Text = "forgotten, but the session could not be ended: " + e.Text
-		err = e
-	}
-	_, e := s.Drop(ctx, name)
-	return errors.Join(err, e)
+	return "", nil
 }
 
 // belongingTo returns what is kept for p, and for those of its levels that no other

@@ -36,6 +36,8 @@ type Session struct {
 	unkept bool // nothing is kept beyond this process
 	// answers are a person's, by question. They serve one call of Fetch.
 	answers map[string]plugin.Secret
+	// file has the profiles whose logins one login may serve. It may be nil.
+	file    *plugin.File
 	current atomic.Pointer[Login] // the login of this process
 }
 
@@ -124,6 +126,7 @@ func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
 	env := plugin.Env{
 		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn, Ask: s.answered,
 		Refresh: !n.Since.IsZero(), Ledger: s.ledger(p), Grants: &grants{s, p},
+		Sharers: func() []plugin.Options { return s.sharers(p) },
 	}
 	if p.Base != nil {
 		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {

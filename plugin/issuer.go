@@ -71,6 +71,13 @@ type Layered interface {
 	Below() Options
 }
 
+// Sessioned is implemented by the [Options] of a person's login that can share its session
+// at the server with logins for other things there.
+type Sessioned interface {
+	// Session returns the options that identify the session.
+	Session() Options
+}
+
 // OwnIssuer is implemented by the [Options] of a level that is the same below the profiles
 // of several issuers. Such profiles share it.
 type OwnIssuer interface {

@@ -74,6 +74,8 @@ const LoginLimit = 10 * time.Minute
 // A Grant is what a person's login leaves behind for later fetches.
 type Grant struct {
 	RefreshToken Secret
+	// Scope is what the refresh token is good for.
+	Scope string
 	// Subject is the person that the login was by, if the issuer says so. No later answer
 	// may be for another.
 	Subject string

@@ -257,4 +257,7 @@ type Env struct {
 	Ledger Ledger
 	// Grants keeps what the profile's login leaves behind.
 	Grants Grants
+	// Sharers returns the options of the logins, this one included, that share the session
+	// of this one. It can be nil.
+	Sharers func() []Options
 }

@@ -98,7 +98,7 @@ func authenticate(i *invocation, t *terminal, ps *profiles, args []string) error
 	v := newVisitor(i, t, ps)
 	v.noBrowser = noBrowser
 	w := cache.World{Issuers: i.issuers, Getenv: i.env.get, Log: t.log, Warn: t.warn, People: v.people()}
-	if err := cache.Open(ctx, w, true).Authenticate(ctx, p, anew); err != nil {
+	if err := cache.Open(ctx, w, true).Authenticate(ctx, ps.read, p, anew); err != nil {
 		return exitStatus(plugin.AsError(err).Code) // the callers tell of it
 	}
 	return nil

@@ -37,7 +37,7 @@ func (s *source) loginByCode(ctx context.Context, ends *plugin.Discovery, tell f
 	}
 	defer l.Close()
 	visit := &visit{source: s, ends: ends, back: l.Address, state: rand.Text(), verifier: oauth2.GenerateVerifier(),
-		nonce: rand.Text(), scope: o.scope(ends)}
+		nonce: rand.Text(), scope: s.wholeScope(ends)}
 	if o.DPoP {
 		if visit.proofKey, err = newProofKey(); err != nil {
 			return nil, err
@@ -153,7 +153,7 @@ func (v *visit) exchange(ctx context.Context, code plugin.Secret) (*plugin.Crede
 	if v.openID() {
 		nonce = v.nonce
 	}
-	return v.loggedIn(ctx, answer, v.ends, nonce, v.proofKey)
+	return v.loggedIn(ctx, answer, v.ends, v.scope, nonce, v.proofKey)
 }
 
 // parameters returns the form as options of x/oauth2.

@@ -28,7 +28,8 @@ func (s *source) loginByDevice(ctx context.Context, ends *plugin.Discovery, tell
 		}
 	}
 	verifier := oauth2.GenerateVerifier()
-	device, err := s.deviceCode(ctx, ends, verifier)
+	scope := s.wholeScope(ends)
+	device, err := s.deviceCode(ctx, ends, scope, verifier)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func (s *source) loginByDevice(ctx context.Context, ends *plugin.Discovery, tell
 		answer, err := s.poll(ctx, ends, device, verifier, proofKey)
 		switch {
 		case err == nil:
-			return s.loggedIn(ctx, answer, ends, "", proofKey)
+			return s.loggedIn(ctx, answer, ends, scope, "", proofKey)
 		case ctx.Err() != nil:
 			return nil, gaveUp(s.At())
 		}
@@ -78,7 +79,7 @@ func (s *source) poll(ctx context.Context, ends *plugin.Discovery, device *oauth
 
 // deviceCode asks for a code. x/oauth2 sends the request without its context, and leaves
 // the answer's body open: the transport of [plugin.TokenRequest] makes up for both.
-func (s *source) deviceCode(ctx context.Context, ends *plugin.Discovery, verifier string) (
+func (s *source) deviceCode(ctx context.Context, ends *plugin.Discovery, scope, verifier string) (
 	*oauth2.DeviceAuthResponse, error) {
 	r, err := s.request(ctx, ends.DeviceEndpoint, plugin.Secret{})
 	if err != nil {
@@ -86,7 +87,7 @@ func (s *source) deviceCode(ctx context.Context, ends *plugin.Discovery, verifie
 	}
 	var device *oauth2.DeviceAuthResponse
 	_, err = r.Grant(ctx, s.env, func(ctx context.Context, c *oauth2.Config) (err error) {
-		c.Endpoint.DeviceAuthURL, c.Scopes = ends.DeviceEndpoint, strings.Fields(s.options.scope(ends))
+		c.Endpoint.DeviceAuthURL, c.Scopes = ends.DeviceEndpoint, strings.Fields(scope)
 		options := append(parameters(r.Form), oauth2.S256ChallengeOption(verifier))
 		if r.AuthMethod == "client_secret_post" {
 			options = append(options, oauth2.SetAuthURLParam("client_secret", r.ClientSecret.Reveal()))

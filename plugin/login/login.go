@@ -65,6 +65,14 @@ func (o *Options) Complete(*plugin.Common) error { return nil }
 // LevelIssuer returns the issuer of the level.
 func (o *Options) LevelIssuer() *plugin.Issuer { return &issuer }
 
+// Session returns what identifies the session at the server: all but the scope and the
+// way to log in.
+func (o *Options) Session() plugin.Options {
+	session := *o
+	session.Scope, session.Flow, session.AuthorizationEndpoint, session.DeviceEndpoint = "", "", "", ""
+	return &session
+}
+
 // Source returns the source of the tokens.
 func (o *Options) Source(env *plugin.Env) plugin.Source { return &source{o, env} }
 
@@ -99,11 +107,14 @@ func (s *source) At() string {
 // Fetch gets new tokens for the refresh token of the last login.
 func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (c *plugin.Credential, err error) {
 	e := s.env.Grants.Update(ctx, s.options.RefreshStore, func(g *plugin.Grant) (*plugin.Grant, error) {
-		if g == nil {
+		switch {
+		case g == nil:
 			err = s.env.LoginNeeded("a login at " + s.At() + " is needed")
-			return nil, err
+		case !covers(g.Scope, s.options.Scope):
+			err = s.env.LoginNeeded("a login at " + s.At() + " is needed: the last one was for less scope")
+		default:
+			c, g, err = s.refresh(ctx, g)
 		}
-		c, g, err = s.refresh(ctx, g)
 		return g, err
 	})
 	if err == nil {
@@ -125,6 +136,9 @@ func (s *source) refresh(ctx context.Context, g *plugin.Grant) (*plugin.Credenti
 	}
 	r.Form.Set("grant_type", "refresh_token")
 	r.Form.Set("refresh_token", g.RefreshToken.Reveal())
+	if wanted := s.options.scope(ends); !covers(wanted, g.Scope) {
+		r.Form.Set("scope", wanted) // others, which share the session, wanted more
+	}
 	r.Secrets = append(r.Secrets, g.RefreshToken)
 	r.Once = true // a second request would be taken for a thief's
 	answer, err := r.Do(ctx, s.env)
@@ -157,9 +171,9 @@ func (s *source) Login(ctx context.Context, tell func(plugin.Prompt) error) (*pl
 	return s.loginByCode(ctx, ends, tell)
 }
 
-// loggedIn keeps what a login has left behind, and returns its credential.
-func (s *source) loggedIn(ctx context.Context, answer *plugin.TokenResponse, ends *plugin.Discovery, nonce string,
-	proofKey plugin.Secret) (*plugin.Credential, error) {
+// loggedIn keeps what a login for this scope has left behind, and returns its credential.
+func (s *source) loggedIn(ctx context.Context, answer *plugin.TokenResponse, ends *plugin.Discovery,
+	scope, nonce string, proofKey plugin.Secret) (*plugin.Credential, error) {
 	c, err := s.credential(answer, ends, nonce)
 	if err != nil {
 		return nil, err
@@ -168,11 +182,41 @@ func (s *source) loggedIn(ctx context.Context, answer *plugin.TokenResponse, end
 		if answer.RefreshToken.IsZero() {
 			return nil, nil
 		}
-		return &plugin.Grant{RefreshToken: answer.RefreshToken, Subject: c.Attrs[plugin.AttrSubject],
+		return &plugin.Grant{RefreshToken: answer.RefreshToken, Scope: scope, Subject: c.Attrs[plugin.AttrSubject],
 			ProofKey: proofKey}, nil
 	})
 	c.Fixed = answer.RefreshToken.IsZero()
+	if own := s.options.scope(ends); err == nil && !c.Fixed && !covers(own, scope) {
+		return s.Fetch(ctx, nil) // a token for this profile's scope alone
+	}
 	return c, err
+}
+
+// covers reports whether all words of the scope wanted are in granted.
+func covers(granted, wanted string) bool {
+	words := strings.Fields(granted)
+	return !slices.ContainsFunc(strings.Fields(wanted), func(w string) bool { return !slices.Contains(words, w) })
+}
+
+// wholeScope returns the scope for all profiles that share the session. With it, they need
+// one login together.
+func (s *source) wholeScope(ends *plugin.Discovery) string {
+	words := strings.Fields(s.options.scope(ends))
+	if s.env.Sharers == nil {
+		return strings.Join(words, " ")
+	}
+	for _, sharer := range s.env.Sharers() {
+		if o, ok := sharer.(*Options); ok {
+			words = append(words, strings.Fields(o.scope(ends))...)
+		}
+	}
+	var once []string
+	for _, w := range words {
+		if !slices.Contains(once, w) {
+			once = append(once, w)
+		}
+	}
+	return strings.Join(once, " ")
 }
 
 // Revoke ends the session at the server (RFC 7009), and forgets it here.

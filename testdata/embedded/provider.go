@@ -83,7 +83,9 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		subject, audience, nonce = p.Username, PersonClient, person.nonce
-		form.Set("scope", person.scope)
+		if grant != "refresh_token" || form.Get("scope") == "" {
+			form.Set("scope", person.scope)
+		}
 	case !p.client(r, issuer):
 		refuse(401, "invalid_client")
 		return
@@ -123,7 +125,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		t := encode(map[string]any{"alg": "none"}) + "." +
 			encode(map[string]any{"iss": issuer, "sub": subject, "aud": audience, "jti": random(), "nonce": nonce,
-				"iat": now.Unix(), "exp": now.Add(life).Unix()}) + "." + random()
+				"scope": form.Get("scope"),
+				"iat":   now.Unix(), "exp": now.Add(life).Unix()}) + "." + random()
 		if p.subjects == nil {
 			p.subjects = map[string]string{}
 		}
