@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	maxAnswer     = 64 << 10         // the body of an answer in bytes: a Keystone token can be long
-	readLimit     = 10 * time.Second // for one request
-	maxConnection = 32               // at once: a browser opens a few, a flood more
-	lastWords     = 2 * time.Second  // for the browser to take the page after the login
+	maxAnswer      = 64 << 10         // the body of an answer in bytes: a Keystone token can be long
+	readLimit      = 10 * time.Second // for one request
+	maxConnections = 256              // that have not sent their request: a browser opens a few, a flood more
+	lastWords      = 2 * time.Second  // for the browser to take the page after the login
 )
 
 // A Loopback listens on this machine for a browser that comes back from a login (RFC 8252,
@@ -173,9 +173,10 @@ func (l *Loopback) Serve(ctx context.Context, method string,
 	answer func(context.Context, Return) (Page, *plugin.Credential, error)) (*plugin.Credential, error) {
 	w := &waiting{Loopback: l, ctx: ctx, method: method, answer: answer, ended: make(chan struct{})}
 	server := &http.Server{Handler: w, ReadTimeout: readLimit, WriteTimeout: 2 * exchangeLimit, IdleTimeout: readLimit,
-		MaxHeaderBytes: 32 << 10, ErrorLog: silent()}
+		MaxHeaderBytes: 32 << 10, ErrorLog: silent(), ConnContext: introduce, DisableGeneralOptionsHandler: true}
+	crowd := &crowd{}
 	for _, listener := range l.listeners {
-		go plugin.Catch(func() error { return server.Serve(limit(listener, maxConnection)) })
+		go plugin.Catch(func() error { return server.Serve(crowd.of(listener)) })
 	}
 	select {
 	case <-w.ended:
@@ -183,6 +184,8 @@ func (l *Loopback) Serve(ctx context.Context, method string,
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
+	l.Close()
+	crowd.dismiss()
 	server.Shutdown(last) // the browser still gets its page
 	server.Close()
 	w.mu.Lock()
@@ -215,6 +218,8 @@ func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		switch {
 		case !slices.Contains(w.hosts, r.Host): // a page of another site, under a name of its own for this machine
 			failure(out, languages, foreign, "")
+		case embedded(r):
+			failure(out, languages, foreign, "")
 		case r.URL.Path != w.path:
 			out.Header().Set("Connection", "close")
 			out.WriteHeader(http.StatusNotFound)
@@ -228,6 +233,18 @@ func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// embedded reports whether the request is a part of another page, such as a frame that
+// nobody sees. The browser comes back with a page of its own. (W3C, Fetch Metadata; old
+// browsers do not say.)
+func embedded(r *http.Request) bool {
+	for _, destination := range r.Header.Values("Sec-Fetch-Dest") {
+		if destination != "document" {
+			return true
+		}
+	}
+	return false
+}
+
 // take hands the parameters of a request to answer, unless there has been an answer.
 func (w *waiting) take(out http.ResponseWriter, r *http.Request, languages string) {
 	form, ok := parametersOf(out, r)
@@ -235,6 +252,7 @@ func (w *waiting) take(out http.ResponseWriter, r *http.Request, languages strin
 		failure(out, languages, foreign, "")
 		return
 	}
+	asked(r) // it may have to wait for its turn
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.credential != nil || w.err != nil {
