@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -39,13 +40,24 @@ func (s *source) loginByDevice(ctx context.Context, ends *plugin.Discovery, tell
 	}
 	ctx, cancel := context.WithDeadline(ctx, device.Expiry)
 	defer cancel()
+	answer, err := s.await(ctx, ends, device, verifier, proofKey)
+	if err != nil {
+		return nil, err
+	}
+	return s.loggedIn(ctx, answer, ends, scope, "", proofKey)
+}
+
+// await polls until the person has logged in or ctx ends. The server or the network may
+// fail in between, as RFC 8628, section 3.5, wants it tried again.
+func (s *source) await(ctx context.Context, ends *plugin.Discovery, device *oauth2.DeviceAuthResponse, verifier string,
+	proofKey plugin.Secret) (*plugin.TokenResponse, error) {
 	for {
 		answer, err := s.poll(ctx, ends, device, verifier, proofKey)
-		switch {
-		case err == nil:
-			return s.loggedIn(ctx, answer, ends, scope, "", proofKey)
-		case ctx.Err() != nil:
-			return nil, gaveUp(s.At())
+		if err == nil {
+			return answer, nil
+		}
+		if ctx.Err() != nil {
+			return nil, s.ended(ctx)
 		}
 		e := plugin.AsError(err)
 		if e.Code == plugin.Denied && e.Remember > 0 {
@@ -54,12 +66,26 @@ func (s *source) loginByDevice(ctx context.Context, ends *plugin.Discovery, tell
 		if e.Code != plugin.Network && e.Code != plugin.Later {
 			return nil, e
 		}
-		select { // the server or the network may come back, as RFC 8628, section 3.5, wants it tried
-		case <-time.After(2 * time.Duration(device.Interval) * time.Second):
+		// x/oauth2 forgets by how much the server has slowed it down.
+		device.Interval = min(2*device.Interval, maxInterval)
+		wait := time.Duration(0)
+		if e.Code == plugin.Later {
+			wait = e.Remember // the server says how long
+		}
+		select {
+		case <-time.After(wait):
 		case <-ctx.Done():
-			return nil, gaveUp(s.At())
+			return nil, s.ended(ctx)
 		}
 	}
+}
+
+// ended returns the error for a login whose ctx has ended: by the person, or in time.
+func (s *source) ended(ctx context.Context) error {
+	if e := (*plugin.Error)(nil); errors.As(context.Cause(ctx), &e) {
+		return e
+	}
+	return gaveUp(s.At())
 }
 
 // poll asks for the tokens at the server's interval until it has an answer other than that
@@ -107,6 +133,12 @@ func (s *source) deviceCode(ctx context.Context, ends *plugin.Discovery, scope, 
 	return device, nil
 }
 
+// The bounds of the interval in seconds. Below the lower one, servers lock clients out.
+const (
+	minInterval = 5 // RFC 8628, section 3.2
+	maxInterval = 60
+)
+
 // checkDevice returns an error if the answer does not hold what a person needs. It bounds
 // the times in it.
 func (s *source) checkDevice(d *oauth2.DeviceAuthResponse) error {
@@ -117,17 +149,19 @@ func (s *source) checkDevice(d *oauth2.DeviceAuthResponse) error {
 	if !webPage(d.VerificationURI) || d.VerificationURIComplete != "" && !webPage(d.VerificationURIComplete) {
 		return plugin.Errorf(plugin.Unusable, "%s names no usable page for its code", s.At()).RememberFor(time.Minute)
 	}
-	latest := time.Now().Add(30 * time.Minute)
+	now := time.Now()
+	latest := now.Add(30 * time.Minute)
 	if d.Expiry.IsZero() {
-		d.Expiry = time.Now().Add(plugin.LoginLimit)
+		d.Expiry = now.Add(plugin.LoginLimit)
+	}
+	if !d.Expiry.After(now) {
+		return plugin.Errorf(plugin.Unusable, "%s gives a device code that has expired", s.At()).
+			RememberFor(time.Minute)
 	}
 	if d.Expiry.After(latest) {
 		d.Expiry = latest
 	}
-	if d.Interval < 1 {
-		d.Interval = 5 // RFC 8628, section 3.2
-	}
-	d.Interval = min(d.Interval, 60)
+	d.Interval = min(max(d.Interval, minInterval), maxInterval)
 	return nil
 }
 
