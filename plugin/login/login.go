@@ -150,7 +150,9 @@ func (s *source) refresh(ctx context.Context, g *plugin.Grant) (*plugin.Credenti
 	}
 	c, err := s.credential(answer, ends, "")
 	if err == nil && g.Subject != "" && c.Attrs[plugin.AttrSubject] != "" && c.Attrs[plugin.AttrSubject] != g.Subject {
-		err = plugin.Errorf(plugin.Unusable, "%s gives a token of another user than the one who logged in", s.At())
+		// Nothing of the other's is kept. If the server has mixed up one answer, the session is as it was.
+		return nil, g, plugin.Errorf(plugin.Unusable, "%s gives a token of another user than the one who logged in",
+			s.At()).WithFix(s.env.LoginCommand()...).RememberFor(time.Minute)
 	}
 	renewed := *g
 	if !answer.RefreshToken.IsZero() {
@@ -175,6 +177,9 @@ func (s *source) Login(ctx context.Context, tell func(plugin.Prompt) error) (*pl
 func (s *source) loggedIn(ctx context.Context, answer *plugin.TokenResponse, ends *plugin.Discovery,
 	scope, nonce string, proofKey plugin.Secret) (*plugin.Credential, error) {
 	c, err := s.credential(answer, ends, nonce)
+	if err == nil {
+		err = c.Check(time.Now()) // before the last session is given up for it
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -369,7 +374,7 @@ func (s *source) checkIDToken(claims plugin.Claims, ends *plugin.Discovery, nonc
 		wrong = "is of another issuer"
 	case !slices.Contains(claims.Audience, o.ClientID):
 		wrong = "is for another client"
-	case len(claims.Audience) > 1 && claims.Party != "" && claims.Party != o.ClientID:
+	case claims.Party != "" && claims.Party != o.ClientID:
 		wrong = "was made for another client"
 	case nonce != "" && claims.Nonce != nonce:
 		wrong = "is of another login"
