@@ -72,7 +72,7 @@ func statusOf(u *url.URL, status int) error {
 	return Errorf(Unusable, "%s answered HTTP %d", u.Host, status).RememberFor(10 * time.Second)
 }
 
-func withoutQuery(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
+func withoutQuery(u *url.URL) string { return u.Scheme + "://" + u.Host + u.EscapedPath() }
 
 // errNoEndpoint says that there is no token endpoint at the address.
 var errNoEndpoint = errors.New("no token endpoint")

@@ -30,16 +30,14 @@ func newProofKey() (plugin.Secret, error) {
 // DPoP header (RFC 9449, section 4.2).
 func proofBy(key plugin.Secret) (func(method, address, nonce string) (string, error), error) {
 	der, err := base64.StdEncoding.DecodeString(key.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, err
+	var parsed any
+	if err == nil {
+		parsed, err = x509.ParsePKCS8PrivateKey(der)
 	}
 	private, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, plugin.Errorf(plugin.Config, "the session's key is of another kind than jeton makes")
+	if err != nil || !ok || private.Curve != elliptic.P256() {
+		return nil, plugin.Errorf(plugin.Config, "the session's key is not one that jeton makes").
+			WithHint("log in again")
 	}
 	point, err := private.PublicKey.Bytes() // 4, and then the two coordinates
 	if err != nil {
