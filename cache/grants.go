@@ -100,6 +100,8 @@ func (g *grants) replace(ctx context.Context, name, where string,
 		return err
 	}
 	if e := g.save(ctx, name, where, changed); e != nil {
+		// The former one may have been used up, and would be taken for a thief's.
+		g.session.State.Delete(ctx, name)
 		g.session.World.Warn("%s: the session is not kept: %s; the next login is due when this token ends",
 			g.profile.Name, plugin.AsError(e).Text)
 	}
@@ -156,7 +158,6 @@ func (g *grants) save(ctx context.Context, name, where string, grant *plugin.Gra
 	if where != storeFile {
 		key, place, err := g.session.sealKey(ctx)
 		if err != nil {
-			g.session.State.Delete(ctx, name)
 			return err
 		}
 		kept.Place, kept.Body = place, seal(key).Seal(nil, nil, text, []byte(name))
@@ -182,7 +183,7 @@ func (s *Session) sealKey(ctx context.Context) (key []byte, place plugin.KeyPlac
 	var failures error
 	for _, place := range []plugin.KeyPlace{plugin.SystemKeyring, plugin.KernelKeyring} {
 		key, err := plugin.SealKey(ctx, place, s.Getenv)
-		if errors.Is(err, plugin.ErrNoSealKey) {
+		if errors.Is(err, plugin.ErrNoSealKey) { // a locked keyring may hold the key of other sessions
 			key, err = plugin.NewSealKey(ctx, place, s.Getenv)
 		}
 		if err == nil {
