@@ -155,18 +155,20 @@ func (o *Options) webSSONote() string {
 		"trusted_dashboard = " + o.redirect
 }
 
-// take deals with what is posted back. A token that Keystone does not know is no answer:
-// the login goes on.
+// take deals with what is posted back. A token that Keystone does not take is no answer:
+// the login goes on, as any page in the browser could have posted it. Only a Keystone that
+// cannot be asked ends it.
 func (s webSSO) take(ctx context.Context, back login.Return) (login.Page, *plugin.Credential, error) {
 	token := plugin.NewSecret(back.Form.Get("token"))
-	if token.IsZero() || !s.trusts(back.Origin) {
+	strange := strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })
+	if token.IsZero() || strange || !s.trusts(back.Origin) {
 		return login.Foreign, nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	a, err := getToken(ctx, s.client(token), token)
 	if err != nil {
-		if e := plugin.AsError(s.explain(err, token)); e.Code != plugin.Denied {
+		if e := plugin.AsError(s.explain(err, token)); e.Code == plugin.Network || e.Code == plugin.Later {
 			return login.Refused, nil, e
 		}
 		return login.Foreign, nil, nil
@@ -183,10 +185,14 @@ func (s webSSO) take(ctx context.Context, back login.Return) (login.Page, *plugi
 }
 
 // trusts reports whether a page of this origin may post a token: Keystone's own. A browser
-// may leave the origin out.
+// may leave the origin out, and does on the way from https to http.
 func (s webSSO) trusts(origin string) bool {
 	u, err := url.Parse(s.options.AuthURL)
-	return origin == "" || origin == "null" || err == nil && origin == u.Scheme+"://"+u.Host
+	if origin == "" || origin == "null" || err != nil {
+		return err == nil
+	}
+	usual := map[string]string{"https": ":443", "http": ":80"}[u.Scheme] // which browsers leave out
+	return origin == u.Scheme+"://"+strings.TrimSuffix(strings.ToLower(u.Host), usual)
 }
 
 // same returns an error if the token is of another user than that of the last login, or
