@@ -193,8 +193,10 @@ func (g *grant) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	clock := ReadClock(issued, resp.Header)
 	clock.Check(g.env, req.URL.Host, time.Time{})
-	g.answer, err = a.response(req.URL.Host, clock)
-	return resp, err
+	if g.answer, err = a.response(req.URL.Host, clock); err != nil {
+		return nil, err // net/http would print that there are both
+	}
+	return resp, nil
 }
 
 // send sends req, with a proof if the client is to show one. A server may want its own

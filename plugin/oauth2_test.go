@@ -1,10 +1,13 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +98,20 @@ func FuzzDiscovery(f *testing.F) {
 			t.Errorf("%q is taken", d.TokenEndpoint)
 		}
 	})
+}
+
+// net/http prints nothing about an answer that is refused.
+func TestRefusedQuietly(t *testing.T) {
+	var printed bytes.Buffer
+	log.SetOutput(&printed)
+	defer log.SetOutput(os.Stderr)
+	r := &TokenRequest{Endpoint: "https://host/token", ClientID: "c"}
+	for _, body := range []string{`{"access_token": "x", "expires_in": -1}`, `{"a": 1, "a": 2}`, "<html>"} {
+		if _, err := r.Do(t.Context(), answer(200, "application/json", body)); AsError(err).Code != Unusable {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	if printed.Len() > 0 {
+		t.Error(printed.String())
+	}
 }
