@@ -170,6 +170,9 @@ func (g *grant) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a := tokenAnswer{}
 	malformed := DecodeJSON(body, &a)
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+		malformed = errNull
+	}
 	code, _ := a.Error.(string)
 	if malformed != nil {
 		code = ""
@@ -198,6 +201,9 @@ func (g *grant) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return resp, nil
 }
+
+// errNull is about an answer for which x/oauth2 panics.
+var errNull = errors.New("the answer is null")
 
 // send sends req, with a proof if the client is to show one. A server may want its own
 // nonce in that (RFC 9449, section 8): it says so in a refusal, which costs nothing.

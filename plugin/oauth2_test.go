@@ -74,6 +74,7 @@ func FuzzTokenAnswer(f *testing.F) {
 	f.Add(200, "application/json", `{"access_token": "CANARY", "expires_in": "x"}`)
 	f.Add(400, "application/json", `{"error": "CANARY", "error_description": "CANARY"}`)
 	f.Add(401, "text/html", "<html>CANARY</html>")
+	f.Add(200, "application/json", "null")
 	f.Add(200, "", `{"error": {"code": 1}, "scope": [1], "id_token": "a.b.c"}`)
 	f.Fuzz(func(t *testing.T, status int, kind, body string) {
 		r := &TokenRequest{Endpoint: "https://host/token", ClientID: "c", ClientSecret: NewSecret("CANARY-secret")}
