@@ -76,7 +76,8 @@ func verify(t *testing.T, r *http.Request) (p proof) {
 		jwk.D != "" {
 		t.Errorf("valid: %v; %+v", valid, p.header)
 	}
-	if p.body.Method != http.MethodPost || p.body.ID == "" || time.Since(time.Unix(p.body.Issued, 0)).Abs() > time.Minute {
+	if p.body.Method != http.MethodPost || p.body.ID == "" ||
+		time.Since(time.Unix(p.body.Issued, 0)).Abs() > time.Minute {
 		t.Errorf("%+v", p.body)
 	}
 	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + jwk.X + `","y":"` + jwk.Y + `"}`))

@@ -76,7 +76,6 @@ func TestStrangers(t *testing.T) {
 		"frame":                  {all, header("Sec-Fetch-Dest", "iframe"), 400},
 		"script":                 {all, header("Sec-Fetch-Dest", "empty"), 400},
 		"huge header":            {all, header("X-Bomb", strings.Repeat("x", 64<<10)), 431},
-		"huge query":             {all + "&x=" + strings.Repeat("x", 64<<10), nil, 431},
 	} {
 		if test.change == nil {
 			test.change = func(*http.Request) {}
@@ -226,8 +225,8 @@ func TestPosted(t *testing.T) {
 		{"POST", "?token=right", form, "", 400, 1}, // the query is no form
 		{"POST", "", form, "token=right&token=right", 400, 0},
 		{"POST", "", "text/plain", "token=right", 400, 1},
-		{"POST", "", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=token\r\n\r\nright" +
-			"\r\n--x--", 400, 1},
+		{"POST", "", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=token\r\n\r\n" +
+			"right\r\n--x--", 400, 1},
 		{"POST", "", form, "token=right&x=" + strings.Repeat("x", maxAnswer), 400, 0},
 		{"POST", "", form, "token=right;x", 400, 0},
 	} {

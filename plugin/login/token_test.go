@@ -97,13 +97,15 @@ func TestRightIDToken(t *testing.T) {
 // A login whose answer cannot be used leaves nothing behind. The log and the error repeat
 // no secret.
 func TestUnusableAnswers(t *testing.T) {
+	page := reply{status: 200, body: "<html>CANARY</html>", header: http.Header{"Content-Type": {"text/html"}}}
 	for name, test := range map[string]struct {
 		answer reply
 		want   plugin.Code
 	}{
+		"null":            {reply{status: 200, body: " null\n"}, plugin.Unusable},
 		"nothing":         {reply{status: 200, body: map[string]any{}}, plugin.Unusable},
 		"refresh only":    {reply{status: 200, body: map[string]any{"refresh_token": "CANARY-r"}}, plugin.Unusable},
-		"HTML":            {reply{status: 200, body: "<html>CANARY</html>", header: http.Header{"Content-Type": {"text/html"}}}, plugin.Unusable},
+		"HTML":            {page, plugin.Unusable},
 		"key twice":       {reply{status: 200, body: `{"access_token": "a", "access_token": "CANARY-b"}`}, plugin.Unusable},
 		"other letters":   {reply{status: 200, body: `{"access_token": "a", "Refresh_Token": "CANARY-b"}`}, plugin.Unusable},
 		"two documents":   {reply{status: 200, body: `{"access_token": "a"}{"access_token": "CANARY"}`}, plugin.Unusable},
@@ -129,7 +131,8 @@ func TestUnusableAnswers(t *testing.T) {
 			t.Errorf("%s: %d, %v, %v", name, status, c, err)
 		}
 		e := plugin.AsError(err)
-		if said := page + e.Text + e.Hint; strings.Contains(said, "CANARY") || strings.Contains(said, b.asked.Get("state")) {
+		if said := page + e.Text + e.Hint; strings.Contains(said, "CANARY") ||
+			strings.Contains(said, b.asked.Get("state")) {
 			t.Errorf("%s: it says %s", name, said)
 		}
 		if log := i.log.String(); strings.Contains(log, "CANARY-") { // an error code may stand there
@@ -171,24 +174,25 @@ func TestReported(t *testing.T) {
 // A refresh keeps the token that is to be shown next, and ends a session that has ended.
 func TestRefresh(t *testing.T) {
 	other := with(claims(""), "sub", "mallory")
+	foreign := tokens(with(claims(""), "iss", "x"), "r2")
 	for name, test := range map[string]struct {
 		answer reply
 		want   plugin.Code
 		keeps  string
 	}{
-		"no new one":      {reply{status: 200, body: with(tokens(claims(""), ""), "refresh_token", nil)}, 0, "r1"},
-		"empty new one":   {reply{status: 200, body: tokens(claims(""), "")}, 0, "r1"},
-		"a new one":       {reply{status: 200, body: tokens(claims(""), "r2")}, 0, "r2"},
-		"without ID":      {reply{status: 200, body: with(tokens(claims(""), "r2"), "id_token", nil)}, 0, "r2"},
-		"ended":           {refusal("invalid_grant"), plugin.Denied, ""},
-		"wrong client":    {refusal("invalid_client"), plugin.Denied, "r1"},
-		"unavailable":     {reply{status: 503}, plugin.Network, "r1"},
-		"failed":          {reply{status: 500, body: map[string]any{"error": "invalid_grant"}}, plugin.Network, "r1"},
-		"throttled":       {reply{status: 429}, plugin.Later, "r1"},
-		"no answer":       {reply{err: errBroken}, plugin.Network, "r1"},
-		"HTML":            {reply{status: 200, body: "<html>"}, plugin.Unusable, "r1"},
-		"another user":    {reply{status: 200, body: tokens(other, "r-mallory")}, plugin.Unusable, "r1"},
-		"another's issue": {reply{status: 200, body: tokens(with(claims(""), "iss", "x"), "r2")}, plugin.Unusable, "r2"},
+		"no new one":     {reply{status: 200, body: with(tokens(claims(""), ""), "refresh_token", nil)}, 0, "r1"},
+		"empty new one":  {reply{status: 200, body: tokens(claims(""), "")}, 0, "r1"},
+		"a new one":      {reply{status: 200, body: tokens(claims(""), "r2")}, 0, "r2"},
+		"without ID":     {reply{status: 200, body: with(tokens(claims(""), "r2"), "id_token", nil)}, 0, "r2"},
+		"ended":          {refusal("invalid_grant"), plugin.Denied, ""},
+		"wrong client":   {refusal("invalid_client"), plugin.Denied, "r1"},
+		"unavailable":    {reply{status: 503}, plugin.Network, "r1"},
+		"failed":         {reply{status: 500, body: map[string]any{"error": "invalid_grant"}}, plugin.Network, "r1"},
+		"throttled":      {reply{status: 429}, plugin.Later, "r1"},
+		"no answer":      {reply{err: errBroken}, plugin.Network, "r1"},
+		"HTML":           {reply{status: 200, body: "<html>"}, plugin.Unusable, "r1"},
+		"another user":   {reply{status: 200, body: tokens(other, "r-mallory")}, plugin.Unusable, "r1"},
+		"another issuer": {reply{status: 200, body: foreign}, plugin.Unusable, "r2"},
 	} {
 		i := newIssuer()
 		i.kept = kept("r1")
@@ -232,6 +236,7 @@ func TestNoSession(t *testing.T) {
 // A refresh token that may have been used is never sent again by itself: the issuer would
 // take it for a thief's.
 func TestSentOnce(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"failed":      func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"unavailable": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
