@@ -93,6 +93,7 @@ func TestDevicePace(t *testing.T) {
 // A login with a code ends with the server's refusal, or when the code ends. Nothing is
 // kept then.
 func TestDeviceEnds(t *testing.T) {
+	echo := reply{status: 400, body: map[string]any{"error": "invalid_grant", "error_description": "CANARY-device"}}
 	foreign := reply{status: 200, body: tokens(with(claims(""), "iss", "x"), "r")}
 	for name, test := range map[string]struct {
 		last reply
@@ -103,6 +104,7 @@ func TestDeviceEnds(t *testing.T) {
 		"denied":               {refusal("access_denied"), 900, plugin.Denied, 30 * time.Second},
 		"expired":              {refusal("expired_token"), 900, plugin.Denied, 30 * time.Second},
 		"invalid":              {refusal("invalid_grant"), 900, plugin.Denied, 30 * time.Second},
+		"echo":                 {echo, 900, plugin.Denied, 30 * time.Second},
 		"nonsense":             {reply{status: 200, body: "<html>"}, 900, plugin.Unusable, 30 * time.Second},
 		"another issuer":       {foreign, 900, plugin.Unusable, 30 * time.Second},
 		"never confirmed":      {refusal("authorization_pending"), 900, plugin.Denied, 15 * time.Minute},
@@ -155,6 +157,7 @@ var badDevices = map[string][]any{
 	"code turned around":   {"user_code", "A\u202eB"},
 	"no page":              {"verification_uri", nil},
 	"script":               {"verification_uri", "javascript:alert(1)"},
+	"script with a host":   {"verification_uri", "javascript://host/%0aalert(1)"},
 	"file":                 {"verification_uri", "file:///etc/passwd"},
 	"login in the page":    {"verification_uri", "https://issuer.example@evil.example/"},
 	"option as a page":     {"verification_uri", "--version"},

@@ -85,7 +85,8 @@ func FuzzDevice(f *testing.F) {
 		i := newIssuer()
 		i.device = func(int, url.Values, *http.Request) reply { return reply{status: status, body: body} }
 		s := i.source(byDevice)
-		d, err := s.deviceCode(t.Context(), &plugin.Discovery{DeviceEndpoint: testIssuer + "/device"}, "verifier")
+		ends := &plugin.Discovery{DeviceEndpoint: testIssuer + "/device"}
+		d, err := s.deviceCode(t.Context(), ends, "openid", "verifier")
 		if err != nil {
 			if e := plugin.AsError(err); e.Code == plugin.Bug || strings.Contains(e.Text+e.Hint, "CANARY") {
 				t.Errorf("%+v", e)
