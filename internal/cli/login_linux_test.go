@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A seat is a process at a terminal of its own, with what that shows.
@@ -67,6 +69,24 @@ func (s *seat) until(pattern string) string {
 	return seen
 }
 
+// types waits until the terminal does not show what is typed, and types a line.
+func (s *seat) types(line string) {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		state, err := unix.IoctlGetTermios(int(s.main.Fd()), unix.TCGETS)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if state.Lflag&unix.ECHO == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			s.t.Fatal("the terminal still shows what is typed")
+		}
+	}
+	io.WriteString(s.main, line)
+}
+
 // ended returns the exit code, and the rest of what the terminal has shown.
 func (s *seat) ended() (code int, rest string) {
 	s.t.Helper()
@@ -94,7 +114,7 @@ func TestPasswordInMind(t *testing.T) {
 	first.until("Password of alice at ")
 	second := sit(t, u.command("get", "ops", "-f", "token"))
 	second.until(`Process \d+ asks: Password of alice at .*\. Ctrl-C leaves\.`)
-	io.WriteString(first.main, "CANARY-alice-pw\n")
+	first.types("CANARY-alice-pw\n")
 	for _, s := range []*seat{first, second} {
 		code, rest := s.ended()
 		if code != 0 || len(s.out.String()) < 10 || strings.Contains(rest, "CANARY") ||
@@ -122,14 +142,14 @@ func TestPasswordMistyped(t *testing.T) {
 	u := newUser(t, w, inMind)
 	s := sit(t, u.command("login", "web"))
 	s.until("Password of alice at ")
-	io.WriteString(s.main, "CANARY-wrong\n")
+	s.types("CANARY-wrong\n")
 	if code, rest := s.ended(); code != 77 || !strings.Contains(rest, "refused the login (HTTP 401)") ||
 		strings.Contains(rest, "CANARY") {
 		t.Errorf("exit code %d: %s", code, rest)
 	}
 	again := sit(t, u.command("login", "web"))
 	again.until("Password of alice at ")
-	io.WriteString(again.main, "CANARY-alice-pw\n")
+	again.types("CANARY-alice-pw\n")
 	if code, rest := again.ended(); code != 0 || !strings.Contains(rest, "jeton: web: logged in as alice in web; ") {
 		t.Errorf("exit code %d: %s", code, rest)
 	}
@@ -190,7 +210,7 @@ func TestPastedAddress(t *testing.T) {
 	}
 	resp.Body.Close()
 	end := resp.Header.Get("Location")
-	io.WriteString(s.main, "http://127.0.0.1:1/other?code=CANARY-x\r")
+	s.types("http://127.0.0.1:1/other?code=CANARY-x\r")
 	s.until("That is not the address at the end of this login")
 	io.WriteString(s.main, regexp.MustCompile(`state=[^&]*`).ReplaceAllString(end, "state=other")+"\r")
 	s.until("That address belongs to another login")
