@@ -17,8 +17,9 @@ import (
 const grantPrefix = "grant-"
 
 const (
-	// grantWait is how long a process waits while another uses the grant.
-	grantWait = 10 * time.Second
+	// grantWait is how long a process waits while another uses the grant: as long as that
+	// may take for its request.
+	grantWait = fetchLimit
 	// grantPatience is how long a process that is told to end goes on, to keep the refresh
 	// token that it waits for.
 	grantPatience = 5 * time.Second

@@ -373,24 +373,28 @@ const soon = 300 * time.Millisecond
 // open starts a browser for the login, and announces how that goes. It does not wait for
 // the browser.
 func (s *Session) open(ctx context.Context, p *plugin.Profile, l Login) {
-	started := make(chan struct{})
+	failed := make(chan string, 1)
 	go plugin.Catch(func() error {
-		defer close(started)
-		if err := s.People.Open(ctx, p, l.Prompt); err != nil {
-			l.Trouble = plugin.AsError(err).Text
+		defer close(failed)
+		err := s.People.Open(ctx, p, l.Prompt)
+		if err != nil {
+			failed <- plugin.AsError(err).Text
+		}
+		return err
+	})
+	select {
+	case l.Trouble = <-failed:
+		s.announce(ctx, &l)
+		return
+	case <-time.After(soon):
+	}
+	s.announce(ctx, &l)
+	go plugin.Catch(func() error {
+		if l.Trouble = <-failed; l.Trouble != "" {
 			s.announce(ctx, &l)
 		}
 		return nil
 	})
-	select {
-	case <-started:
-		if l.Trouble != "" {
-			return
-		}
-	case <-time.After(soon):
-	}
-	announced := Login{At: l.At, Profile: l.Profile, Started: l.Started, Prompt: l.Prompt}
-	s.announce(ctx, &announced)
 }
 
 // conclude keeps the result of a login at this level: the credential, in place of all that

@@ -142,7 +142,7 @@ func unsafeEndpoint(address, endpoint string, plainHTTP bool) (why string) {
 	if err == nil && strings.HasPrefix(address, "https:") && u.Scheme != "https" {
 		return "without TLS"
 	}
-	if err != nil || u.User != nil || u.Fragment != "" || checkTransport(u, plainHTTP) != nil {
+	if err != nil || u.User != nil || u.Fragment != "" || CheckTransport(u, plainHTTP) != nil {
 		return "that cannot be used"
 	}
 	return ""

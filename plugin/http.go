@@ -72,7 +72,7 @@ func SendOnce(ctx context.Context) context.Context { return context.WithValue(ct
 
 // RoundTrip sends r within the limits. It retries once after a temporary failure.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := checkTransport(r.URL, t.common.PlainHTTP); err != nil {
+	if err := CheckTransport(r.URL, t.common.PlainHTTP); err != nil {
 		return nil, err
 	}
 	t.once.Do(t.open)
@@ -282,7 +282,7 @@ func ParseURL(text string, plainHTTP bool) (*url.URL, error) {
 			return nil, Errorf(Config, "port %s does not exist", Shorten(port))
 		}
 	}
-	return u, checkTransport(u, plainHTTP)
+	return u, CheckTransport(u, plainHTTP)
 }
 
 // notURL returns the error for a text that is no URL. It repeats the text unless a password
@@ -301,8 +301,8 @@ func notURL(text string) *Error {
 	return e
 }
 
-// checkTransport returns an error if credentials must not be sent to u.
-func checkTransport(u *url.URL, plainHTTP bool) error {
+// CheckTransport returns a [Config] error if credentials must not be sent to u.
+func CheckTransport(u *url.URL, plainHTTP bool) error {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
 		return Errorf(Config, "must be a URL such as https://keystone.example/v3, not %s",

@@ -27,7 +27,10 @@ func readKernelKey(name string) (Secret, error) {
 	if err == nil {
 		n, err = unix.KeyctlBuffer(unix.KEYCTL_READ, id, b, 0)
 	}
-	if err != nil || n > len(b) {
+	if err == nil && n > len(b) {
+		err = errors.New("its key is larger than jeton's")
+	}
+	if err != nil {
 		return Secret{}, kernelKeyError(err)
 	}
 	return NewSecret(string(b[:n])), nil

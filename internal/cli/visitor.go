@@ -310,7 +310,10 @@ func (v *visitor) read(out *screen) (lines <-chan string, stop func()) {
 					line = line[:0]
 				}
 			}
-			if err != nil || len(line) > maxPasted {
+			if len(line) > maxPasted {
+				line = nil // what no browser has for an address
+			}
+			if err != nil {
 				if out.tty == nil {
 					select {} // the end of a file is no wish to leave
 				}

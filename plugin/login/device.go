@@ -146,7 +146,7 @@ func (s *source) checkDevice(d *oauth2.DeviceAuthResponse) error {
 		strings.ContainsFunc(d.UserCode, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return plugin.Errorf(plugin.Unusable, "%s gives no usable device code", s.At()).RememberFor(time.Minute)
 	}
-	if !webPage(d.VerificationURI) || d.VerificationURIComplete != "" && !webPage(d.VerificationURIComplete) {
+	if !s.webPage(d.VerificationURI) || d.VerificationURIComplete != "" && !s.webPage(d.VerificationURIComplete) {
 		return plugin.Errorf(plugin.Unusable, "%s names no usable page for its code", s.At()).RememberFor(time.Minute)
 	}
 	now := time.Now()
@@ -165,9 +165,9 @@ func (s *source) checkDevice(d *oauth2.DeviceAuthResponse) error {
 	return nil
 }
 
-// webPage reports whether a browser can be sent to the address.
-func webPage(address string) bool {
+// webPage reports whether a person can be sent to the address, who types a password there.
+func (s *source) webPage(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil &&
+	return err == nil && plugin.CheckTransport(u, s.options.PlainHTTP) == nil && u.User == nil &&
 		!strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -93,6 +93,9 @@ func Listen(redirect string) (*Loopback, error) {
 	_, port, _ := net.SplitHostPort(l.listeners[0].Addr().String())
 	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
 		l.hosts = append(l.hosts, net.JoinHostPort(host, port))
+		if port == "80" { // which browsers leave out
+			l.hosts = append(l.hosts, host)
+		}
 	}
 	u.Host = net.JoinHostPort(u.Hostname(), port)
 	l.Address = u.String()
