@@ -4,9 +4,14 @@
 //
 // It prints one line of JSON, with the issuer, the API server and the file of
 // their certificate authority, and ends when its standard input does.
+//
+//	ISSUER, ISSUER_CA  another issuer to trust, and the file of its authority
+//	CLIENT_ID          the client whose tokens are for this API server
+//	USERNAME_CLAIM     what its users are called by; sub if it is not set
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -58,17 +63,19 @@ func run(dir string) error {
 	if err := os.WriteFile(ca, text, 0o600); err != nil {
 		return err
 	}
-	roots, err := dynamiccertificates.NewDynamicCAContentFromFile("oidc", ca)
+	trusted := cmp.Or(os.Getenv("ISSUER"), provider.URL)
+	roots, err := dynamiccertificates.NewDynamicCAContentFromFile("oidc", cmp.Or(os.Getenv("ISSUER_CA"), ca))
 	if err != nil {
 		return err
 	}
 	prefix := "oidc:"
 	authenticator, err := oidc.New(context.Background(), oidc.Options{
 		JWTAuthenticator: apiserver.JWTAuthenticator{
-			Issuer: apiserver.Issuer{URL: provider.URL, Audiences: []string{clientID}},
+			Issuer: apiserver.Issuer{URL: trusted, Audiences: []string{cmp.Or(os.Getenv("CLIENT_ID"), clientID)}},
 			ClaimMappings: apiserver.ClaimMappings{
-				Username: apiserver.PrefixedClaimOrExpression{Claim: "sub", Prefix: &prefix},
-				Groups:   apiserver.PrefixedClaimOrExpression{Claim: "groups", Prefix: &prefix},
+				Username: apiserver.PrefixedClaimOrExpression{Claim: cmp.Or(os.Getenv("USERNAME_CLAIM"), "sub"),
+					Prefix: &prefix},
+				Groups: apiserver.PrefixedClaimOrExpression{Claim: "groups", Prefix: &prefix},
 			},
 		},
 		CAContentProvider:    roots,
@@ -105,7 +112,7 @@ func run(dir string) error {
 				UserInfo: authenticationv1.UserInfo{Username: resp.User.GetName(), Groups: resp.User.GetGroups()}},
 		})
 	}))
-	json.NewEncoder(os.Stdout).Encode(map[string]string{"issuer": provider.URL, "api": api.URL, "ca": ca})
+	json.NewEncoder(os.Stdout).Encode(map[string]string{"issuer": trusted, "api": api.URL, "ca": ca})
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
