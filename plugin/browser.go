@@ -75,6 +75,7 @@ func (b Browser) start(ctx context.Context, argv []string, address string) error
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), argv[0], args...)
 	cmd.Env = Program{}.environ(b.Withheld)
+	apart(cmd) // it may be the browser itself, with all that the person does there
 	if err := cmd.Start(); err != nil {
 		return Errorf(Config, "the browser %q cannot be started", Shorten(argv[0]))
 	}

@@ -64,6 +64,10 @@ func runGroup(cmd *exec.Cmd) error {
 	}
 }
 
+// apart gives cmd a session of its own, so that neither Ctrl-C at the terminal nor the
+// terminal's end ends it.
+func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+
 // terminal returns the terminal in whose foreground this process is, or nil, and whether no
 // other program seems to use it: this process leads its group, and writes to a terminal
 // and not to a pager.
