@@ -104,12 +104,19 @@ func (s *Session) Login(ctx context.Context, p *plugin.Profile) (*plugin.Credent
 		}
 		return s.FetchAlone(ctx, p, Need{})
 	}
+	begun := time.Now()
 	ended, err := s.People.Start(p, true)
 	if err == nil {
 		err = s.People.Wait(ctx, ended, func() *Login { return s.underWay(ctx, source.At()) })
 	}
 	if err != nil {
 		return nil, err
+	}
+	// What was kept before does not make up for a login that has failed.
+	if key, err := s.Key(point); err == nil {
+		if failure := s.failed(ctx, key, Policy{Since: begun}); failure != nil {
+			return nil, failure
+		}
 	}
 	return s.Fetch(ctx, p, Need{})
 }
