@@ -104,19 +104,31 @@ func (s *Session) Login(ctx context.Context, p *plugin.Profile) (*plugin.Credent
 		}
 		return s.FetchAlone(ctx, p, Need{})
 	}
-	begun := time.Now()
-	ended, err := s.People.Start(p, true)
-	if err == nil {
-		err = s.People.Wait(ctx, ended, func() *Login { return s.underWay(ctx, source.At()) })
-	}
+	key, err := s.Key(point)
 	if err != nil {
 		return nil, err
 	}
-	// What was kept before does not make up for a login that has failed.
-	if key, err := s.Key(point); err == nil {
-		if failure := s.failed(ctx, key, Policy{Since: begun}); failure != nil {
-			return nil, failure
+	begun := Policy{Since: time.Now()}
+	unlock, err := s.turn(ctx, source.At(), plugin.Errorf(plugin.Denied, "a login at %s is needed", source.At()))
+	if err != nil {
+		return nil, err
+	}
+	if unlock != nil {
+		unlock() // the process of the login takes it
+	}
+	// The login that another has just finished can be the one that is wanted.
+	if failure := s.failed(ctx, key, begun); failure == nil && !begun.usable(s.load(ctx, key), time.Now()) {
+		ended, err := s.People.Start(p, true)
+		if err == nil {
+			err = s.People.Wait(ctx, ended, func() *Login { return s.underWay(ctx, source.At()) })
 		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	// What was kept before does not make up for a login that has failed.
+	if failure := s.failed(ctx, key, begun); failure != nil {
+		return nil, failure
 	}
 	return s.Fetch(ctx, p, Need{})
 }
@@ -425,7 +437,7 @@ func (s *Session) conclude(ctx context.Context, p *plugin.Profile, c *plugin.Cre
 		if e.Hint == "" && e.Code == plugin.Denied {
 			e.WithFix(plugin.LoginCommand(p.Name, p.Config, s.Getenv)...)
 		}
-		if e.Remember == 0 { // those who wait learn of it no other way
+		if e.Remember == 0 || s.goesOn(ctx, p, key) { // those who wait learn of it no other way
 			e.Remember = 10 * time.Second
 		}
 		s.rememberFailure(ctx, key, policy, e, now)
@@ -439,6 +451,16 @@ func (s *Session) conclude(ctx context.Context, p *plugin.Profile, c *plugin.Cre
 		return plugin.Errorf(plugin.Output, "the login worked, and could not be kept: %v", err)
 	}
 	return s.dropAbove(ctx, sessionName(p, key), key.Name)
+}
+
+// goesOn reports whether the session of a former login can still be renewed without a
+// person.
+func (s *Session) goesOn(ctx context.Context, p *plugin.Profile, key Key) bool {
+	if s.State == nil {
+		return false
+	}
+	g, err := (&grants{s, p}).load(ctx, grantPrefix+sessionName(p, key))
+	return err == nil && g != nil && !g.RefreshToken.IsZero()
 }
 
 // dropAbove removes what was made from the credential or the session under the key called

@@ -195,3 +195,60 @@ func TestSessionEnded(t *testing.T) {
 		t.Errorf("%d requests, %d pages", asked, pages(t, opened))
 	}
 }
+
+// A login waits for another at the issuer, even if what is kept is still good, and takes
+// its result.
+func TestLoginWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, opened := person(t, w, persons, "1s")
+	if out, err := u.command("login", "desk").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	former, err := u.command("get", "desk", "-f", "token").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := u.command("login", "desk")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); pages(t, opened) < 2; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no page was opened")
+		}
+	}
+	if out, err := u.command("login", "desk").CombinedOutput(); err != nil || !strings.Contains(string(out), "logged in as alice") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if token, err := u.command("get", "desk", "-f", "token").Output(); err != nil || string(token) == string(former) {
+		t.Errorf("%v: the second has not waited for the first", err)
+	}
+	if err := first.Wait(); err != nil || pages(t, opened) != 2 {
+		t.Errorf("%v, %d pages", err, pages(t, opened))
+	}
+}
+
+// A login that is denied while a session goes on does not stop that for long.
+func TestDeniedWhileLoggedIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u, opened := person(t, w, persons, "")
+	if out, err := u.command("login", "desk").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	former, err := u.command("get", "desk", "-f", "token").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	denied := u.command("login", "desk")
+	denied.Env = append(denied.Env, "BROWSE_ADD=&deny=1")
+	if out, err := denied.CombinedOutput(); err == nil || !strings.Contains(string(out), "(access_denied)") {
+		t.Errorf("%v: %s", err, out)
+	}
+	time.Sleep(10 * time.Second)
+	token, err := u.command("get", "desk", "-f", "token", "--min-ttl", "9m52s").Output()
+	if err != nil || string(token) == string(former) || pages(t, opened) != 2 {
+		t.Errorf("%v, %d pages; the token is %s, and was %s", err, pages(t, opened), token, former)
+	}
+}
