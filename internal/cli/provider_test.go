@@ -29,32 +29,44 @@ import (
 // startServer starts a program of the test servers, which ends with the test,
 // and returns the first line that it prints.
 func startServer(t *testing.T, name string, env []string, args ...string) string {
+	t.Helper()
 	path := client(name)
 	if path == "" {
 		skip(t, name+" is not installed")
 	}
+	line, err := "", error(nil)
+	for range 2 { // node has been seen to wait for itself, before it had begun
+		if line, err = tryServer(t, path, env, args); err == nil {
+			return line
+		}
+		t.Logf("%s: %v", name, err)
+	}
+	t.Fatalf("%s: %v", name, err)
+	return ""
+}
+
+func tryServer(t *testing.T, path string, env, args []string) (string, error) {
 	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), env...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	t.Cleanup(func() {
 		stdin.Close()
 		cmd.Wait()
 	})
+	timer := time.AfterFunc(25*time.Second, func() { cmd.Process.Kill() })
+	defer timer.Stop()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(line), err
 }
 
 // A certified OpenID provider takes every way in which a client authenticates
