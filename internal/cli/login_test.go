@@ -218,7 +218,8 @@ func TestLoginWaitsForAnother(t *testing.T) {
 			t.Fatal("no page was opened")
 		}
 	}
-	if out, err := u.command("login", "desk").CombinedOutput(); err != nil || !strings.Contains(string(out), "logged in as alice") {
+	if out, err := u.command("login", "desk").CombinedOutput(); err != nil ||
+		!strings.Contains(string(out), "logged in as alice") {
 		t.Errorf("%v: %s", err, out)
 	}
 	if token, err := u.command("get", "desk", "-f", "token").Output(); err != nil || string(token) == string(former) {
