@@ -35,7 +35,7 @@ func startServer(t *testing.T, name string, env []string, args ...string) string
 		skip(t, name+" is not installed")
 	}
 	line, err := "", error(nil)
-	for range 2 { // node has been seen to wait for itself, before it had begun
+	for range 3 { // node has been seen to wait for itself, before it had begun
 		if line, err = tryServer(t, path, env, args); err == nil {
 			return line
 		}
@@ -63,7 +63,7 @@ func tryServer(t *testing.T, path string, env, args []string) (string, error) {
 		stdin.Close()
 		cmd.Wait()
 	})
-	timer := time.AfterFunc(25*time.Second, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	return strings.TrimSpace(line), err
