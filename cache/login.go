@@ -362,8 +362,11 @@ func (s *Session) Authenticate(ctx context.Context, f *plugin.File, p *plugin.Pr
 		return about(p, plugin.Errorf(plugin.Config, "no person logs in for this profile"))
 	}
 	if s.State != nil {
-		unlock, err := s.State.TryLock(loginName(source.At()))
-		if unlock == nil && err == nil {
+		// A caller that looks whether a login is under way holds the lock for a moment.
+		wait, cancel := context.WithTimeout(ctx, soon)
+		defer cancel()
+		unlock, err := s.State.Lock(wait, loginName(source.At()))
+		if wait.Err() != nil {
 			return nil
 		}
 		if err == nil {

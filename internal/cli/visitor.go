@@ -254,9 +254,11 @@ func (v *visitor) standing(l *cache.Login, begun time.Time) string {
 		}
 		return fmt.Sprintf("Waiting for the login (%s).", waited)
 	}
+	if question, is := strings.CutSuffix(l.At, ": "); is {
+		return fmt.Sprintf("Process %d asks: %s. Ctrl-C leaves.", l.PID, plugin.Printable(question))
+	}
 	if l.Prompt.URL == "" {
-		return fmt.Sprintf("Process %d asks: %s. Ctrl-C leaves.", l.PID,
-			plugin.Printable(strings.TrimSuffix(l.At, ": ")))
+		return fmt.Sprintf("Waiting for the login at %s (%s).", plugin.Printable(l.At), waited)
 	}
 	leave := "Ctrl-C leaves, the login stays open."
 	if v.explicit {
