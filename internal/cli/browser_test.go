@@ -414,7 +414,8 @@ func TestBrowserKeystone(t *testing.T) {
 			p := newHuman(t, "alice", "  cloud: {plugin: keystone, auth_type: "+test.authType+", auth_url: '"+
 				cloud["federated"]+"', identity_provider: "+cloud["idp"]+", protocol: "+cloud["protocol"]+
 				", project_id: "+cloud["project_web"]+", "+test.options+"}\n"+
-				"  s3: {plugin: keystone-ec2, from: cloud, region: "+cloud["region"]+", endpoint: '"+cloud["swift"]+"'}\n")
+				"  s3: {plugin: keystone-ec2, from: cloud, region: "+cloud["region"]+", endpoint: '"+
+				cloud["swift"]+"'}\n")
 			r := p.jetons("login", "cloud")
 			if r.code != 0 || !strings.Contains(r.stderr, "jeton: cloud: logged in as alice") {
 				t.Fatalf("%+v", r)
