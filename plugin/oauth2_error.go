@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -49,7 +50,8 @@ func oauthError(host, code string) *Error {
 	e.Hint = known.hint
 	switch known.code {
 	case Denied:
-		e.Invalid = code == "invalid_grant"
+		e.Invalid = slices.Contains([]string{"invalid_grant", "login_required", "interaction_required", "consent_required"},
+			code)
 		return e.RememberFor(deniedFor)
 	case Config:
 		return e.RememberFor(10 * time.Second)
