@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
+	"strings"
 	"time"
 )
 
@@ -50,8 +50,7 @@ func oauthError(host, code string) *Error {
 	e.Hint = known.hint
 	switch known.code {
 	case Denied:
-		e.Invalid = slices.Contains([]string{"invalid_grant", "login_required", "interaction_required", "consent_required"},
-			code)
+		e.Invalid = code == "invalid_grant" || strings.HasSuffix(code, "_required") // a person has to log in again
 		return e.RememberFor(deniedFor)
 	case Config:
 		return e.RememberFor(10 * time.Second)

@@ -12,17 +12,12 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-const (
-	maxAnswer      = 64 << 10         // the body of an answer in bytes: a Keystone token can be long
-	readLimit      = 10 * time.Second // for one request
-	maxConnections = 256              // that have not sent their request: a browser opens a few, a flood more
-	lastWords      = 2 * time.Second  // for the browser to take the page after the login
-)
+// maxAnswer is the largest body of an answer in bytes: a Keystone token can be long.
+const maxAnswer = 64 << 10
 
 // A Loopback listens on this machine for a browser that comes back from a login (RFC 8252,
 // section 7.3).
@@ -175,22 +170,16 @@ func (l *Loopback) Close() {
 func (l *Loopback) Serve(ctx context.Context, method string,
 	answer func(context.Context, Return) (Page, *plugin.Credential, error)) (*plugin.Credential, error) {
 	w := &waiting{Loopback: l, ctx: ctx, method: method, answer: answer, ended: make(chan struct{})}
-	server := &http.Server{Handler: w, ReadTimeout: readLimit, WriteTimeout: 2 * exchangeLimit, IdleTimeout: readLimit,
-		MaxHeaderBytes: 32 << 10, ErrorLog: silent(), ConnContext: introduce, DisableGeneralOptionsHandler: true}
-	crowd := &crowd{}
+	c := &crowd{handler: w}
 	for _, listener := range l.listeners {
-		go plugin.Catch(func() error { return server.Serve(crowd.of(listener)) })
+		go plugin.Catch(func() error { return c.serve(listener) })
 	}
 	select {
 	case <-w.ended:
 	case <-ctx.Done():
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-	defer cancel()
 	l.Close()
-	crowd.dismiss()
-	server.Shutdown(last) // the browser still gets its page
-	server.Close()
+	c.leave() // the browser still gets its page
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.credential == nil && w.err == nil {
@@ -215,7 +204,6 @@ type waiting struct {
 // ServeHTTP answers one request. What is not the browser's own answer is refused, and
 // changes nothing.
 func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
-	// net/http would print a panic, with all stacks.
 	plugin.Catch(func() error {
 		languages := strings.Join(r.Header.Values("Accept-Language"), ",")
 		switch {
@@ -224,10 +212,8 @@ func (w *waiting) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		case embedded(r):
 			failure(out, languages, foreign, "")
 		case r.URL.Path != w.path:
-			out.Header().Set("Connection", "close")
 			out.WriteHeader(http.StatusNotFound)
 		case r.Method != w.method:
-			out.Header().Set("Connection", "close")
 			out.WriteHeader(http.StatusMethodNotAllowed)
 		default:
 			w.take(out, r, languages)

@@ -159,7 +159,7 @@ func TestSilentConnections(t *testing.T) {
 	_, begin := taking(t)
 	b := begin()
 	u, _ := url.Parse(b.prompt.Back)
-	for n := range 2 * maxConnections {
+	for n := range 2 * maxGuests {
 		conn, err := net.Dial("tcp", u.Host)
 		if err != nil {
 			t.Fatal(err)
