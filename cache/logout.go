@@ -195,21 +195,28 @@ func unrevoked(err error, c *plugin.Credential) error {
 }
 
 // Reject drops p's credential, which a service has refused, so that the next call fetches
-// a new one.
-func (s *Session) Reject(ctx context.Context, p *plugin.Profile) error {
+// a new one. If id is not empty, it does so only if the credential is still the one with
+// this id.
+func (s *Session) Reject(ctx context.Context, p *plugin.Profile, id string) error {
 	key, err := s.Key(p)
 	if err != nil {
 		return about(p, err)
 	}
+	if id != "" && !Mints(p) {
+		return about(p, s.forgetOnly(ctx, p, key, id))
+	}
+	if e := s.load(ctx, key); id != "" && (e == nil || e.credential().ID() != id) {
+		return nil
+	}
 	// The ledger comes first, and has the cache remove the key: a get in between must not
 	// find the key wanted, and keep it.
 	if p.Issuer.Mints {
-		id := ""
+		wanted := ""
 		if s.Roaming(p) { // the profile's other keys belong to other identities
-			id = s.AccessKey(ctx, key)
+			wanted = s.AccessKey(ctx, key)
 		}
-		if id != "" || !s.Roaming(p) {
-			err = s.ledger(p).Unwant(ctx, id)
+		if wanted != "" || !s.Roaming(p) {
+			err = s.ledger(p).Unwant(ctx, wanted)
 		}
 		if err != nil {
 			return about(p, err)
@@ -217,6 +224,31 @@ func (s *Session) Reject(ctx context.Context, p *plugin.Profile) error {
 	}
 	_, err = s.Drop(ctx, s.giver(ctx, p, key))
 	return about(p, err)
+}
+
+// forgetOnly removes the credential with this id from under p's key and from the levels that
+// gave it. It looks under the lock of each: nothing newer is removed.
+func (s *Session) forgetOnly(ctx context.Context, p *plugin.Profile, key Key, id string) error {
+	token := s.Token(ctx, key)
+	for _, name := range append([]string{key.Name}, key.Below[:p.Levels()]...) {
+		k := Key{Name: name, seal: sealFor(s.Pepper, name)}
+		unlock, err := s.lock(ctx, k)
+		if err != nil {
+			return err
+		}
+		e := s.load(ctx, k)
+		given := e != nil && token != "" && (e.Token == token || e.IDToken == token)
+		if e != nil && (e.credential().ID() == id || given && name != key.Name) {
+			err = s.remove(ctx, name)
+		} else if name == key.Name {
+			token = "" // it has been replaced: what is below is newer, too
+		}
+		unlock()
+		if err != nil {
+			return plugin.Errorf(plugin.Config, "cannot remove the kept credential: %v", err)
+		}
+	}
+	return nil
 }
 
 // giver returns the name of the lowest key that the token under p's key comes from

@@ -45,6 +45,7 @@ type Session struct {
 type Need struct {
 	MinTTL, AtLeast time.Duration // as in [Policy]
 	Since           time.Time     // likewise
+	Whole           bool          // as in [plugin.Env]
 }
 
 // Open opens the cache and the state directory, or neither if keep is not set. No problem
@@ -108,6 +109,16 @@ func (s *Session) FetchAlone(ctx context.Context, p *plugin.Profile, n Need) (*p
 	return s.Cache.Fetch(ctx, key, s.Source(p, n), s.Policy(p, n))
 }
 
+// Describe returns, as JSON, what p's issuer says about the token of c. It returns an error
+// if the issuer does not describe tokens.
+func (s *Session) Describe(ctx context.Context, p *plugin.Profile, c *plugin.Credential) ([]byte, error) {
+	cataloger, ok := s.Source(p, Need{Whole: true}).(plugin.Cataloger)
+	if !ok {
+		return nil, plugin.Errorf(plugin.Config, "plugin %s cannot describe its tokens", p.Issuer.Name)
+	}
+	return cataloger.Describe(ctx, c)
+}
+
 // Policy returns what n and p together ask of a credential.
 func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 	policy := Policy{
@@ -125,7 +136,7 @@ func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
 	env := plugin.Env{
 		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn, Ask: s.answered,
-		Refresh: !n.Since.IsZero(), Ledger: s.ledger(p), Grants: &grants{s, p},
+		Refresh: !n.Since.IsZero(), Whole: n.Whole && !p.Level, Ledger: s.ledger(p), Grants: &grants{s, p},
 		Sharers: func() []plugin.Options { return s.sharers(p) },
 	}
 	if p.Base != nil {

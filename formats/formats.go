@@ -29,6 +29,9 @@ type Options struct {
 	Shell    string // for the env format: sh, fish or powershell
 	Client   string // for the openstack format and the environment: who reads it
 	ExecInfo string // the caller's KUBERNETES_EXEC_INFO
+	// Describe returns what the issuer says about a token, as JSON. Only a [Kind] with Whole
+	// calls it.
+	Describe func(*plugin.Credential) ([]byte, error)
 }
 
 // A Kind is a format and what jeton knows about it.
@@ -37,6 +40,8 @@ type Kind struct {
 	Aliases []string
 	Serves  string // what it is for, in the tables of --help and README
 	New     func(Options) (Format, error)
+	// Whole says that the document holds all that the issuer says about the token.
+	Whole bool
 	// Flags are the flags of jeton get that only this format uses.
 	Flags []string
 
@@ -84,6 +89,7 @@ var Kinds = []*Kind{
 	&awsKind,
 	&kubernetesKind,
 	&openStackKind,
+	&openStackTokenKind,
 	&envKind,
 	{Name: "header", Serves: "one HTTP header", New: newHeader},
 	{Name: "token", Serves: "the bare token", New: newToken},
@@ -96,6 +102,11 @@ func (k *Kind) regions() map[string]func(string) Finder {
 		return nil
 	}
 	return k.Setup.Regions
+}
+
+// Whole reports whether the format called name describes the token.
+func Whole(name string) bool {
+	return slices.ContainsFunc(Kinds, func(k *Kind) bool { return k.Name == name && k.Whole })
 }
 
 // Flag returns the name of the only format that uses this flag of jeton get, or "".

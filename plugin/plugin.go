@@ -5,7 +5,9 @@ package plugin
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strings"
@@ -160,6 +162,16 @@ func (c *Credential) tooLarge() bool {
 	return size > MaxCredential
 }
 
+// ID returns a name for c that reveals nothing of it: another credential has another name.
+func (c *Credential) ID() string {
+	h := sha256.New()
+	for _, part := range []string{"jeton credential 1", c.Token.Reveal(), c.AccessKey, c.SecretKey.Reveal(),
+		c.SessionToken.Reveal(), c.ClientCertificate, c.Password.Reveal()} {
+		h.Write([]byte(part + "\x00"))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
 // String describes c without its secrets.
 func (c *Credential) String() string {
 	kind := "token"
@@ -255,6 +267,11 @@ type Env struct {
 
 	// Ledger records the keys that the profile mints.
 	Ledger Ledger
+	// Whole says that the profile's [Cataloger] is going to be asked to describe the
+	// credential. If the issuer tells it all when it makes the credential, that saves a
+	// request.
+	Whole bool
+
 	// Grants keeps what the profile's login leaves behind.
 	Grants Grants
 	// Sharers returns the options of the logins, this one included, that share the session

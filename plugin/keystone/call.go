@@ -36,6 +36,9 @@ func call(ctx context.Context, client *gophercloud.ServiceClient, method, addres
 	if err == nil {
 		err = plugin.DecodeJSON(b, out)
 	}
+	if d, ok := out.(*document); ok {
+		d.whole = b
+	}
 	if fault := plugin.JSONFault(err); fault != "" {
 		return nil, plugin.Errorf(plugin.Unusable, "%s does not answer as Keystone does%s", resp.Request.URL.Host,
 			fault).RememberFor(unusableFor)

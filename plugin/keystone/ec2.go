@@ -91,7 +91,7 @@ func (s *ec2) withToken(ctx context.Context, do func(plugin.Order, plugin.Keys) 
 				WithHint("add project_id to either profile")
 		}
 		keys := &ec2Keys{options: s.options, token: token, project: project,
-			client: newClient(s.env.HTTP, a[plugin.AttrAuthURL], token.Token)}
+			client: newClient(s.env.HTTP, a[plugin.AttrAuthURL], token.Token, false)}
 		err = do(plugin.Order{
 			Issuer: a[plugin.AttrAuthURL], Subject: a[plugin.AttrUserID], Scope: project, MaxAge: s.options.MaxAge,
 		}, keys)

@@ -20,12 +20,14 @@ import (
 // client returns a gophercloud client for the configured endpoint. It authenticates with
 // token, unless that is empty.
 func (s *source) client(token plugin.Secret) *gophercloud.ServiceClient {
-	return newClient(s.env.HTTP, s.options.AuthURL, token)
+	return newClient(s.env.HTTP, s.options.AuthURL, token, s.env.Whole)
 }
 
-func newClient(base *http.Client, endpoint string, token plugin.Secret) *gophercloud.ServiceClient {
+// newClient returns a client for the endpoint. With whole, tokens come with their
+// catalogue.
+func newClient(base *http.Client, endpoint string, token plugin.Secret, whole bool) *gophercloud.ServiceClient {
 	provider := &gophercloud.ProviderClient{HTTPClient: *base, TokenID: token.Reveal()}
-	provider.HTTPClient.Transport = pinned{endpoint, base.Transport}
+	provider.HTTPClient.Transport = pinned{endpoint, whole, base.Transport}
 	provider.UserAgent.Prepend("jeton")
 	return &gophercloud.ServiceClient{ProviderClient: provider, Endpoint: endpoint + "/", Type: "identity"}
 }
@@ -37,6 +39,7 @@ type catalogKey struct{}
 // unless the caller wants it. The catalogue can be a hundred times as large as the token.
 type pinned struct {
 	endpoint string
+	whole    bool
 	next     http.RoundTripper
 }
 
@@ -45,7 +48,7 @@ func (p pinned) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasPrefix(r.URL.String(), p.endpoint+"/") {
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone names an address outside %s", p.endpoint)
 	}
-	if strings.HasSuffix(r.URL.Path, "/auth/tokens") && r.Context().Value(catalogKey{}) == nil {
+	if strings.HasSuffix(r.URL.Path, "/auth/tokens") && r.Context().Value(catalogKey{}) == nil && !p.whole {
 		r = r.Clone(r.Context())
 		r.URL.RawQuery = "nocatalog"
 	}
@@ -73,6 +76,7 @@ func request(factors []factor, scope map[string]any) map[string]any {
 // answer is what Keystone says about a token.
 type answer struct {
 	id        string
+	whole     []byte // the document that says it
 	clock     plugin.Clock
 	created   bool     // by the request; otherwise the token is older
 	Methods   []string `json:"methods"`
@@ -129,6 +133,7 @@ func subject(token plugin.Secret) map[string]string {
 // A document is the JSON object in which Keystone wraps an answer.
 type document struct {
 	Token *answer `json:"token"`
+	whole []byte
 }
 
 // check returns what the answer to a request that was sent then says about a token.
@@ -145,6 +150,7 @@ func (d *document) check(resp *http.Response, err error, sent time.Time, created
 			len(ids)).RememberFor(unusableFor)
 	}
 	d.Token.id, d.Token.clock, d.Token.created = ids[0], plugin.ReadClock(sent, resp.Header), created
+	d.Token.whole = d.whole
 	return d.Token, nil
 }
 
@@ -202,6 +208,7 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 		c.Attrs[plugin.AttrDelegated] = "trust"
 	}
 	c.Attrs = withoutEmpty(c.Attrs)
+	s.remember(ctx, c, a.whole)
 	return c, nil
 }
 
@@ -305,27 +312,44 @@ func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, er
 	if s.options.v2() {
 		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody about a token")
 	}
-	sum := fmt.Sprintf("%x\n", sha256.Sum256([]byte(c.Token.Reveal())))
-	describe := func(refresh bool) ([]byte, error) {
-		return s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), refresh,
-			func(ctx context.Context) ([]byte, error) {
-				var description json.RawMessage
-				client := s.client(c.Token)
-				_, err := get(context.WithValue(ctx, catalogKey{}, true), client, client.ServiceURL("auth", "tokens"),
-					&description, gophercloud.RequestOpts{
-						OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
-					})
-				if err != nil {
-					return nil, s.explain(err, c.Token)
-				}
-				return append([]byte(sum), description...), nil
+	ask := func(ctx context.Context) ([]byte, error) {
+		var description json.RawMessage
+		client := s.client(c.Token)
+		_, err := get(context.WithValue(ctx, catalogKey{}, true), client, client.ServiceURL("auth", "tokens"),
+			&description, gophercloud.RequestOpts{
+				OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
 			})
+		if err != nil {
+			return nil, s.explain(err, c.Token)
+		}
+		return description, nil
 	}
-	b, err := describe(false)
-	if err == nil && !bytes.HasPrefix(b, []byte(sum)) { // it describes the former token
-		b, err = describe(true)
+	b, ok, err := s.description(ctx, c, false, ask)
+	if err == nil && !ok { // it describes the former token
+		b, _, err = s.description(ctx, c, true, ask)
 	}
-	return bytes.TrimPrefix(b, []byte(sum)), err
+	return b, err
+}
+
+// description returns what is kept about the token of c, and whether it is about that one.
+// If nothing is kept, or with refresh, it keeps what ask returns.
+func (s *source) description(ctx context.Context, c *plugin.Credential, refresh bool,
+	ask func(context.Context) ([]byte, error)) (b []byte, ok bool, err error) {
+	sum := fmt.Sprintf("%x\n", sha256.Sum256([]byte(c.Token.Reveal())))
+	b, err = s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), refresh,
+		func(ctx context.Context) ([]byte, error) {
+			b, err := ask(ctx)
+			return append([]byte(sum), b...), err
+		})
+	b, ok = bytes.CutPrefix(b, []byte(sum))
+	return b, ok, err
+}
+
+// remember keeps what Keystone has said about the token of c when it made it.
+func (s *source) remember(ctx context.Context, c *plugin.Credential, whole []byte) {
+	if s.env.Whole && whole != nil {
+		s.description(ctx, c, true, func(context.Context) ([]byte, error) { return whole, nil })
+	}
 }
 
 // Endpoints returns the endpoints in the catalogue of c's project, for clients that use a

@@ -1,0 +1,38 @@
+package formats
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// openStackToken writes a token with all that Keystone said when it made it, for a client
+// that builds its access from that and asks Keystone nothing: the plugin of keystoneauth
+// that comes with jeton.
+type openStackToken struct{ options Options }
+
+var openStackTokenKind = Kind{
+	Name: "openstack-token", Serves: "the token with Keystone's whole answer, for programs that use it as it is",
+	New:   func(o Options) (Format, error) { return &openStackToken{o}, nil },
+	Whole: true,
+}
+
+// MinTTL is that of the openstack format.
+func (*openStackToken) MinTTL() time.Duration { return openStackTTL }
+
+func (f *openStackToken) Encode(w io.Writer, c *plugin.Credential) error {
+	if err := needKeystone(f.options, "openstack-token", c); err != nil {
+		return err
+	}
+	body, err := f.options.Describe(c)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, struct {
+		ID    string          `json:"id"` // for jeton reject --id
+		Token string          `json:"token"`
+		Body  json.RawMessage `json:"body"`
+	}{c.ID(), c.Token.Reveal(), body})
+}
