@@ -26,6 +26,7 @@ var openStackKind = Kind{
 		File: "OS_CLIENT_CONFIG_FILE",
 		Regions: map[string]func(string) Finder{
 			cloudPrefix: func(cloud string) Finder { return findItem("clouds", "", cloud) },
+			wholePrefix: findWhole,
 		},
 	},
 	Doctor: &Doctor{"OpenStack cloud", doctorOpenStack},

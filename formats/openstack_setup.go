@@ -21,13 +21,17 @@ const cloudPrefix = "cloud "
 type openStackSetup struct {
 	Profile string `arg:"" help:"Profile; one that gives Keystone tokens."`
 	As      string `help:"Name of the cloud, instead of the profile's." placeholder:"NAME"`
+	Python  string `help:"The Python that the client runs on, such as /usr/bin/python3 or VENV/bin/python: install jeton's plugin of keystoneauth there, and write no token." placeholder:"PATH"`
 }
 
 func (*openStackSetup) Help() string {
 	return `Edits clouds.yaml, below ~/.config/openstack or where $OS_CLIENT_CONFIG_FILE says, and puts the token into secure.yaml. openstack cannot ask for the next one: run this again when the token has expired, or use jeton exec, which always has a good one.
 
-Example:
-  jeton setup openstack prod           then: openstack --os-cloud prod server list`
+With --python, everything that is made with keystoneauth (openstack, openstacksdk, Ansible) asks jeton by itself, gets a new token when one ends or is refused, and never asks Keystone for one.
+
+Examples:
+  jeton setup openstack prod           then: openstack --os-cloud prod server list
+  jeton setup openstack prod --python /usr/bin/python3`
 }
 
 // Fill copies the command line into c.
@@ -40,10 +44,13 @@ func (s *openStackSetup) Fill(c *Caller) error {
 }
 
 // Plan fetches a token and returns the edits of clouds.yaml and secure.yaml for it.
-func (*openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
+func (s *openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
 	if gives := c.Profile.Issuer.Gives; gives == plugin.AccessKey { // which a fetch might create
 		return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s",
 			c.Profile.Issuer.Name, gives)
+	}
+	if s.Python != "" {
+		return c.planPlugin(ctx, s.Python)
 	}
 	cred, err := c.Fetch(ctx, openStackTTL)
 	if err != nil {

@@ -31,8 +31,9 @@ func (f *openStackToken) Encode(w io.Writer, c *plugin.Credential) error {
 		return err
 	}
 	return writeJSON(w, struct {
-		ID    string          `json:"id"` // for jeton reject --id
-		Token string          `json:"token"`
-		Body  json.RawMessage `json:"body"`
-	}{c.ID(), c.Token.Reveal(), body})
+		ID      string          `json:"id"` // for jeton reject --id
+		AuthURL string          `json:"auth_url"`
+		Token   string          `json:"token"`
+		Body    json.RawMessage `json:"body"`
+	}{c.ID(), c.Attrs[plugin.AttrAuthURL], c.Token.Reveal(), body})
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -371,6 +372,9 @@ func (s *Setups) putBack(f setUpFile, now, before []byte) (done string, err erro
 	case !f.Existed && len(before) == 0:
 		if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
+		}
+		if dir := filepath.Dir(f.Path); filepath.Ext(dir) == ".dist-info" {
+			os.Remove(dir) // if it is empty: Python takes it for a broken package
 		}
 		return "removed, as it was not there before", nil
 	}

@@ -13,3 +13,6 @@ const openFlags = os.O_RDONLY
 // file mode does not show that.
 func checkOwner(string, fs.FileInfo, access) error { return nil }
 func checkParent(string) error                     { return nil }
+
+// CheckOwn returns nil: this system has other rules.
+func CheckOwn(fs.FileInfo) error { return nil }

@@ -47,3 +47,12 @@ func checkParent(path string) error {
 	}
 	return nil
 }
+
+// CheckOwn returns an error unless the file is this user's, and nobody else can write it.
+func CheckOwn(info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(stat.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0 {
+		return Errorf(Config, "is not yours alone")
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"fmt"
 	"sort"
 	"time"
@@ -183,6 +184,13 @@ func (p *Profile) Source(env Env) Source {
 	env.Profile, env.Config, env.Withheld = p.Name, p.Config, p.withheld
 	env.HTTP = env.Clients.of(p.Common, env.Log)
 	return p.Options.Source(&env)
+}
+
+// Run runs a program that has no need of p's secrets, and returns what it prints. It is as
+// [Program.Run].
+func (p *Profile) Run(ctx context.Context, argv []string, getenv func(string) string) ([]byte, error) {
+	env := &Env{Profile: p.Name, Getenv: getenv, Withheld: p.withheld}
+	return Program{Argv: argv, Depends: []string{}}.Run(ctx, env)
 }
 
 // Browser returns what opens web pages for a login of p.

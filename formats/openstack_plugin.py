@@ -1,0 +1,63 @@
+"""The auth_type "jeton" of keystoneauth.
+
+A cloud of clouds.yaml names a profile of jeton, and jeton gives the token. Written by
+"jeton setup openstack --python", which also removes it (--remove).
+"""
+import json
+import subprocess
+
+from keystoneauth1 import access, exceptions, loading
+from keystoneauth1.identity import base
+
+JETON = None  # the program, by its absolute path: nothing that a clouds.yaml could choose
+
+
+def ask(*args):
+    """Run jeton, and return what it prints."""
+    try:
+        done = subprocess.run((JETON, *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, encoding='utf-8', check=False)
+    except OSError as e:
+        raise exceptions.AuthPluginException(f'jeton cannot be run: {e}') from e
+    if done.returncode:
+        raise exceptions.AuthPluginException(' '.join(done.stderr.split()) or f'jeton: exit {done.returncode}')
+    return done.stdout
+
+
+class Jeton(base.BaseIdentityPlugin):
+    """Takes tokens from jeton, with all that Keystone said when it made them."""
+
+    def __init__(self, auth_url, jeton_profile):
+        super().__init__(auth_url=auth_url)
+        self.jeton_profile = jeton_profile
+        self.token_id = None
+
+    def get_auth_ref(self, session, **kwargs):
+        answer = json.loads(ask('get', self.jeton_profile, '-f', 'openstack-token'))
+        if answer['auth_url'].rstrip('/') != self.auth_url.rstrip('/'):
+            raise exceptions.AuthPluginException(
+                f'the cloud is at {self.auth_url}, and profile {self.jeton_profile} of jeton is for '
+                f'{answer["auth_url"]}: its token is not sent there')
+        self.token_id = answer['id']
+        return access.create(body=answer['body'], auth_token=answer['token'])
+
+    def invalidate(self):
+        """A service has refused the token."""
+        if self.token_id:
+            ask('reject', self.jeton_profile, '--id', self.token_id)
+        return super().invalidate()
+
+    def get_cache_id_elements(self):
+        return {'auth_url': self.auth_url, 'jeton_profile': self.jeton_profile}
+
+
+class Loader(loading.BaseIdentityLoader):
+    """Makes the plugin from the options of a cloud."""
+
+    @property
+    def plugin_class(self):
+        return Jeton
+
+    def get_options(self):
+        return super().get_options() + [
+            loading.Opt('jeton-profile', required=True, help='Profile of jeton that gives the token')]
