@@ -276,14 +276,14 @@ func (c *Cache) put(ctx context.Context, key Key, suffix string, v any) error {
 // failed returns the remembered failure of a fetch, or nil if none counts. A failure from
 // before p.Since, the start of --refresh, does not count.
 func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
-	var f failure
 	now := time.Now()
-	if c.get(ctx, key, failedSuffix, &f) != nil || f.At.Before(p.Since) || !f.active(now) {
+	f := c.failure(ctx, key, p, now)
+	if f == nil {
 		return nil
 	}
 	err := plugin.Errorf(f.Code, "%s", f.Text)
 	if f.Fix != "" { // a command that helps, and is not held up by what is remembered
-		err.Fix = f.Fix
+		err.Fix, err.Text = f.Fix, err.Text+" (at "+f.At.Local().Format("15:04")+")"
 		return err.WithHint("%s", f.Fix)
 	}
 	left := fmt.Sprintf("%.0f s", max(1, f.Until.Sub(now).Seconds()))
@@ -291,6 +291,15 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 		return err.WithHint("remembered for %s more; --refresh asks again at once", left)
 	}
 	return err.WithHint("%s (remembered for %s more; --refresh asks again at once)", f.Hint, left)
+}
+
+// failure is failed, with what is remembered as it is.
+func (c *Cache) failure(ctx context.Context, key Key, p Policy, now time.Time) *failure {
+	var f failure
+	if c.get(ctx, key, failedSuffix, &f) != nil || f.At.Before(p.Since) || !f.active(now) {
+		return nil
+	}
+	return &f
 }
 
 // active reports whether f still counts. A failure that claims to last longer than any

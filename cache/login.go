@@ -115,9 +115,11 @@ func (s *Session) Login(ctx context.Context, p *plugin.Profile) (*plugin.Credent
 	}
 	if unlock != nil {
 		unlock() // the process of the login takes it
+	} else if c, err := s.FetchAlone(ctx, p, Need{Since: begun.Since}); err == nil {
+		return c, nil // what another has just logged in for serves this profile too
 	}
 	// The login that another has just finished can be the one that is wanted.
-	if failure := s.failed(ctx, key, begun); failure == nil && !begun.usable(s.load(ctx, key), time.Now()) {
+	if s.failure(ctx, key, begun, time.Now()) == nil && !begun.usable(s.load(ctx, key), time.Now()) {
 		ended, err := s.People.Start(p, true)
 		if err == nil {
 			err = s.People.Wait(ctx, ended, func() *Login { return s.underWay(ctx, source.At()) })
@@ -127,8 +129,10 @@ func (s *Session) Login(ctx context.Context, p *plugin.Profile) (*plugin.Credent
 		}
 	}
 	// What was kept before does not make up for a login that has failed.
-	if failure := s.failed(ctx, key, begun); failure != nil {
-		return nil, failure
+	if f := s.failure(ctx, key, begun, time.Now()); f != nil {
+		e := plugin.Errorf(f.Code, "%s", f.Text)
+		e.Hint, e.Fix = f.Hint, f.Fix
+		return nil, e
 	}
 	return s.Fetch(ctx, p, Need{})
 }

@@ -24,7 +24,10 @@ type Probe struct {
 func (p *Profile) Addresses() (urls []string) {
 	for _, f := range fields(p.Options) {
 		s, ok := f.value.Interface().(string)
-		if ok && (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")) {
+		if !ok || f.skipKey { // where a browser comes back to is no server
+			continue
+		}
+		if strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") {
 			urls = append(urls, s)
 		}
 	}

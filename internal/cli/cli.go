@@ -85,6 +85,7 @@ A profile in the configuration file says where a credential comes from. Without 
 To begin:
   jeton import env web                         make a profile from a sourced openrc file
   jeton import clouds                          make profiles from clouds.yaml
+  jeton login web                              log in at the browser, if you do so yourself
 
 To use it:
   jeton setup kubernetes web --context NAME    kubectl asks jeton from now on

@@ -414,11 +414,15 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 		var err error
 		if cred, err = c.session.FetchAlone(ctx, p, cache.Need{}); err != nil {
 			e := plugin.AsError(err)
-			fix := e.Fix
-			if fix == "" {
+			fix, what := e.Fix, inOneLine(err)
+			switch {
+			case errors.Is(err, plugin.ErrPerson):
+				fix = plugin.ShellWords(plugin.LoginCommand(p.Name, p.Config, c.world.Getenv)...)
+				what = "a login is needed"
+			case fix == "":
 				fix = plugin.EditAt(c.file.Path)
 			}
-			c.add("login", plugin.Wrong, p.Name, "", inOneLine(err), fix)
+			c.add("login", plugin.Wrong, p.Name, "", what, fix)
 			return e.Code == plugin.Network
 		}
 	}

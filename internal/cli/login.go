@@ -17,9 +17,9 @@ type loginCmd struct {
 }
 
 func (l *loginCmd) Help() string {
-	return `Opens the issuer's page in your browser, or shows a code to enter on another machine (flow: device_code), or asks for the password that the profile leaves out. Then kubectl, aws, openstack and other tools work without a question until the session ends. All profiles of the same issuer, client and scope share one login.
+	return `Opens the issuer's page in your browser, or shows a code to enter on another machine (flow: device_code), or asks for the password that the profile leaves out. Then kubectl, aws, openstack and other tools work without a question until the session ends. All profiles of the same issuer and client share one login: it asks for the scopes of all of them.
 
-If another login at the issuer is under way, it waits for that one. Ctrl-C cancels the login.
+It logs in anew even if a token is at hand. If another login at the issuer is under way, it waits for that one first. Ctrl-C cancels the login, and so does its time limit of ten minutes: if the page shows an error, check client_id and the redirect address. A denied or cancelled login is remembered for five minutes; this command asks again at once.
 
 Examples:
   jeton login                  the identity in the environment, or the profile called default

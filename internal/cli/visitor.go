@@ -207,6 +207,7 @@ func (v *visitor) leave(s os.Signal, ended <-chan struct{}) error {
 		case <-ended:
 		case <-time.After(2 * time.Second):
 		}
+		v.t.say("jeton: the login was cancelled")
 	}
 	os.Exit(signalStatus(s))
 	return nil
@@ -222,7 +223,11 @@ func (v *visitor) told(l *cache.Login, out *screen) string {
 	intro := plugin.Printable("jeton: profile "+l.Profile+" needs a login at "+l.At+".") + "\n"
 	switch {
 	case p.Code != "":
-		text := intro + "Open this address, on this machine or another, and enter the code:\n\n  " + p.URL +
+		text := intro
+		if l.Trouble == "" {
+			text += "Your browser shows the page. Or else:\n"
+		}
+		text += "Open this address, on this machine or another, and enter the code:\n\n  " + p.URL +
 			"\n\n  " + p.Code + "\n\n"
 		if p.Whole != "" && out.tty != nil {
 			text += qrCode(p.Whole, out.width, v.env.get)
@@ -234,7 +239,8 @@ func (v *visitor) told(l *cache.Login, out *screen) string {
 	}
 	return intro + "Open this address in a browser:\n\n  " + p.URL + "\n\n" +
 		"If the browser is on another machine, it ends at a page that it cannot load.\n" +
-		"Copy the address of that page, paste it here, and press Enter.\n" + noteOf(p)
+		"Copy the address of that page, paste it here, and press Enter.\n" + noteOf(p) +
+		"Waiting until " + clockTime(p.Until) + ". Ctrl-C leaves.\n"
 }
 
 // noteOf returns the remark of a prompt as a line, or "".

@@ -96,7 +96,7 @@ func (o *Options) webSSONote() string {
 	if strings.HasSuffix(hostOf(o.AuthURL), ".ovh.net") || strings.HasSuffix(hostOf(o.AuthURL), ".ovh.us") {
 		return "OVHcloud trusts no program yet, and answers 401 in the browser: ovh/infrastructure-roadmap#479"
 	}
-	return "if the browser shows error 401, the operator has to add below [federation] in keystone.conf: " +
+	return "If the browser shows error 401, the operator has to add below [federation] in keystone.conf: " +
 		"trusted_dashboard = " + o.redirect
 }
 
