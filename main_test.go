@@ -85,6 +85,8 @@ func set(t *testing.T, v reflect.Value, file string) {
 		*p = plugin.Variables{"CHANGED"}
 	case *map[string]string:
 		*p = map[string]string{"changed": "too"}
+	case *[]map[string]string:
+		*p = []map[string]string{{"changed": "too"}}
 	case *bool:
 		*p = !*p
 	case *int:

@@ -331,10 +331,10 @@ func (c *Cache) rememberFailure(ctx context.Context, key Key, p Policy, err erro
 	}
 }
 
-// AccessKey returns the id of the access key kept under key, or "".
-func (c *Cache) AccessKey(ctx context.Context, key Key) string {
+// KeyID returns the id of the access key or application credential kept under key, or "".
+func (c *Cache) KeyID(ctx context.Context, key Key) string {
 	if e := c.load(ctx, key); e != nil {
-		return e.AccessKey
+		return e.credential().KeyID()
 	}
 	return ""
 }
@@ -416,11 +416,11 @@ func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
 		return nil // keys that cannot be listed cannot be served either
 	}
 	for _, k := range kept {
-		if k.Credential == nil || !slices.Contains(ids, k.Credential.AccessKey) {
+		if k.Credential == nil || !slices.Contains(ids, k.Credential.KeyID()) {
 			continue
 		}
 		if err := c.remove(ctx, k.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			held = append(held, k.Credential.AccessKey)
+			held = append(held, k.Credential.KeyID())
 		}
 	}
 	return held
@@ -431,7 +431,7 @@ func (c *Cache) forgetKeys(ctx context.Context, ids []string) (held []string) {
 func (c *Cache) holds(ctx context.Context, id string) bool {
 	kept, err := c.List(ctx)
 	return err != nil || slices.ContainsFunc(kept,
-		func(k Item) bool { return k.Credential != nil && k.Credential.AccessKey == id })
+		func(k Item) bool { return k.Credential != nil && k.Credential.KeyID() == id })
 }
 
 // Clear removes everything from the cache.

@@ -79,7 +79,8 @@ func (s *Session) keysLeft(ctx context.Context, kind func(*Minted) bool) error {
 			"%s, made for profile %s of %s, %s there still at %s: no profile could delete it",
 			what, m.Profile, m.Config, verb, account.Issuer).
 			WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself "+
-				"(openstack ec2 credentials delete, or octl iaas api DeleteAccessKey)"))
+				"(openstack ec2 credentials delete, openstack application credential delete, or octl iaas api "+
+				"DeleteAccessKey)"))
 	}
 	for n := range accounts {
 		account := &accounts[n]

@@ -185,7 +185,7 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 	key := Minted{Scope: order.Scope, Config: l.Config, Profile: l.Profile, Created: now, Unseen: !readable}
 	switch {
 	case order.Life > 0:
-		key.Tag = order.Tag + ":" + strings.ToLower(rand.Text())
+		key.Tag = order.Tag + strings.ToLower(rand.Text())
 		key.Expires = a.ownExpiry(there, l.others(ctx, a), now.Add(order.Life), order.Life)
 	case order.MaxAge > 0:
 		key.Expires = now.Add(order.MaxAge + keyGrace)
@@ -251,7 +251,7 @@ func (l *Ledger) create(
 	for _, m := range a.inUse(l, order.Scope) {
 		former(m)
 	}
-	key.ID = c.AccessKey
+	key.ID = c.KeyID()
 	if !c.Expires.IsZero() {
 		key.Expires = c.Expires // the issuer's answer decides
 	}
@@ -324,7 +324,7 @@ func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) er
 	if why != nil {
 		accounts, _ := Accounts(ctx, l.State)
 		for _, a := range accounts {
-			if slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == c.AccessKey && m.Unseen }) {
+			if slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.ID == c.KeyID() && m.Unseen }) {
 				return plugin.Errorf(plugin.Config, "the key cannot be kept, so that every call would make another: %v",
 					why).
 					WithHint("make room in the cache directory, or name another: JETON_CACHE_DIR")
@@ -333,7 +333,7 @@ func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) er
 		return nil
 	}
 	return l.each(ctx, func(m *Minted) bool {
-		unseen := m.of(l) && m.ID == c.AccessKey && m.Unseen
+		unseen := m.of(l) && m.ID == c.KeyID() && m.Unseen
 		m.Unseen = m.Unseen && !unseen
 		return unseen
 	})

@@ -426,7 +426,7 @@ func (o *onceTold) Create(ctx context.Context, mark plugin.Mark) (*plugin.Creden
 // Read hides issuer's method of that name, so that onceTold is not a [plugin.KeyReader].
 func (o *onceTold) Read() {}
 
-var expiring = plugin.Order{Issuer: "https://api/v1", Subject: "alice", Life: time.Hour, Tag: "jeton"}
+var expiring = plugin.Order{Issuer: "https://api/v1", Subject: "alice", Life: time.Hour, Tag: "jeton:"}
 
 func mintExpiring(t *testing.T, l *Ledger, o *onceTold, replace bool) *plugin.Credential {
 	t.Helper()

@@ -213,7 +213,7 @@ func (s *Session) Reject(ctx context.Context, p *plugin.Profile, id string) erro
 	if p.Issuer.Mints {
 		wanted := ""
 		if s.Roaming(p) { // the profile's other keys belong to other identities
-			wanted = s.AccessKey(ctx, key)
+			wanted = s.KeyID(ctx, key)
 		}
 		if wanted != "" || !s.Roaming(p) {
 			err = s.ledger(p).Unwant(ctx, wanted)

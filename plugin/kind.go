@@ -6,16 +6,18 @@ import "strings"
 type Kind uint8
 
 // The kinds of credential. A KeystoneToken names its Keystone in its attributes; a
-// BearerToken is any other token. A Login is a name and a password.
+// BearerToken is any other token. A Login is a name and a password. An
+// ApplicationCredential is a login to Keystone of its own, with an id and a secret.
 const (
 	BearerToken Kind = 1 << iota
 	KeystoneToken
 	AccessKey
 	ClientCertificate
 	Login
+	ApplicationCredential
 
 	AnyToken = BearerToken | KeystoneToken
-	AnyKind  = AnyToken | AccessKey | ClientCertificate | Login
+	AnyKind  = AnyToken | AccessKey | ClientCertificate | Login | ApplicationCredential
 )
 
 // String returns k in words, such as "token" or "access key or login".
@@ -27,7 +29,10 @@ func (k Kind) String() string {
 	for _, kind := range []struct {
 		kind Kind
 		word string
-	}{{AnyToken, "token"}, {AccessKey, "access key"}, {ClientCertificate, "client certificate"}, {Login, "login"}} {
+	}{
+		{AnyToken, "token"}, {AccessKey, "access key"}, {ClientCertificate, "client certificate"}, {Login, "login"},
+		{ApplicationCredential, "application credential"},
+	} {
 		if k&kind.kind != 0 {
 			words = append(words, kind.word)
 		}
@@ -44,10 +49,21 @@ func (c *Credential) Kind() Kind {
 		return BearerToken
 	case c.AccessKey != "":
 		return AccessKey
+	case c.Attrs[AttrApplicationCredentialID] != "" && !c.SecretKey.IsZero():
+		return ApplicationCredential
 	case !c.ClientKey.IsZero():
 		return ClientCertificate
 	case !c.Password.IsZero():
 		return Login
 	}
 	return 0
+}
+
+// KeyID returns the id of c at its issuer if c is a key that a [Ledger] could have made: an
+// access key or an application credential. Otherwise it returns "".
+func (c *Credential) KeyID() string {
+	if c.Kind() == ApplicationCredential {
+		return c.Attrs[AttrApplicationCredentialID]
+	}
+	return c.AccessKey
 }

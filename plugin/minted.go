@@ -35,14 +35,14 @@ type Order struct {
 	MaxAge time.Duration
 	// Life is how long a key lives if the issuer itself lets it expire, or 0.
 	Life time.Duration
-	// Tag is the beginning of the tags of keys with a Life.
+	// Tag is the beginning of the tags of keys with a Life, up to their id.
 	Tag string
 }
 
 // A Mark is what an issuer says about an access key besides its id.
 type Mark struct {
 	Scope   string    // what it is valid for, such as the id of a project
-	Tag     string    // if the issuer has tags
+	Tag     string    // a text that tells the key from all others, if the issuer has such
 	Expires time.Time // zero if it does not expire
 }
 

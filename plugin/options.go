@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -97,6 +98,9 @@ func (f field) cacheInput(getenv func(string) string) (string, error) {
 			pairs = append(pairs, name, v[name])
 		}
 		return strings.Join(pairs, "\x00"), nil
+	case []map[string]string:
+		b, err := json.Marshal(v) // with the names in order
+		return string(b), err
 	default:
 		return fmt.Sprint(v), nil
 	}
@@ -149,10 +153,9 @@ func (f field) setNode(n *yaml.Node) error {
 	case *[]string:
 		return setList(n, p, ", such as [a, b]")
 	case *map[string]string:
-		*p = map[string]string{}
-		return eachPair(n, func(key, value *yaml.Node) error {
-			return setScalar(value, "text, and not empty", func(s string) bool { (*p)[key.Value] = s; return s != "" })
-		})
+		return setMap(n, p)
+	case *[]map[string]string:
+		return setMaps(n, p)
 	case *Path:
 		if strings.Contains(n.Value, "-----BEGIN ") {
 			return at(n, "must be the path of a file, and is what such a file holds").
@@ -196,6 +199,31 @@ func setScalar(n *yaml.Node, what string, set func(string) bool) error {
 func setList(n *yaml.Node, list *[]string, what string) error {
 	if err := n.Decode(list); err != nil || n.Kind != yaml.SequenceNode || len(*list) == 0 || (*list)[0] == "" {
 		return at(n, "must be a list%s", what)
+	}
+	return nil
+}
+
+// setMap sets m to the names and texts in n.
+func setMap(n *yaml.Node, m *map[string]string) error {
+	*m = map[string]string{}
+	return eachPair(n, func(key, value *yaml.Node) error {
+		return setScalar(value, "text, and not empty", func(s string) bool { (*m)[key.Value] = s; return s != "" })
+	})
+}
+
+// setMaps sets list to the mappings in n.
+func setMaps(n *yaml.Node, list *[]map[string]string) error {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		return at(n, "must be a list of mappings, such as [{NAME: VALUE}]")
+	}
+	*list = make([]map[string]string, len(n.Content))
+	for i, item := range n.Content {
+		if item.Kind == yaml.AliasNode {
+			return at(item, "aliases are not supported; write the value out")
+		}
+		if err := setMap(item, &(*list)[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -17,14 +17,15 @@ import (
 )
 
 // A Credential is what a [Source] returns, the cache keeps and a format writes: a token,
-// an access key pair, a client certificate, or the password for a login that another
-// profile makes. Fields that do not apply are empty.
+// an access key pair, an application credential, a client certificate, or the password for
+// a login that another profile makes. Fields that do not apply are empty.
 type Credential struct {
 	Token Secret
 	// IDToken is the ID token that came with Token, for the profiles above (OpenID Connect
 	// Core, section 2).
-	IDToken      Secret
-	AccessKey    string
+	IDToken   Secret
+	AccessKey string
+	// SecretKey is the secret of AccessKey, or that of the application credential in Attrs.
 	SecretKey    Secret
 	SessionToken Secret
 	// ClientCertificate is a certificate chain in PEM form. ClientKey is the key of its
@@ -73,18 +74,21 @@ const (
 	// AttrIdentityAPIVersion is "2" for a token of Keystone's API v2.0.
 	AttrIdentityAPIVersion = "identity_api_version"
 	AttrDelegated          = "delegated" // "application_credential" or "trust": Keystone does not exchange such a token
-	AttrRegion             = "region"    // as AWS understands it
-	AttrEndpoint           = "endpoint"
-	AttrIssuer             = "issuer"  // the OpenID Connect issuer
-	AttrSubject            = "subject" // the user that an OpenID Connect token is for
-	AttrClientID           = "client_id"
-	AttrTokenType          = "token_type"   // "id_token" or "access_token"
-	AttrOVHEndpoint        = "ovh_endpoint" // OVHcloud's API: a name such as ovh-eu, or the address
-	AttrOSCRegion          = "osc_region"   // marks a key for Outscale's API in this region
-	AttrOSCEndpoint        = "osc_endpoint" // address of Outscale's API, if not the region's own
-	AttrClusterID          = "cluster_id"   // of a Kubernetes cluster
-	AttrRoleARN            = "role_arn"     // the role of a session
-	AttrFields             = "fields"       // fields of a CloudMC portal, the sensitive ones masked
+	// AttrApplicationCredentialID marks an application credential.
+	AttrApplicationCredentialID   = "application_credential_id"
+	AttrApplicationCredentialName = "application_credential_name"
+	AttrRegion                    = "region" // as AWS understands it
+	AttrEndpoint                  = "endpoint"
+	AttrIssuer                    = "issuer"  // the OpenID Connect issuer
+	AttrSubject                   = "subject" // the user that an OpenID Connect token is for
+	AttrClientID                  = "client_id"
+	AttrTokenType                 = "token_type"   // "id_token" or "access_token"
+	AttrOVHEndpoint               = "ovh_endpoint" // OVHcloud's API: a name such as ovh-eu, or the address
+	AttrOSCRegion                 = "osc_region"   // marks a key for Outscale's API in this region
+	AttrOSCEndpoint               = "osc_endpoint" // address of Outscale's API, if not the region's own
+	AttrClusterID                 = "cluster_id"   // of a Kubernetes cluster
+	AttrRoleARN                   = "role_arn"     // the role of a session
+	AttrFields                    = "fields"       // fields of a CloudMC portal, the sensitive ones masked
 )
 
 // Life returns the time from issue to expiry, or 0 if the credential does not expire.
@@ -119,7 +123,7 @@ func (c *Credential) check(now time.Time) *Error {
 			"belongs to it %d KiB)", maxPart>>10, MaxCredential>>10).
 			WithHint("ask the issuer for less in the token: fewer scopes, roles or groups")
 	}
-	if c.Token.IsZero() && c.IDToken.IsZero() && (c.AccessKey == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() &&
+	if c.Token.IsZero() && c.IDToken.IsZero() && (c.KeyID() == "" || c.SecretKey.IsZero()) && c.ClientKey.IsZero() &&
 		c.Password.IsZero() {
 		return Errorf(Unusable, "the issuer's answer holds no credential")
 	}
@@ -178,6 +182,8 @@ func (c *Credential) String() string {
 	switch {
 	case c.AccessKey != "":
 		kind = "access key " + c.AccessKey
+	case c.Kind() == ApplicationCredential:
+		kind = "application credential " + c.KeyID()
 	case c.ClientCertificate != "":
 		kind = "client certificate"
 	case !c.Password.IsZero():

@@ -227,7 +227,7 @@ func (o *Options) order() plugin.Order {
 	if o.UserName != "" {
 		subject = o.UserName + " by " + subject
 	}
-	return plugin.Order{Issuer: o.Endpoint, Subject: subject, Life: o.Lifetime, Tag: o.Tag}
+	return plugin.Order{Issuer: o.Endpoint, Subject: subject, Life: o.Lifetime, Tag: o.Tag + ":"}
 }
 
 // open calls do with the keys of the profile's user.
