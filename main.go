@@ -21,6 +21,7 @@ import (
 var issuers = plugin.Issuers{
 	keystone.Issuer,
 	keystone.EC2,
+	keystone.AppCred,
 	ovhcloud.Issuer,
 	ovhcloud.S3,
 	ovhcloud.Kube,

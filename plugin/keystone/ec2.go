@@ -56,61 +56,32 @@ func (o *EC2Options) ObjectStore() (region, endpoint string) { return o.Region, 
 
 // Source returns the source of access keys.
 func (o *EC2Options) Source(env *plugin.Env) plugin.Source {
-	return plugin.Minter{Env: env, Open: (&ec2{o, env}).withToken}
-}
-
-type ec2 struct {
-	options *EC2Options
-	env     *plugin.Env
-}
-
-// withToken calls do with a token of the profile below. If Keystone refuses the token,
-// withToken gets a new one and calls do once more: the refused token came from jeton's
-// cache and may have been revoked.
-func (s *ec2) withToken(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
-	for renew := false; ; renew = true {
-		token, err := s.env.From(ctx, renew)
-		if err != nil {
-			return err
-		}
-		a := token.Attrs
-		if token.Token.IsZero() || a[plugin.AttrAuthURL] == "" || a[plugin.AttrUserID] == "" {
-			return notKeystone()
-		}
-		if a[plugin.AttrIdentityAPIVersion] == "2" {
-			return plugin.Errorf(plugin.Config, "S3 keys need Keystone's API v3, and the profile below uses v2.0").
-				WithHint("if the cloud has v3 too, its auth_url ends in /v3")
-		}
-		project := s.options.ProjectID
-		if project == "" {
-			project = a[plugin.AttrProjectID]
-		}
-		if project == "" {
-			return plugin.Errorf(plugin.Config,
-				"an S3 key belongs to a project, and the token of the profile below has none").
-				WithHint("add project_id to either profile")
-		}
-		keys := &ec2Keys{options: s.options, token: token, project: project,
-			client: newClient(s.env.HTTP, a[plugin.AttrAuthURL], token.Token, false)}
-		err = do(plugin.Order{
-			Issuer: a[plugin.AttrAuthURL], Subject: a[plugin.AttrUserID], Scope: project, MaxAge: s.options.MaxAge,
-		}, keys)
-		if err == nil || renew || !keys.unauthorized {
-			return err
-		}
-	}
+	return plugin.Minter{Env: env, Open: func(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
+		m := minter{what: "EC2 keys", hint: "the user needs the role member in the project"}
+		return m.withToken(ctx, env, func(m *minter) error {
+			a := m.token.Attrs
+			project := o.ProjectID
+			if project == "" {
+				project = a[plugin.AttrProjectID]
+			}
+			if project == "" {
+				return plugin.Errorf(plugin.Config,
+					"an S3 key belongs to a project, and the token of the profile below has none").
+					WithHint("add project_id to either profile")
+			}
+			return do(plugin.Order{
+				Issuer: a[plugin.AttrAuthURL], Subject: a[plugin.AttrUserID], Scope: project, MaxAge: o.MaxAge,
+			}, &ec2Keys{m, o, project})
+		})
+	}}
 }
 
 // ec2Keys calls the OS-EC2 API for one user.
 type ec2Keys struct {
-	options      *EC2Options
-	client       *gophercloud.ServiceClient
-	token        *plugin.Credential
-	project      string
-	unauthorized bool
+	*minter
+	options *EC2Options
+	project string
 }
-
-func (k *ec2Keys) user() string { return k.token.Attrs[plugin.AttrUserID] }
 
 // An ec2Credential is what the API says about a key.
 type ec2Credential struct {
@@ -124,13 +95,9 @@ type ec2Answer struct {
 	Credential ec2Credential `json:"credential"`
 }
 
-// url returns the address of the key with the id, or of all keys if id is "".
-func (k *ec2Keys) url(id string) string {
-	parts := []string{"users", k.user(), "credentials", "OS-EC2"}
-	if id != "" {
-		parts = append(parts, id)
-	}
-	return k.client.ServiceURL(parts...)
+// url returns the address of the key with the id, or of all keys without one.
+func (k *ec2Keys) url(id ...string) string {
+	return k.minter.url(append([]string{"credentials", "OS-EC2"}, id...)...)
 }
 
 // List returns the user's keys by id.
@@ -138,7 +105,7 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	var a struct {
 		Credentials []ec2Credential `json:"credentials"`
 	}
-	if _, err := get(ctx, k.client, k.url(""), &a, gophercloud.RequestOpts{}); err != nil {
+	if _, err := get(ctx, k.client, k.url(), &a, gophercloud.RequestOpts{}); err != nil {
 		return nil, k.explain(err)
 	}
 	keys := map[string]plugin.Mark{}
@@ -151,7 +118,7 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 // Create makes a key for the project.
 func (k *ec2Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
 	var a ec2Answer
-	_, err := post(plugin.SendOnce(ctx), k.client, k.url(""), map[string]string{"tenant_id": k.project}, &a,
+	_, err := post(plugin.SendOnce(ctx), k.client, k.url(), map[string]string{"tenant_id": k.project}, &a,
 		gophercloud.RequestOpts{})
 	return k.credential(a.Credential, err)
 }
@@ -168,13 +135,7 @@ func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, erro
 }
 
 // Delete removes a key. A key that is already gone is no error.
-func (k *ec2Keys) Delete(ctx context.Context, id string) error {
-	_, err := k.client.Delete(ctx, k.url(id), nil)
-	if err == nil || gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
-		return nil
-	}
-	return k.explain(err)
-}
+func (k *ec2Keys) Delete(ctx context.Context, id string) error { return k.remove(ctx, k.url(id)) }
 
 // credential turns the answer to Create or Read into a credential.
 func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, error) {
@@ -185,33 +146,11 @@ func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, er
 		return nil, plugin.Errorf(plugin.Unusable, "Keystone's answer holds no key for the project").
 			RememberFor(unusableFor)
 	}
-	attrs := map[string]string{}
-	for _, name := range []string{
-		plugin.AttrAuthURL, plugin.AttrUserID, plugin.AttrUserName, plugin.AttrUserDomainID, plugin.AttrUserDomainName,
-	} {
-		attrs[name] = k.token.Attrs[name]
-	}
-	attrs[plugin.AttrProjectID] = c.TenantID
-	if c.TenantID == k.token.Attrs[plugin.AttrProjectID] {
-		attrs[plugin.AttrProjectName] = k.token.Attrs[plugin.AttrProjectName]
-	}
+	attrs := k.attrs(c.TenantID)
 	attrs[plugin.AttrRegion] = k.options.Region
 	attrs[plugin.AttrEndpoint] = k.options.Endpoint
 	return &plugin.Credential{
 		AccessKey: c.Access, SecretKey: plugin.NewSecret(c.Secret),
 		Attrs: withoutEmpty(attrs),
 	}, nil
-}
-
-func (k *ec2Keys) explain(err error) error {
-	if gophercloud.ResponseCodeIs(err, http.StatusUnauthorized) {
-		k.unauthorized = true
-	}
-	if kind := k.token.Attrs[plugin.AttrDelegated]; kind != "" &&
-		gophercloud.ResponseCodeIs(err, http.StatusForbidden) {
-		return delegated(kind, "make EC2 keys with it").RememberFor(deniedFor)
-	}
-	return explain(err, k.client.Endpoint, advice{
-		"the token", "make EC2 keys with it", "the user needs the role member in the project",
-	}, k.token.Token)
 }

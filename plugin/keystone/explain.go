@@ -152,7 +152,7 @@ func unlike(host, endpoint string) error {
 // of a delegation. Since 2026 it refuses every exchange of such a token.
 func delegated(kind, what string) *plugin.Error {
 	return plugin.Errorf(plugin.Config, "the token stems from %s, and Keystone lets nobody %s", article(kind), what).
-		WithHint("use a profile that logs in with a password: only such tokens can be exchanged or make EC2 keys")
+		WithHint("use a profile that logs in with a password: only such tokens can be exchanged or make keys")
 }
 
 func article(kind string) string {

@@ -22,7 +22,10 @@ import (
 var Issuer = plugin.Issuer{
 	Name:  "keystone",
 	Gives: plugin.KeystoneToken,
-	Takes: []plugin.Taken{{Kind: plugin.Login, Options: "auth_type: v3password"}, {Kind: plugin.BearerToken}},
+	Takes: []plugin.Taken{
+		{Kind: plugin.Login, Options: "auth_type: v3password"}, {Kind: plugin.BearerToken},
+		{Kind: plugin.ApplicationCredential, Options: "auth_type: v3applicationcredential"},
+	},
 	From: "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID " +
 		"Connect, a person's login by browser, or another token",
 	New:           func() plugin.Options { return &Options{Verify: true} },
@@ -225,15 +228,15 @@ func (s *source) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Cr
 	if err != nil {
 		return nil, err
 	}
-	if s.options.from && slices.Contains(m.uses, "password") {
+	if s.options.from && (slices.Contains(m.uses, "password") || s.options.AuthType == "v3applicationcredential") {
 		return s.fetchBelow(ctx, m)
 	}
 	return m.fetch(ctx, s, prev)
 }
 
-// fetchBelow logs in with the user, password and project of the profile below. If the
-// password is refused and there is a newer one, it tries that too: the refused one came
-// from jeton's cache and may be out of date.
+// fetchBelow logs in with the user, password and project of the profile below, or with its
+// application credential. If that is refused and there is a newer one, it tries that too:
+// the refused one came from jeton's cache and may be out of date.
 func (s *source) fetchBelow(ctx context.Context, m *method) (*plugin.Credential, error) {
 	plugin.Connect(s.env.HTTP, s.options.AuthURL)
 	below, err := s.env.From(ctx, false)
@@ -243,7 +246,7 @@ func (s *source) fetchBelow(ctx context.Context, m *method) (*plugin.Credential,
 	c, err := s.loginBelow(ctx, m, below)
 	if s.stale(err, below) {
 		renewed, e := s.env.From(ctx, true)
-		if e != nil || renewed.Password.Reveal() == below.Password.Reveal() {
+		if e != nil || renewed.Password.Reveal() == below.Password.Reveal() && renewed.KeyID() == below.KeyID() {
 			return nil, err
 		}
 		return s.loginBelow(ctx, m, renewed)
@@ -252,6 +255,9 @@ func (s *source) fetchBelow(ctx context.Context, m *method) (*plugin.Credential,
 }
 
 func (s *source) loginBelow(ctx context.Context, m *method, below *plugin.Credential) (*plugin.Credential, error) {
+	if s.options.AuthType == "v3applicationcredential" {
+		return s.loginAppCred(ctx, m, below)
+	}
 	if below.Password.IsZero() {
 		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no password, which auth_type %s needs",
 			s.options.AuthType).
@@ -278,6 +284,27 @@ func (s *source) loginBelow(ctx context.Context, m *method, below *plugin.Creden
 	o.defaultDomains(m)
 	if err := m.check(&o); err != nil {
 		return nil, fmt.Errorf("from: %w", err)
+	}
+	return m.fetch(ctx, &source{options: &o, env: s.env}, nil)
+}
+
+// loginAppCred logs in with below, an application credential.
+func (s *source) loginAppCred(ctx context.Context, m *method, below *plugin.Credential) (*plugin.Credential, error) {
+	o := *s.options
+	switch {
+	case below.Kind() != plugin.ApplicationCredential:
+		return nil, plugin.Errorf(plugin.Config, "from: that profile gives no application credential, which auth_type "+
+			"%s needs", o.AuthType).
+			WithHint("name one of plugin keystone-appcred")
+	case below.Attrs[plugin.AttrAuthURL] != o.AuthURL:
+		return nil, plugin.Errorf(plugin.Config, "from: the application credential of that profile is for another "+
+			"Keystone, %s", below.Attrs[plugin.AttrAuthURL]).
+			WithHint("both profiles need the same auth_url")
+	}
+	o.from, o.ApplicationCredentialID = false, below.KeyID()
+	o.ApplicationCredentialSecret = plugin.LiteralSecret(below.SecretKey)
+	if o.RegionName == "" {
+		o.RegionName = below.Attrs[plugin.AttrRegionName]
 	}
 	return m.fetch(ctx, &source{options: &o, env: s.env}, nil)
 }

@@ -100,10 +100,11 @@ func (o *Options) method(from bool) (*method, error) {
 		return nil, e.WithHint("there are: %s", strings.Join(names, ", "))
 	}
 	o.AuthType = name
-	if from && !slices.Contains([]string{"v3token", "v3oidcaccesstoken", "v3password", "v2password"}, name) {
+	if from && !slices.Contains([]string{"v3token", "v3oidcaccesstoken", "v3password", "v2password",
+		"v3applicationcredential"}, name) {
 		return nil, plugin.Errorf(plugin.Config, "from does not go with auth_type %s", name).
 			WithHint("a token of another profile is used by auth_type: v3token, or v3oidcaccesstoken if it is no " +
-				"Keystone's; its login by v3password")
+				"Keystone's; its login by v3password; its application credential by v3applicationcredential")
 	}
 	return m, nil
 }
@@ -156,6 +157,9 @@ func checkMultiFactor(o *Options) error {
 }
 
 func checkApplicationCredential(o *Options) error {
+	if o.from {
+		return o.checkAppCredBelow()
+	}
 	if o.ApplicationCredentialSecret.IsZero() {
 		return missing(o, "application_credential_secret")
 	}
@@ -168,6 +172,19 @@ func checkApplicationCredential(o *Options) error {
 				"application_credential_id it needs none")
 		}
 	}
+	return o.checkNoScope()
+}
+
+// checkAppCredBelow checks a login with the application credential of the profile below.
+func (o *Options) checkAppCredBelow() error {
+	if o.ApplicationCredentialID != "" || o.ApplicationCredentialName != "" || !o.ApplicationCredentialSecret.IsZero() {
+		return plugin.Errorf(plugin.Config, "an application credential and from are two logins").
+			WithHint("leave one of them out")
+	}
+	return o.checkNoScope()
+}
+
+func (o *Options) checkNoScope() error {
 	if scopes := o.scopes(); len(scopes) > 0 {
 		return plugin.Errorf(plugin.Config,
 			"an application credential belongs to one project, and Keystone refuses it with a scope").

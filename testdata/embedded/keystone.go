@@ -25,6 +25,8 @@ type Keystone struct {
 	// Provider is the identity provider ovhcloud-emea, with the protocol
 	// openid. Its clients are users with a role in the first project.
 	Provider *Provider
+	// AppCredLimit is how many application credentials a user can have. Any number if 0.
+	AppCredLimit int
 
 	mu       sync.Mutex
 	users    map[string]*user // by name
@@ -33,7 +35,10 @@ type Keystone struct {
 	tokens   map[string]*token
 	receipts map[string]receipt
 	keys     []key
-	expiry   any // of passwords
+
+	appCredsMade, appCredPeak int
+
+	expiry any // of passwords
 }
 
 type object struct {
@@ -50,6 +55,7 @@ type user struct {
 	disabled bool
 	fallback string // default project id
 	projects []string
+	roles    []string // nil: member
 }
 
 // A receipt is for the first factor of a user who has to show two.
@@ -58,15 +64,11 @@ type receipt struct {
 	password, passcode bool
 }
 
-type appCred struct {
-	secret, project string
-	user            *user
-}
-
 type token struct {
 	user      *user
 	project   string
 	delegated bool
+	appCred   *appCred // that it stems from
 	expires   time.Time
 	issued    time.Time
 }
@@ -138,18 +140,6 @@ func (k *Keystone) TOTP(name, secret string, both bool) {
 	k.users[name].totp, k.users[name].both = secret, both
 }
 
-// ApplicationCredential adds one of the user for a project.
-func (k *Keystone) ApplicationCredential(name, project string) (id, secret string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.appCreds == nil {
-		k.appCreds = map[string]*appCred{}
-	}
-	id, secret = random(), random()
-	k.appCreds[id] = &appCred{secret, project, k.users[name]}
-	return id, secret
-}
-
 // ExpiredToken returns a token of the user that was valid once.
 func (k *Keystone) ExpiredToken(name string) string {
 	k.mu.Lock()
@@ -217,6 +207,9 @@ func (k *Keystone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 200, map[string]any{"catalog": catalog(r)})
 	case strings.HasPrefix(path, "/users/"+caller.user.ID+"/credentials/OS-EC2"):
 		k.ec2(w, r, caller, strings.Trim(strings.TrimPrefix(path, "/users/"+caller.user.ID+"/credentials/OS-EC2"), "/"))
+	case strings.HasPrefix(path, "/users/"+caller.user.ID+"/application_credentials"):
+		k.applicationCredentials(w, r, caller,
+			strings.Trim(strings.TrimPrefix(path, "/users/"+caller.user.ID+"/application_credentials"), "/"))
 	default:
 		failure(w, 404, "Could not find: "+path)
 	}
@@ -330,8 +323,8 @@ func (k *Keystone) login(w http.ResponseWriter, r *http.Request) {
 	switch identity.Methods[0] {
 	case "application_credential":
 		if c := k.appCreds[identity.AppCred.ID]; c != nil && c.secret == identity.AppCred.Secret &&
-			body.Auth.Scope == nil {
-			t.user, t.project, t.delegated = c.user, c.project, true
+			body.Auth.Scope == nil && (c.expires.IsZero() || now.Before(c.expires)) {
+			t.user, t.project, t.delegated, t.appCred = c.user, c.project, true, c
 		}
 	case "token":
 		former := k.tokens[identity.Token.ID]
@@ -413,12 +406,13 @@ func (k *Keystone) describe(t *token, r *http.Request) map[string]any {
 	}
 	if t.delegated {
 		doc["methods"] = []string{"application_credential"}
-		doc["application_credential"] = map[string]any{"id": "1", "name": "ci", "restricted": true}
+		doc["application_credential"] = map[string]any{"id": t.appCred.id, "name": t.appCred.name,
+			"restricted": !t.appCred.unrestricted}
 	}
 	for _, p := range k.projects {
 		if p.ID == t.project {
 			doc["project"] = map[string]any{"id": p.ID, "name": p.Name, "domain": domain}
-			doc["roles"] = []object{{"1", "member"}}
+			doc["roles"] = t.roles()
 			if !r.URL.Query().Has("nocatalog") {
 				doc["catalog"] = catalog(r)
 			}
