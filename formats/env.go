@@ -123,6 +123,8 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 	switch a := c.Attrs; {
 	case c.AccessKey != "":
 		set, family = keyVariables(c)
+	case c.Kind() == plugin.ApplicationCredential:
+		set, family = appCredVariables(c), openStackVariables
 	case a[plugin.AttrAuthURL] != "":
 		set, family = keystoneVariables(c, o.Client), openStackVariables
 	case a[plugin.AttrOVHEndpoint] != "":
@@ -195,4 +197,18 @@ func keystoneVariables(c *plugin.Credential, client string) []Variable {
 	return append(set, Variable{"OS_IDENTITY_API_VERSION", version},
 		Variable{"OS_REGION_NAME", a[plugin.AttrRegionName]},
 		Variable{"OS_INTERFACE", a[plugin.AttrInterface]}, Variable{"OS_CACERT", a[plugin.AttrCACert]})
+}
+
+// appCredVariables returns the variables of an application credential, which all clients
+// read alike. Some values can be empty.
+func appCredVariables(c *plugin.Credential) []Variable {
+	a := c.Attrs
+	return []Variable{
+		{"OS_AUTH_TYPE", appCredType}, {"OS_AUTH_URL", a[plugin.AttrAuthURL]},
+		{"OS_APPLICATION_CREDENTIAL_ID", a[plugin.AttrApplicationCredentialID]},
+		{"OS_APPLICATION_CREDENTIAL_SECRET", c.SecretKey.Reveal()},
+		{"OS_IDENTITY_API_VERSION", "3"},
+		{"OS_REGION_NAME", a[plugin.AttrRegionName]},
+		{"OS_INTERFACE", a[plugin.AttrInterface]}, {"OS_CACERT", a[plugin.AttrCACert]},
+	}
 }

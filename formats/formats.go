@@ -183,6 +183,9 @@ func needToken(o Options, format string, c *plugin.Credential) error {
 		return e.WithHint("kubernetes and json write client certificates")
 	case plugin.AccessKey:
 		return e.WithHint("%s; aws, env and json write access keys", o.use("tokens", plugin.KeystoneToken))
+	case plugin.ApplicationCredential:
+		return e.WithHint("use the profile that it is made from, or %s; openstack, env and json write application "+
+			"credentials", o.Issuers.MakeOf(plugin.KeystoneToken, plugin.ApplicationCredential, o.Profile))
 	}
 	return e.WithHint("%s", o.Issuers.MakeOf(plugin.KeystoneToken, plugin.Login, o.Profile))
 }
@@ -210,6 +213,8 @@ func kind(c *plugin.Credential) string {
 		return "an access key"
 	case plugin.ClientCertificate:
 		return "a client certificate"
+	case plugin.ApplicationCredential:
+		return "an application credential"
 	}
 	return "a name and a password"
 }

@@ -57,16 +57,23 @@ func accessKey() *plugin.Credential {
 	}
 }
 
+func appCred() *plugin.Credential {
+	c := keystoneToken()
+	c.Token, c.SecretKey = plugin.Secret{}, plugin.NewSecret(`secret"of\it`)
+	c.Attrs["application_credential_id"], c.Attrs["application_credential_name"] = "89ab", "jeton-x"
+	return c
+}
+
 func everlastingKey() *plugin.Credential {
 	return &plugin.Credential{AccessKey: "0123abcd", SecretKey: plugin.NewSecret("secret"), Issued: issued}
 }
 
 // issuers are the issuers that hints name.
-var issuers = plugin.Issuers{keystone.Issuer, keystone.EC2, sts.Issuer}
+var issuers = plugin.Issuers{keystone.Issuer, keystone.EC2, keystone.AppCred, sts.Issuer}
 
 var credentials = map[string]*plugin.Credential{
 	"keystone": keystoneToken(), "delegated": delegatedToken(), "bearer": bearerToken(), "key": accessKey(),
-	"everlasting": everlastingKey(),
+	"everlasting": everlastingKey(), "appcred": appCred(),
 }
 
 // Every format writes each kind of credential as its golden file shows, or refuses it in
@@ -82,6 +89,7 @@ func TestEncode(t *testing.T) {
 			variants["-v1beta1"] = Options{Issuers: issuers, Profile: "prod", ExecInfo: `{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","spec":{}}`}
 		case "openstack":
 			variants["-as"] = Options{Issuers: issuers, Profile: "prod", Name: "other"}
+			variants["-controller"] = Options{Issuers: issuers, Profile: "prod", Client: cloudController}
 		}
 		for variant, options := range variants {
 			options.Describe = func(*plugin.Credential) ([]byte, error) { return []byte(`{"token": {"catalog": []}}`), nil }

@@ -38,6 +38,9 @@ const (
 	openStackClient = "openstackclient" // and everything built on openstacksdk
 	gophercloud     = "gophercloud"
 	terraform       = "terraform" // and OpenTofu and Packer
+	// cloudController is what cloud-provider-openstack has of controllers and drivers for
+	// Kubernetes. They read a file of their own.
+	cloudController = "cloud-controller"
 )
 
 // terraforms are the programs that log in as Terraform does.
@@ -53,7 +56,7 @@ func clientOf(program string) string {
 }
 
 // OpenStackClients are all these clients, the default first.
-var OpenStackClients = []string{openStackClient, terraform, gophercloud}
+var OpenStackClients = []string{openStackClient, terraform, gophercloud, cloudController}
 
 func newOpenStack(o Options) (Format, error) {
 	if o.Client == "" {
@@ -72,13 +75,19 @@ const openStackTTL = 150 * time.Second
 func (*openStack) MinTTL() time.Duration { return openStackTTL }
 
 func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
+	if c.Kind() == plugin.ApplicationCredential {
+		return f.login(w, c)
+	}
 	if err := needKeystone(f.options, "openstack", c); err != nil {
 		return err
 	}
-	name := f.options.Name
-	if name == "" {
-		name = f.options.Profile
+	if f.options.Client == cloudController {
+		return plugin.Errorf(plugin.Config, "a cloud controller logs in again whenever its token ends, which it "+
+			"cannot do with a token").
+			WithHint("%s", f.options.Issuers.MakeOf(plugin.ApplicationCredential, plugin.KeystoneToken,
+				f.options.Profile))
 	}
+	name := f.name()
 	if f.options.Client != openStackClient {
 		return f.asItIs(w, name, c)
 	}
@@ -91,6 +100,53 @@ func (f *openStack) Encode(w io.Writer, c *plugin.Credential) error {
 	}
 	_, err := w.Write(scoped(name, c))
 	return err
+}
+
+// name returns the name of the cloud.
+func (f *openStack) name() string {
+	if f.options.Name != "" {
+		return f.options.Name
+	}
+	return f.options.Profile
+}
+
+// login writes an application credential. It is a login that all clients take alike.
+func (f *openStack) login(w io.Writer, c *plugin.Credential) error {
+	document := cloudConf(c)
+	if f.options.Client != cloudController {
+		document = cloud(f.name(), c, appCredType, [][2]string{
+			{"auth_url", c.Attrs[plugin.AttrAuthURL]},
+			{"application_credential_id", c.Attrs[plugin.AttrApplicationCredentialID]},
+			{"application_credential_secret", c.SecretKey.Reveal()},
+		}, nil)
+	}
+	_, err := w.Write(document)
+	return err
+}
+
+// appCredType is keystoneauth's name for a login with an application credential.
+const appCredType = "v3applicationcredential"
+
+// cloudConf returns the section of cloud.conf with which cloud-provider-openstack logs in.
+//
+// https://github.com/kubernetes/cloud-provider-openstack/blob/master/docs/openstack-cloud-controller-manager/using-openstack-cloud-controller-manager.md#global
+func cloudConf(c *plugin.Credential) []byte {
+	var b bytes.Buffer
+	b.WriteString("[Global]\n")
+	for _, pair := range [][2]string{
+		{"auth-url", c.Attrs[plugin.AttrAuthURL]},
+		{"application-credential-id", c.Attrs[plugin.AttrApplicationCredentialID]},
+		{"application-credential-secret", c.SecretKey.Reveal()},
+		{"region", c.Attrs[plugin.AttrRegionName]},
+		{"os-endpoint-type", strings.TrimSuffix(c.Attrs[plugin.AttrInterface], "URL")},
+		{"ca-file", c.Attrs[plugin.AttrCACert]},
+	} {
+		if pair[1] != "" {
+			// In quotes, gcfg knows two escapes, and control characters do not get here.
+			fmt.Fprintf(&b, "%s = \"%s\"\n", pair[0], strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(pair[1]))
+		}
+	}
+	return b.Bytes()
 }
 
 // scoped returns a clouds.yaml with one cloud, for a client that exchanges its token.

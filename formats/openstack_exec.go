@@ -27,8 +27,8 @@ func (openStackExec) Check(*Command, *plugin.Issuer) error { return nil }
 // Prepare returns a clouds.yaml for openstackclient, and for scripts that may call it.
 func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Credential) (Handover, error) {
 	set, unset, err := cmd.Environment(c)
-	if err != nil {
-		return nil, nil // whoever asks for the environment gets this error
+	if err != nil || c.Token.IsZero() {
+		return nil, nil // whoever asks for the environment gets what it has, or this error
 	}
 	for _, v := range set {
 		unset = append(unset, v.Name)

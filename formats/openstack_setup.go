@@ -45,7 +45,13 @@ func (s *openStackSetup) Fill(c *Caller) error {
 
 // Plan fetches a token and returns the edits of clouds.yaml and secure.yaml for it.
 func (s *openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
-	if gives := c.Profile.Issuer.Gives; gives == plugin.AccessKey { // which a fetch might create
+	switch gives := c.Profile.Issuer.Gives; gives { // a fetch might make a key
+	case plugin.ApplicationCredential:
+		return nil, nil, plugin.Errorf(plugin.Config, "setup openstack writes a Keystone token, and plugin %s gives "+
+			"an %s", c.Profile.Issuer.Name, gives).
+			WithHint("jeton exec %s -- openstack … works, and jeton get %s -f openstack prints a clouds.yaml",
+				c.Name, c.Name)
+	case plugin.AccessKey:
 		return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s",
 			c.Profile.Issuer.Name, gives)
 	}

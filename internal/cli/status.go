@@ -20,7 +20,7 @@ type statusCmd struct {
 }
 
 func (s *statusCmd) Help() string {
-	return `Shows for each profile whose credential is cached, when it expires, when jeton will renew it, and the last error. Then it shows credentials that no profile uses any more, and the access keys that jeton has made. It sends no request.
+	return `Shows for each profile whose credential is cached, when it expires, when jeton will renew it, and the last error. Then it shows credentials that no profile uses any more, and the access keys and application credentials that jeton has made. It sends no request.
 
 Exits with 1 if a profile cannot be used.`
 }
@@ -183,7 +183,7 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 	now := time.Now()
 	for i, account := range r.Minted {
 		if i == 0 {
-			b.WriteString("\nACCESS KEYS MADE BY JETON\n")
+			b.WriteString("\nKEYS MADE BY JETON\n")
 		}
 		for _, m := range account.Keys {
 			state := "in use by " + m.Profile
@@ -276,7 +276,9 @@ func (row profileReport) identity() string {
 	if cluster := first(plugin.AttrClusterID); cluster != "" {
 		who += " cluster " + cluster
 	}
-	if row.AccessKey != "" {
+	if id := first(plugin.AttrApplicationCredentialID); row.AccessKey == "" && id != "" {
+		who += " (" + id + ")"
+	} else if row.AccessKey != "" {
 		who += " (" + row.AccessKey + ")"
 	}
 	return who

@@ -104,6 +104,7 @@ type document struct {
 	Token       string            `json:"token"`
 	AccessKey   string            `json:"access_key"`
 	SecretKey   string            `json:"secret_key"`
+	AppCred     string            `json:"application_credential_secret"`
 	Session     string            `json:"session_token"`
 	Certificate string            `json:"client_certificate"`
 	Key         string            `json:"client_key"`
@@ -129,7 +130,10 @@ func parse(b []byte, now time.Time) (*plugin.Credential, error) {
 		c.AccessKey, c.SecretKey, c.SessionToken = d.AccessKeyID, plugin.NewSecret(d.SecretAccessKey),
 			plugin.NewSecret(d.SessionToken)
 		expires = d.Expiration
-	case d.Token != "" || d.AccessKey != "" || d.Certificate != "":
+	case d.Token != "" || d.AccessKey != "" || d.Certificate != "" || d.AppCred != "":
+		if d.AppCred != "" {
+			d.SecretKey = d.AppCred
+		}
 		c.Token, c.AccessKey, c.SecretKey, c.SessionToken = plugin.NewSecret(d.Token), d.AccessKey,
 			plugin.NewSecret(d.SecretKey), plugin.NewSecret(d.Session)
 		c.ClientCertificate, c.ClientKey, c.Attrs = d.Certificate, plugin.NewSecret(d.Key), d.Attributes
