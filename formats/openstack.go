@@ -129,7 +129,8 @@ const appCredType = "v3applicationcredential"
 
 // cloudConf returns the section of cloud.conf with which cloud-provider-openstack logs in.
 //
-// https://github.com/kubernetes/cloud-provider-openstack/blob/master/docs/openstack-cloud-controller-manager/using-openstack-cloud-controller-manager.md#global
+// https://github.com/kubernetes/cloud-provider-openstack/tree/master/docs/openstack-cloud-controller-manager
+// (using-openstack-cloud-controller-manager.md, section Global)
 func cloudConf(c *plugin.Credential) []byte {
 	var b bytes.Buffer
 	b.WriteString("[Global]\n")

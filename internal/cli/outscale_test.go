@@ -83,62 +83,13 @@ func outscaleKilled(t *testing.T, rounds int, tagless bool) {
 	}
 	life := time.Since(start)
 
-	var mu sync.Mutex
-	var victim *os.Process
-	left := -1        // requests before the victim is killed
-	var answered bool // kill it when the request was carried out, and not before
-	killed, tries := 0, 0
-	w.front.SetFault(func(rw http.ResponseWriter, r *http.Request) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		left--
-		if left != -1 || victim == nil {
-			return false
-		}
-		if answered {
-			w.account.ServeHTTP(httptest.NewRecorder(), r)
-		}
-		victim.Kill()
-		return true
-	})
-	commands := [][]string{
-		{"get", "PROFILE", "-f", "aws"}, {"get", "PROFILE", "-f", "aws", "--refresh"}, {"reject", "PROFILE"},
-		{"get", "PROFILE", "-f", "aws", "--refresh"}, {"gc"}, {"logout", "PROFILE"}, {"get", "PROFILE", "-f", "aws"},
-	}
-	for killed < rounds {
-		if tries++; tries > 30*rounds {
-			t.Fatalf("only %d were killed", killed)
-		}
-		args := slices.Clone(commands[rand.N(len(commands))])
+	killed, tries := u.killed(t, w.world, rounds, life, func() []string {
+		args := slices.Clone(keyCommands[rand.N(len(keyCommands))])
 		if i := slices.Index(args, "PROFILE"); i >= 0 {
 			args[i] = []string{"osc", "eve"}[rand.N(2)]
 		}
-		cmd := u.command(args...)
-		mu.Lock() // so that no request is answered before we know whom to kill
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		victim, left, answered = cmd.Process, -1, rand.N(2) == 0
-		if tries%2 == 0 {
-			left = rand.N(6)
-		}
-		mu.Unlock()
-		var timer *time.Timer
-		if tries%2 == 1 {
-			timer = time.AfterFunc(rand.N(life), func() { cmd.Process.Kill() })
-		}
-		out := cmd.Wait()
-		if timer != nil {
-			timer.Stop()
-		}
-		if exit, ok := out.(*exec.ExitError); ok {
-			if exit.ExitCode() != -1 {
-				t.Fatalf("%s: exit code %d", args, exit.ExitCode())
-			}
-			killed++
-		}
-	}
-	w.front.SetFault(nil)
+		return args
+	})
 	inUse := map[string]string{}
 	for profile, user := range map[string]string{"osc": "", "eve": "eve"} {
 		out, err := u.command("get", profile, "-f", "aws").Output()
@@ -174,6 +125,68 @@ func outscaleKilled(t *testing.T, rounds int, tagless bool) {
 	} else {
 		t.Logf("%d killed in %d runs; at most %d keys at once, %d made", killed, tries, peak, w.account.Created())
 	}
+}
+
+// keyCommands are those that make, replace or delete a key, for some profile.
+var keyCommands = [][]string{
+	{"get", "PROFILE"}, {"get", "PROFILE", "--refresh"}, {"reject", "PROFILE"}, {"get", "PROFILE", "--refresh"}, {"gc"},
+	{"logout", "PROFILE"}, {"get", "PROFILE"},
+}
+
+// killed runs commands of pick until so many have been killed: at any time up to life, or at
+// one of their requests, before or after w has carried it out. It returns the number of the
+// killed ones, and that of all.
+func (u *user) killed(t *testing.T, w *world, rounds int, life time.Duration, pick func() []string) (
+	killed, tries int) {
+	var mu sync.Mutex
+	var victim *os.Process
+	left := -1        // requests before the victim is killed
+	var answered bool // kill it when the request was carried out, and not before
+	w.front.SetFault(func(rw http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		left--
+		if left != -1 || victim == nil {
+			return false
+		}
+		if answered {
+			w.front.Next.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		victim.Kill()
+		return true
+	})
+	defer w.front.SetFault(nil)
+	for killed < rounds {
+		if tries++; tries > 30*rounds {
+			t.Fatalf("only %d were killed", killed)
+		}
+		args := pick()
+		cmd := u.command(args...)
+		mu.Lock() // so that no request is answered before we know whom to kill
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		victim, left, answered = cmd.Process, -1, rand.N(2) == 0
+		if tries%2 == 0 {
+			left = rand.N(6)
+		}
+		mu.Unlock()
+		var timer *time.Timer
+		if tries%2 == 1 {
+			timer = time.AfterFunc(rand.N(life), func() { cmd.Process.Kill() })
+		}
+		out := cmd.Wait()
+		if timer != nil {
+			timer.Stop()
+		}
+		if exit, ok := out.(*exec.ExitError); ok {
+			if exit.ExitCode() != -1 {
+				t.Fatalf("%s: exit code %d", args, exit.ExitCode())
+			}
+			killed++
+		}
+	}
+	return killed, tries
 }
 
 // Two logins of one account, at the same time and in turns: neither leaves a key

@@ -156,8 +156,8 @@ func newWorld(t testing.TB) *world {
 	mux.HandleFunc("/empty/", empty)
 	w := front(t, mux, map[string]string{
 		"CLIENT_ID": k.Provider.ClientID, "CLIENT_SECRET": k.Provider.ClientSecret,
-		"CLIENT_KEY": clientKey(t, k.Provider), "ADMIN_PASSWORD": "CANARY-admin-pw",
-		"DOMAIN": "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
+		"CLIENT_KEY": clientKey(t, k.Provider),
+		"DOMAIN":     "default", "DOMAIN_NAME": "Default", "WEB": web, "OPS": ops, "DEMO": demo,
 		"TOTP_ERIN": totpErin, "TOTP_FRANK": totpFrank, "CALLBACK_PORT": callback,
 		"ALICE": alice, "EXPIRED": k.ExpiredToken("alice"), "APPCRED": id, "APPCRED_SECRET": secret,
 	})
@@ -237,8 +237,7 @@ func realWorld(t testing.TB) *world {
 		"ALICE": cloud["user_alice"], "EXPIRED": cloud["expired_token"], "APPCRED": cloud["appcred_id"],
 		"APPCRED_SECRET": cloud["appcred_secret"],
 		"TRUST":          cloud["trust"], "BOB": cloud["user_bob"],
-		"ADMIN_PASSWORD": cloud["admin_password"],
-		"SWIFT":          cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],
+		"SWIFT": cloud["swift"], "REAL_KEYSTONE": cloud["keystone"],
 	})
 }
 

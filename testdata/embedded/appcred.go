@@ -123,8 +123,8 @@ func (k *Keystone) makeAppCred(w http.ResponseWriter, r *http.Request, caller *t
 		return
 	}
 	if slices.ContainsFunc(own, func(c *appCred) bool { return c.name == asked.Name }) {
-		failure(w, 409, "Conflict occurred attempting to store application_credential - Duplicate entry found with name "+
-			asked.Name+".")
+		failure(w, 409, "Conflict occurred attempting to store application_credential - Duplicate entry found with "+
+			"name "+asked.Name+".")
 		return
 	}
 	c := &appCred{id: random(), name: asked.Name, secret: random() + random(), project: caller.project,

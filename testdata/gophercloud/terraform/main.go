@@ -23,7 +23,11 @@ func main() {
 		TenantID: os.Getenv("OS_PROJECT_ID"), TenantName: os.Getenv("OS_PROJECT_NAME"),
 		Region:          os.Getenv("OS_REGION_NAME"),
 		ProjectDomainID: os.Getenv("OS_PROJECT_DOMAIN_ID"), Username: os.Getenv("OS_USERNAME"),
-		Password:    os.Getenv("OS_PASSWORD"),
+		Password: os.Getenv("OS_PASSWORD"),
+
+		ApplicationCredentialID:     os.Getenv("OS_APPLICATION_CREDENTIAL_ID"),
+		ApplicationCredentialSecret: os.Getenv("OS_APPLICATION_CREDENTIAL_SECRET"),
+
 		AuthOpts:    &gophercloud.AuthOptions{Scope: &gophercloud.AuthScope{}},
 		DelayedAuth: true, AllowReauth: os.Getenv("OS_ALLOW_REAUTH") != "false", MutexKV: mutexkv.NewMutexKV(),
 	}
