@@ -29,6 +29,10 @@ type Caller struct {
 	// Fetch returns the profile's credential, with at least this life left if possible.
 	Fetch func(ctx context.Context, minTTL time.Duration) (*plugin.Credential, error)
 
+	// Profiles returns the profiles of the configuration that can be read. Only exec needs
+	// it, for hints.
+	Profiles func() []*plugin.Profile
+
 	// Only doctor needs these. Find returns the profile called name, or the default one
 	// if name is empty. Token returns the token that is kept for a profile, or "".
 	Find  func(name string) (*plugin.Profile, error)

@@ -38,8 +38,12 @@ var shells = map[string]shell{
 
 var envKind = Kind{
 	Name: "env", Serves: "shell commands that set the environment (--shell sh, fish, powershell)", New: newEnv,
-	Flags: []string{"--shell"},
+	Flags: []string{"--shell", "--for"},
+	Exec:  storageExec{},
 }
+
+// envClients are the clients whose environment is not like that of the others.
+var envClients = append([]string{terraform}, swiftClients...)
 
 func newEnv(o Options) (Format, error) {
 	switch o.Shell {
@@ -53,11 +57,18 @@ func newEnv(o Options) (Format, error) {
 		return nil, plugin.Errorf(plugin.Usage, "--shell %s is not known", plugin.Shorten(o.Shell)).
 			WithHint("the shells are: %s", strings.Join(slices.Sorted(maps.Keys(shells)), ", "))
 	}
+	if o.Client != "" && !slices.Contains(envClients, o.Client) {
+		return nil, plugin.Errorf(plugin.Usage, "--for %s is not known to format env", plugin.Shorten(o.Client)).
+			WithHint("there are: %s; the others need no --for", strings.Join(envClients, ", "))
+	}
 	return &env{s, o}, nil
 }
 
 // MinTTL is the longest life that a reader of the environment needs.
 func (*env) MinTTL() time.Duration { return openStackTTL }
+
+// Asks reports whether the client wants an endpoint of the project.
+func (f *env) Asks() bool { return slices.Contains(swiftClients, f.options.Client) }
 
 func (f *env) Encode(w io.Writer, c *plugin.Credential) error {
 	set, unset, err := Environment(c, f.options)
@@ -88,7 +99,8 @@ var openStackVariables = []string{
 	"OS_DEFAULT_DOMAIN", "OS_DISCOVERY_ENDPOINT", "OS_DOMAIN_ID", "OS_DOMAIN_NAME", "OS_ENDPOINT", "OS_ENDPOINT_TYPE",
 	"OS_IDENTITY_API_VERSION", "OS_IDENTITY_PROVIDER", "OS_INTERFACE", "OS_KEY", "OS_PASSCODE", "OS_PASSWORD",
 	"OS_PROJECT_DOMAIN_ID",
-	"OS_PROJECT_DOMAIN_NAME", "OS_PROJECT_ID", "OS_PROJECT_NAME", "OS_PROTOCOL", "OS_REGION_NAME", "OS_SYSTEM_SCOPE",
+	"OS_PROJECT_DOMAIN_NAME", "OS_PROJECT_ID", "OS_PROJECT_NAME", "OS_PROTOCOL", "OS_REGION_NAME", "OS_STORAGE_URL",
+	"OS_SYSTEM_SCOPE",
 	"OS_TENANT_ID",
 	"OS_TENANT_NAME", "OS_TOKEN", "OS_TRUST_ID", "OS_URL", "OS_USERID", "OS_USERNAME", "OS_USER_DOMAIN_ID",
 	"OS_USER_DOMAIN_NAME", "OS_USER_ID",
@@ -121,12 +133,20 @@ var outscaleVariables = []string{
 func Environment(c *plugin.Credential, o Options) (set []Variable, unset []string, err error) {
 	var family []string
 	switch a := c.Attrs; {
+	case c.AccessKey != "" && o.Client == swift:
+		return nil, nil, plugin.Errorf(plugin.Config, "swift needs a Keystone token, and this profile gives an "+
+			"access key").WithHint("%s", o.use("tokens", plugin.KeystoneToken))
 	case c.AccessKey != "":
 		set, family = keyVariables(c)
 	case c.Kind() == plugin.ApplicationCredential:
 		set, family = appCredVariables(c), openStackVariables
 	case a[plugin.AttrAuthURL] != "":
-		set, family = keystoneVariables(c, o.Client), openStackVariables
+		if slices.Contains(swiftClients, o.Client) {
+			set, err = swiftVariables(c, o)
+			family = slices.Concat(openStackVariables, swiftVariableNames)
+		} else {
+			set, family = keystoneVariables(c, o.Client), openStackVariables
+		}
 	case a[plugin.AttrOVHEndpoint] != "":
 		set = []Variable{{"OVH_ENDPOINT", a[plugin.AttrOVHEndpoint]}, {"OVH_ACCESS_TOKEN", c.Token.Reveal()}}
 		family = ovhVariables
@@ -138,6 +158,9 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 			"no program is known to read this kind of token from its environment").
 			WithHint("use -f token, header or json, or make a Keystone token of it: plugin: %s, from: %s",
 				alternatives(o.Issuers.Makers(plugin.KeystoneToken, plugin.BearerToken)), o.Profile)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	given := set[:0]
 	for _, v := range set {

@@ -80,7 +80,11 @@ func (cmd *Command) Prepare(ctx context.Context, c *plugin.Credential) (Handover
 
 // Environment returns the variables that carry c to the command, and the names of those
 // to unset.
-func (cmd *Command) Environment(c *plugin.Credential) (set []Variable, unset []string, err error) {
-	return Environment(c, Options{Issuers: cmd.Caller.Issuers, Profile: cmd.Caller.Name,
-		Client: clientOf(cmd.program())})
+func (cmd *Command) Environment(ctx context.Context, c *plugin.Credential) (set []Variable, unset []string,
+	err error) {
+	o := Options{Issuers: cmd.Caller.Issuers, Profile: cmd.Caller.Name, Client: clientOf(cmd.program())}
+	if cmd.Catalog != nil {
+		o.Endpoints = func(c *plugin.Credential) (map[string]string, error) { return cmd.Catalog.Endpoints(ctx, c) }
+	}
+	return Environment(c, o)
 }

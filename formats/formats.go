@@ -23,12 +23,15 @@ type Format interface {
 
 // Options are what the command line and the caller say about the document.
 type Options struct {
-	Profile  string // the profile that the credential belongs to
-	Issuers  plugin.Issuers
-	Name     string // what to call the credential, if not like the profile
-	Shell    string // for the env format: sh, fish or powershell
-	Client   string // for the openstack format and the environment: who reads it
-	ExecInfo string // the caller's KUBERNETES_EXEC_INFO
+	Profile string // the profile that the credential belongs to
+	Issuers plugin.Issuers
+	Name    string // what to call the credential, if not like the profile
+	Shell   string // for the env format: sh, fish or powershell
+	Client  string // for the openstack format and the environment: who reads it
+	// Endpoints returns the endpoints of a token's project, as [plugin.Cataloger] does. It
+	// is nil if the issuer has no catalogue.
+	Endpoints func(*plugin.Credential) (map[string]string, error)
+	ExecInfo  string // the caller's KUBERNETES_EXEC_INFO
 	// Describe returns what the issuer says about a token, as JSON. Only a [Kind] with Whole
 	// calls it.
 	Describe func(*plugin.Credential) ([]byte, error)
@@ -42,7 +45,7 @@ type Kind struct {
 	New     func(Options) (Format, error)
 	// Whole says that the document holds all that the issuer says about the token.
 	Whole bool
-	// Flags are the flags of jeton get that only this format uses.
+	// Flags are the flags of jeton get that not every format uses.
 	Flags []string
 
 	// What the format knows about its caller's own files. Each of them can be nil.
@@ -104,19 +107,33 @@ func (k *Kind) regions() map[string]func(string) Finder {
 	return k.Setup.Regions
 }
 
+// Asks reports whether the document depends on more than the credential, such as the
+// catalogue of a project.
+func Asks(f Format) bool {
+	a, ok := f.(interface{ Asks() bool })
+	return ok && a.Asks()
+}
+
 // Whole reports whether the format called name describes the token.
 func Whole(name string) bool {
 	return slices.ContainsFunc(Kinds, func(k *Kind) bool { return k.Name == name && k.Whole })
 }
 
-// Flag returns the name of the only format that uses this flag of jeton get, or "".
-func Flag(name string) string {
+// Flag returns the names of the formats that use this flag of jeton get.
+func Flag(name string) (formats []string) {
 	for _, k := range Kinds {
 		if slices.Contains(k.Flags, name) {
-			return k.Name
+			formats = append(formats, k.Name)
 		}
 	}
-	return ""
+	return formats
+}
+
+// Clients returns the names of all clients that a format can be written for.
+func Clients() []string {
+	names := slices.Concat(openStackClients, envClients)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Names returns the names of all formats.

@@ -85,6 +85,12 @@ func TestEncode(t *testing.T) {
 		case "env":
 			variants["-fish"] = Options{Issuers: issuers, Profile: "prod", Shell: "fish"}
 			variants["-powershell"] = Options{Issuers: issuers, Profile: "prod", Shell: "powershell"}
+			for _, client := range []string{"swift", "duplicity"} {
+				variants["-for-"+client] = Options{Issuers: issuers, Profile: "prod", Client: client,
+					Endpoints: func(*plugin.Credential) (map[string]string, error) {
+						return map[string]string{"object-store": "https://swift.example/v1/AUTH_0123"}, nil
+					}}
+			}
 		case "kubernetes":
 			variants["-v1beta1"] = Options{Issuers: issuers, Profile: "prod", ExecInfo: `{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","spec":{}}`}
 		case "openstack":

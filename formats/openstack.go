@@ -49,22 +49,25 @@ var terraforms = []string{"terraform", "tofu", "terragrunt", "packer"}
 // clientOf returns the OpenStack client that the program is, if jeton treats it
 // specially, or "".
 func clientOf(program string) string {
-	if slices.Contains(terraforms, strings.TrimSuffix(program, ".exe")) {
+	switch program = strings.TrimSuffix(program, ".exe"); {
+	case slices.Contains(terraforms, program):
 		return terraform
+	case slices.Contains(swiftClients, program):
+		return program
 	}
 	return ""
 }
 
-// OpenStackClients are all these clients, the default first.
-var OpenStackClients = []string{openStackClient, terraform, gophercloud, cloudController}
+// openStackClients are the clients that the openstack format is for, the default first.
+var openStackClients = []string{openStackClient, terraform, gophercloud, cloudController}
 
 func newOpenStack(o Options) (Format, error) {
 	if o.Client == "" {
 		o.Client = openStackClient
 	}
-	if !slices.Contains(OpenStackClients, o.Client) {
+	if !slices.Contains(openStackClients, o.Client) {
 		return nil, plugin.Errorf(plugin.Usage, "--for %s is not known", plugin.Shorten(o.Client)).
-			WithHint("there are: %s", strings.Join(OpenStackClients, ", "))
+			WithHint("there are: %s", strings.Join(openStackClients, ", "))
 	}
 	return &openStack{o}, nil
 }

@@ -26,7 +26,11 @@ func (openStackExec) Check(*Command, *plugin.Issuer) error { return nil }
 
 // Prepare returns a clouds.yaml for openstackclient, and for scripts that may call it.
 func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Credential) (Handover, error) {
-	set, unset, err := cmd.Environment(c)
+	client := clientOf(cmd.program())
+	if slices.Contains(swiftClients, client) {
+		return nil, nil
+	}
+	set, unset, err := cmd.Environment(ctx, c)
 	if err != nil || c.Token.IsZero() {
 		return nil, nil // whoever asks for the environment gets what it has, or this error
 	}
@@ -36,7 +40,7 @@ func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Creden
 	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
 	switch {
 	// Programs built on gophercloud use the token as it is.
-	case c.Attrs[plugin.AttrDelegated] != "" && clientOf(cmd.program()) != terraform:
+	case c.Attrs[plugin.AttrDelegated] != "" && client != terraform:
 		return prepareCloud(ctx, cmd, c, unset)
 	case takesLogin(c, cmd.Argv, cmd.Path):
 		return prepareLogin(ctx, cmd, c, unset), nil

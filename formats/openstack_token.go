@@ -22,6 +22,9 @@ var openStackTokenKind = Kind{
 // MinTTL is that of the openstack format.
 func (*openStackToken) MinTTL() time.Duration { return openStackTTL }
 
+// Asks returns true: what Keystone says about the token is a part of the document.
+func (*openStackToken) Asks() bool { return true }
+
 func (f *openStackToken) Encode(w io.Writer, c *plugin.Credential) error {
 	if err := needKeystone(f.options, "openstack-token", c); err != nil {
 		return err

@@ -172,7 +172,7 @@ func values(ps *profiles, name string) []string {
 	case "format":
 		return formats.Names()
 	case "for":
-		return formats.OpenStackClients
+		return formats.Clients()
 	case "shell":
 		return []string{"bash", "fish", "powershell", "sh", "zsh"}
 	case "secret":

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/formats"
@@ -15,27 +16,35 @@ import (
 )
 
 type execCmd struct {
-	Profile string   `arg:"" optional:"" help:"Profile; see jeton get --help."`
-	Stray   []string `arg:"" optional:"" name:"command" help:"The command to run, with its arguments, after --."`
-	Refresh bool     `help:"Fetch a new credential, even if one is cached."`
+	Profile string        `arg:"" optional:"" help:"Profile; see jeton get --help."`
+	Stray   []string      `arg:"" optional:"" name:"command" help:"The command to run, with its arguments, after --."`
+	MinTTL  time.Duration `name:"min-ttl" help:"Life that the credential must have left, such as 2h." placeholder:"D"`
+	Refresh bool          `help:"Fetch a new credential, even if one is cached."`
 }
 
 func (e *execCmd) Help() string {
 	return `jeton exec [PROFILE] -- COMMAND…
 
-Runs COMMAND with the credential in its environment, and without the variables of other logins. A token in the environment does not renew itself. kubectl and similar tools get a kubeconfig whose context asks jeton for as long as they run.
+Runs COMMAND with the credential in its environment, and without the variables of other logins. JETON_PROFILE names the profile. A token in the environment does not renew itself: for a long run, ask for one with enough life (--min-ttl). kubectl and similar tools get a kubeconfig whose context asks jeton for as long as they run. swift, rclone, restic and duplicity get the token with the address of the project's object storage.
 
 Examples:
   jeton exec prod -- openstack server list
   jeton exec s3 -- aws s3 ls
+  jeton exec prod -- swift list
+  jeton exec prod --min-ttl 2h -- restic -r swift:backup:/ backup ~/work
+  jeton exec prod -- rclone lsd :swift,env_auth:
+  jeton exec s3 -- s3cmd ls
   jeton exec prod -- kubectl get nodes    with the current context's cluster
   jeton exec -- openstack token issue     with the default profile`
 }
 
-func (e *execCmd) Run(ctx context.Context, i *invocation, ps *profiles, w cache.World) error {
+func (e *execCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profiles, w cache.World) error {
 	if len(e.Stray) > 0 || len(i.command) == 0 {
 		return plugin.Errorf(plugin.Usage, "exec takes a command after --").
 			WithHint("jeton exec PROFILE -- COMMAND")
+	}
+	if err := checkMinTTL(e.MinTTL); err != nil {
+		return err
 	}
 	p, err := ps.named(e.Profile)
 	if err != nil {
@@ -50,7 +59,7 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, ps *profiles, w cache.
 		return about(p, err)
 	}
 	s := cache.Open(ctx, w, true)
-	n := cache.Need{MinTTL: cmd.MinTTL()}
+	n := cache.Need{MinTTL: cmd.MinTTL(), AtLeast: e.MinTTL}
 	if e.Refresh {
 		n.Since = i.started
 	}
@@ -58,6 +67,7 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, ps *profiles, w cache.
 	if err != nil {
 		return about(p, err)
 	}
+	warnOfShortLife(t, p, c, e.MinTTL)
 	cmd.Catalog, _ = s.Source(p, cache.Need{}).(plugin.Cataloger)
 	return about(p, commandError(i.command[0], run(ctx, s, cmd, c)))
 }
@@ -67,7 +77,7 @@ func execCaller(i *invocation, ps *profiles, p *plugin.Profile) *formats.Caller 
 	home, _ := os.UserHomeDir() // only some commands need it, and they check
 	return &formats.Caller{
 		Name: p.Name, Profile: p, Issuers: i.issuers, Getenv: i.env.get, Home: home, ReadFile: formats.ReadFile,
-		ArgvFor: func(format string) ([]string, error) { return ps.argv(p, format) },
+		ArgvFor: func(format string) ([]string, error) { return ps.argv(p, format) }, Profiles: ps.readable,
 	}
 }
 
@@ -84,12 +94,12 @@ func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.
 			return err
 		}
 	}
-	set, unset, err := cmd.Environment(c)
+	set, unset, err := cmd.Environment(ctx, c)
 	if err != nil {
 		return err
 	}
 	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
-	return replace(ctx, cmd.Path, cmd.Argv, environ(set, unset))
+	return replace(ctx, cmd.Path, cmd.Argv, environ(cmd, set, unset))
 }
 
 // runWithFiles runs the command with the private files that make returns, and removes them
@@ -109,7 +119,7 @@ func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, m
 			return plugin.Errorf(plugin.Output, "%s for the command cannot be written: %v", name, err)
 		}
 	}
-	return runChild(ctx, cmd.Path, cmd.Argv, environ(with.Set, with.Unset))
+	return runChild(ctx, cmd.Path, cmd.Argv, environ(cmd, with.Set, with.Unset))
 }
 
 // commandError turns an error from starting a command into one for the user.
@@ -122,9 +132,10 @@ func commandError(command string, err error) error {
 	return plugin.Errorf(notRunnable, "command %q cannot be run: %v", plugin.Shorten(command), err)
 }
 
-// environ returns the process environment with the variables in set and without those in
-// unset.
-func environ(set []formats.Variable, unset []string) []string {
+// environ returns the environment of the command: that of this process with the variables
+// in set, the profile's name, and without those in unset.
+func environ(cmd *formats.Command, set []formats.Variable, unset []string) []string {
+	set = append(slices.Clone(set), formats.Variable{Name: "JETON_PROFILE", Value: cmd.Caller.Name})
 	for _, v := range set {
 		unset = append(unset, v.Name)
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -14,7 +16,7 @@ import (
 type getCmd struct {
 	Profile string        `arg:"" optional:"" help:"Profile. Without it: $JETON_PROFILE, else the identity in the environment, else the profile called default."`
 	Format  string        `short:"f" help:"Format: ${formats}. Without it: kubernetes if kubectl is calling, else the profile's own, else json." placeholder:"FORMAT"`
-	For     string        `help:"Client that reads the openstack format: openstackclient (the default), terraform or gophercloud." placeholder:"CLIENT"`
+	For     string        `help:"Client that reads it. Of the openstack format: openstackclient (the default), terraform or gophercloud; of env: swift, rclone, restic, duplicity or terraform." placeholder:"CLIENT"`
 	As      string        `help:"Name of the cloud in the openstack format, instead of the profile's." placeholder:"NAME"`
 	Shell   string        `help:"Shell that reads the env format: sh, fish or powershell." placeholder:"SHELL"`
 	MinTTL  time.Duration `name:"min-ttl" help:"Life that the credential must have left, such as 2h." placeholder:"D"`
@@ -30,14 +32,15 @@ Examples:
   jeton get s3 -f aws                     for credential_process in ~/.aws/config
   jeton get prod -f openstack             a clouds.yaml with a token in it
   eval "$(jeton get prod -f env)"         the environment of this shell
+  eval "$(jeton get prod -f env --for swift)"  the same, for swift
   curl -H "$(jeton get prod -f header)" https://…
 
 Exit codes: 0 success, 64 wrong usage, 65 unusable answer of the issuer, 69 network, 74 output failed, 75 try later, 77 refused, 78 wrong configuration.`
 }
 
 func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profiles, w cache.World) error {
-	if g.MinTTL < 0 {
-		return plugin.Errorf(plugin.Usage, "--min-ttl cannot be negative")
+	if err := checkMinTTL(g.MinTTL); err != nil {
+		return err
 	}
 	if g.Refresh && g.NoCache {
 		return plugin.Errorf(plugin.Usage, "--refresh and --no-cache exclude each other").
@@ -48,7 +51,10 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 		return err
 	}
 	var s *cache.Session
-	f, err := g.format(i, p, func(c *plugin.Credential) ([]byte, error) { return s.Describe(ctx, p, c) })
+	f, err := g.format(i, p, formats.Options{
+		Describe:  func(c *plugin.Credential) ([]byte, error) { return s.Describe(ctx, p, c) },
+		Endpoints: func(c *plugin.Credential) (map[string]string, error) { return endpoints(ctx, s, p, c) },
+	})
 	if err != nil {
 		return err
 	}
@@ -79,15 +85,12 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 		}
 		note.Answered(document, formats.ValidUntil(f, c))
 	}
-	if left := time.Until(c.Expires); !c.Expires.IsZero() && left < g.MinTTL {
-		t.warn("%s: the credential lives %s more, less than the %s asked for: there is no longer one to be had",
-			p.Name, left.Round(time.Second), g.MinTTL)
-	}
+	warnOfShortLife(t, p, c, g.MinTTL)
 	if err := t.print(document); err != nil {
 		return about(p, err)
 	}
 	note.Write()
-	if g.repeatable(i, t) {
+	if g.repeatable(i, t, f) {
 		s.LeaveBehind(ctx, cache.Answer{
 			Args: i.args, Started: i.started, File: ps.read, Profile: p, Document: document,
 			ValidUntil: formats.ValidUntil(f, c), Variables: i.env.names, Read: g.reading(i),
@@ -96,11 +99,37 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 	return nil
 }
 
+// checkMinTTL returns an error if d, the value of --min-ttl, makes no sense.
+func checkMinTTL(d time.Duration) error {
+	if d < 0 {
+		return plugin.Errorf(plugin.Usage, "--min-ttl cannot be negative")
+	}
+	return nil
+}
+
+// warnOfShortLife warns if c lives less than was asked for.
+func warnOfShortLife(t *terminal, p *plugin.Profile, c *plugin.Credential, asked time.Duration) {
+	if left := time.Until(c.Expires); !c.Expires.IsZero() && left < asked {
+		t.warn("%s: the credential lives %s more, less than the %s asked for: there is no longer one to be had",
+			p.Name, left.Round(time.Second), asked)
+	}
+}
+
+// endpoints returns the endpoints of c's project.
+func endpoints(ctx context.Context, s *cache.Session, p *plugin.Profile, c *plugin.Credential) (map[string]string,
+	error) {
+	catalog, ok := s.Source(p, cache.Need{}).(plugin.Cataloger)
+	if !ok {
+		return nil, plugin.Errorf(plugin.Config, "plugin %s has no catalogue of endpoints", p.Issuer.Name)
+	}
+	return catalog.Endpoints(ctx, c)
+}
+
 // repeatable reports whether the same command line prints the same document, and nothing
 // more, from any directory.
-func (g *getCmd) repeatable(i *invocation, t *terminal) bool {
+func (g *getCmd) repeatable(i *invocation, t *terminal, f formats.Format) bool {
 	config := i.globals.Config
-	return !g.NoCache && !formats.Whole(g.Format) && !t.warned && !i.globals.Verbose && i.args[0] == "get" &&
+	return !g.NoCache && !formats.Asks(f) && !t.warned && !i.globals.Verbose && i.args[0] == "get" &&
 		(config == "" || filepath.IsAbs(config))
 }
 
@@ -108,7 +137,7 @@ func (g *getCmd) repeatable(i *invocation, t *terminal) bool {
 func (g *getCmd) reading(i *invocation) func(*plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error),
 	error) {
 	return func(p *plugin.Profile) (cache.Need, func(*plugin.Credential) ([]byte, error), error) {
-		f, err := g.format(i, p, nil)
+		f, err := g.format(i, p, formats.Options{})
 		if err != nil {
 			return cache.Need{}, nil, err
 		}
@@ -132,9 +161,8 @@ func (g *getCmd) need(i *invocation, f formats.Format) cache.Need {
 	return n
 }
 
-// format returns the format of the document. describe is as in [formats.Options].
-func (g *getCmd) format(i *invocation, p *plugin.Profile, describe func(*plugin.Credential) ([]byte, error)) (
-	formats.Format, error) {
+// format returns the format of the document. ask has what the format asks the issuer by.
+func (g *getCmd) format(i *invocation, p *plugin.Profile, ask formats.Options) (formats.Format, error) {
 	format, info := formats.Asked(i.env.get)
 	switch {
 	case g.Format != "":
@@ -146,14 +174,14 @@ func (g *getCmd) format(i *invocation, p *plugin.Profile, describe func(*plugin.
 		format = "json"
 	}
 	for _, flag := range []struct{ name, value string }{{"--shell", g.Shell}, {"--for", g.For}, {"--as", g.As}} {
-		if of := formats.Flag(flag.name); flag.value != "" && format != of {
-			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name, of,
-				plugin.Shorten(format))
+		if of := formats.Flag(flag.name); flag.value != "" && !slices.Contains(of, format) {
+			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name,
+				strings.Join(of, " or "), plugin.Shorten(format))
 		}
 	}
 	f, err := formats.New(format, formats.Options{
 		Issuers: i.issuers, Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: info,
-		Describe: describe,
+		Describe: ask.Describe, Endpoints: ask.Endpoints,
 	})
 	return f, about(p, err)
 }

@@ -99,6 +99,20 @@ func (ps *profiles) named(name string) (*plugin.Profile, error) {
 	return p, about(p, checkFormat(p))
 }
 
+// readable returns the profiles of the configuration that can be read.
+func (ps *profiles) readable() (list []*plugin.Profile) {
+	f, err := ps.file()
+	if err != nil {
+		return nil
+	}
+	for _, name := range f.Names() {
+		if p, err := f.Profile(name); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // choose returns the name of the profile to use when none is named.
 func (ps *profiles) choose(f *plugin.File) (string, error) {
 	p, others, err := ps.issuers.FromEnvironment("env", ps.getenv)

@@ -320,7 +320,7 @@ func TestScriptsKeyring(t *testing.T) {
 
 // clients are the programs that read what jeton prints.
 var clients = []string{"openstack", "kubectl", "aws", "aws-sdk", "client-go", "gophercloud", "terraform-auth",
-	"ovh-sdk"}
+	"ovh-sdk", "swift", "rclone", "restic", "duplicity", "s3cmd"}
 
 // client returns the path of a client program, or "".
 func client(name string) string {
@@ -351,7 +351,11 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 				e.Setenv(name, value)
 			}
 			for _, name := range clients {
-				e.Setenv(strings.ToUpper(strings.ReplaceAll(name, "-", "_")), client(name))
+				variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+				if name == "swift" { // SWIFT is the server
+					variable = "PYTHON_SWIFT"
+				}
+				e.Setenv(variable, client(name))
 			}
 			e.Setenv("JETON", jeton)
 			e.Setenv("PATH", filepath.Dir(jeton)+string(filepath.ListSeparator)+e.Getenv("PATH"))

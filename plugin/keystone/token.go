@@ -312,49 +312,62 @@ func (s *source) Describe(ctx context.Context, c *plugin.Credential) ([]byte, er
 	if s.options.v2() {
 		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody about a token")
 	}
-	ask := func(ctx context.Context) ([]byte, error) {
-		var description json.RawMessage
-		client := s.client(c.Token)
+	return s.keepFor(ctx, "description", c, func(ctx context.Context, client *gophercloud.ServiceClient,
+		description *json.RawMessage) error {
 		_, err := get(context.WithValue(ctx, catalogKey{}, true), client, client.ServiceURL("auth", "tokens"),
-			&description, gophercloud.RequestOpts{
+			description, gophercloud.RequestOpts{
 				OkCodes: []int{http.StatusOK, http.StatusNonAuthoritativeInfo}, MoreHeaders: subject(c.Token),
 			})
-		if err != nil {
+		return err
+	})
+}
+
+// remember keeps what Keystone has said about the token of c when it made it.
+func (s *source) remember(ctx context.Context, c *plugin.Credential, whole []byte) {
+	if s.env.Whole && whole != nil {
+		s.kept(ctx, "description", c, true, func(context.Context) ([]byte, error) { return whole, nil })
+	}
+}
+
+// keepFor returns a document about c's token, which ask reads only once in the token's
+// life.
+func (s *source) keepFor(ctx context.Context, what string, c *plugin.Credential,
+	ask func(context.Context, *gophercloud.ServiceClient, *json.RawMessage) error) ([]byte, error) {
+	read := func(ctx context.Context) ([]byte, error) {
+		var document json.RawMessage
+		if err := ask(ctx, s.client(c.Token), &document); err != nil {
 			return nil, s.explain(err, c.Token)
 		}
-		return description, nil
+		return document, nil
 	}
-	b, ok, err := s.description(ctx, c, false, ask)
-	if err == nil && !ok { // it describes the former token
-		b, _, err = s.description(ctx, c, true, ask)
+	b, ok, err := s.kept(ctx, what, c, false, read)
+	if err == nil && !ok { // it is about the former token
+		b, _, err = s.kept(ctx, what, c, true, read)
 	}
 	return b, err
 }
 
-// description returns what is kept about the token of c, and whether it is about that one.
-// If nothing is kept, or with refresh, it keeps what ask returns.
-func (s *source) description(ctx context.Context, c *plugin.Credential, refresh bool,
-	ask func(context.Context) ([]byte, error)) (b []byte, ok bool, err error) {
+// kept returns the document that is kept about a token, and whether it is about that of c.
+// If nothing is kept, or with refresh, it keeps what read returns.
+func (s *source) kept(ctx context.Context, what string, c *plugin.Credential, refresh bool,
+	read func(context.Context) ([]byte, error)) (b []byte, ok bool, err error) {
 	sum := fmt.Sprintf("%x\n", sha256.Sum256([]byte(c.Token.Reveal())))
-	b, err = s.env.Keep(ctx, "description for "+s.env.Profile, time.Until(c.Expires), refresh,
+	b, err = s.env.Keep(ctx, what+" for "+s.env.Profile, time.Until(c.Expires), refresh,
 		func(ctx context.Context) ([]byte, error) {
-			b, err := ask(ctx)
+			b, err := read(ctx)
 			return append([]byte(sum), b...), err
 		})
 	b, ok = bytes.CutPrefix(b, []byte(sum))
 	return b, ok, err
 }
 
-// remember keeps what Keystone has said about the token of c when it made it.
-func (s *source) remember(ctx context.Context, c *plugin.Credential, whole []byte) {
-	if s.env.Whole && whole != nil {
-		s.description(ctx, c, true, func(context.Context) ([]byte, error) { return whole, nil })
-	}
-}
-
 // Endpoints returns the endpoints in the catalogue of c's project, for clients that use a
 // token without asking Keystone themselves.
 func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[string]string, error) {
+	if s.options.v2() {
+		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody a token's catalogue").
+			WithHint("if the cloud has v3 too, its auth_url ends in /v3")
+	}
 	var body struct {
 		Catalog []struct {
 			Type      string `json:"type"`
@@ -365,9 +378,16 @@ func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[strin
 			} `json:"endpoints"`
 		} `json:"catalog"`
 	}
-	client := s.client(c.Token)
-	if _, err := get(ctx, client, client.ServiceURL("auth", "catalog"), &body, gophercloud.RequestOpts{}); err != nil {
-		return nil, s.explain(err, c.Token)
+	document, err := s.keepFor(ctx, "catalogue", c, func(ctx context.Context, client *gophercloud.ServiceClient,
+		catalogue *json.RawMessage) error {
+		_, err := get(ctx, client, client.ServiceURL("auth", "catalog"), catalogue, gophercloud.RequestOpts{})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if json.Unmarshal(document, &body) != nil {
+		return nil, plugin.Errorf(plugin.Unusable, "the catalogue of Keystone makes no sense")
 	}
 	face, region := strings.TrimSuffix(s.options.Interface, "URL"), s.options.RegionName
 	if face == "" {

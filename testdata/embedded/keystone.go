@@ -219,6 +219,13 @@ func catalog(r *http.Request) []any {
 	return []any{map[string]any{"type": "identity", "name": "keystone", "id": "1", "endpoints": []any{
 		map[string]any{"id": "1", "interface": "public", "region": "RegionOne", "region_id": "RegionOne",
 			"url": "http://" + r.Host + "/v3"},
+	}}, map[string]any{"type": "object-store", "name": "swift", "id": "2", "endpoints": []any{
+		map[string]any{"id": "2", "interface": "internal", "region": "RegionOne", "region_id": "RegionOne",
+			"url": "http://" + r.Host + "/internal/AUTH_web"},
+		map[string]any{"id": "3", "interface": "public", "region": "RegionOne", "region_id": "RegionOne",
+			"url": "http://" + r.Host + "/v1/AUTH_web"},
+		map[string]any{"id": "4", "interface": "public", "region": "RegionTwo", "region_id": "RegionTwo",
+			"url": "http://" + r.Host + "/two/AUTH_web"},
 	}}}
 }
 
