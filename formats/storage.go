@@ -162,8 +162,8 @@ func swiftVariables(c *plugin.Credential, o Options) ([]Variable, error) {
 	token, ca := c.Token.Reveal(), c.Attrs[plugin.AttrCACert]
 	set := []Variable{{"OS_STORAGE_URL", address}, {"OS_AUTH_TOKEN", token}}
 	switch o.Client {
-	case duplicity: // it has names of its own, and its errors do not tell them
-		set = []Variable{{"SWIFT_PREAUTHURL", address}, {"SWIFT_PREAUTHTOKEN", token}}
+	case duplicity: // it has names of its own beside those of swift, which a part of it reads
+		set = append(set, Variable{"SWIFT_PREAUTHURL", address}, Variable{"SWIFT_PREAUTHTOKEN", token})
 	case rclone:
 		return append(set, Variable{"RCLONE_CA_CERT", ca}), nil
 	case restic:
