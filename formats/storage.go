@@ -244,7 +244,9 @@ func prepareS3cmd(cmd *Command, c *plugin.Credential) (Handover, error) {
 	if address := c.Attrs[plugin.AttrEndpoint]; address != "" {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-			return nil, plugin.Errorf(plugin.Config, "s3cmd takes the address of a host, not %s", plugin.Shorten(address))
+			return nil, plugin.Errorf(plugin.Config, "s3cmd takes the address of a host, not %s",
+				plugin.Shorten(address)).
+				WithHint("a path cannot be part of the profile's endpoint")
 		}
 		secure := "True"
 		if u.Scheme == "http" {
