@@ -386,7 +386,7 @@ func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[strin
 	if err != nil {
 		return nil, err
 	}
-	if json.Unmarshal(document, &body) != nil {
+	if plugin.DecodeJSON(document, &body) != nil {
 		return nil, plugin.Errorf(plugin.Unusable, "the catalogue of Keystone makes no sense")
 	}
 	face, region := strings.TrimSuffix(s.options.Interface, "URL"), s.options.RegionName
