@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -232,6 +233,7 @@ func TestLoginWaitsForAnother(t *testing.T) {
 
 // A login that is denied while a session goes on does not stop that for long.
 func TestDeniedWhileLoggedIn(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	w := newWorld(t)
 	u, opened := person(t, w, persons, "")
@@ -251,5 +253,45 @@ func TestDeniedWhileLoggedIn(t *testing.T) {
 	token, err := u.command("get", "desk", "-f", "token", "--min-ttl", "9m52s").Output()
 	if err != nil || string(token) == string(former) || pages(t, opened) != 2 {
 		t.Errorf("%v, %d pages; the token is %s, and was %s", err, pages(t, opened), token, former)
+	}
+}
+
+// inMakeTest skips a test that waits for long, except in make test.
+func inMakeTest(t *testing.T) {
+	t.Helper()
+	if os.Getenv("JETON_TEST_CLOUD") == "" {
+		t.Skip("it waits for long: make test has it")
+	}
+}
+
+// A code lets a person log in at the browser of another machine. A profile that logs in at
+// this one's shares the session. (The pace of the questions, refusals and the end of the
+// code are tested in plugin/login.)
+func TestDeviceLogin(t *testing.T) {
+	inMakeTest(t)
+	t.Parallel()
+	w := newWorld(t)
+	u, opened := person(t, w, persons+`
+  device: {plugin: oidc, issuer: "http://$KEYSTONE_HOST", flow: device_code, client_id: desk}
+`, "")
+	out, err := u.command("login", "device").CombinedOutput()
+	shown := regexp.MustCompile(`Or else:
+Open this address, on this machine or another, and enter the code:
+
+  http://[^ ]*/oauth2/activate
+
+  [A-Z0-9_-]{8}
+
+jeton: device: logged in as alice; the token lasts until `)
+	if err != nil || !shown.Match(out) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, args := range [][]string{{"get", "device"}, {"get", "desk"}, {"get", "id", "--refresh"}} {
+		if out, err := u.command(args...).CombinedOutput(); err != nil {
+			t.Errorf("%v: %v: %s", args, err, out)
+		}
+	}
+	if pages(t, opened) != 1 {
+		t.Errorf("%d pages were opened", pages(t, opened))
 	}
 }
