@@ -100,6 +100,9 @@ func (r *TokenRequest) Grant(ctx context.Context, env *Env,
 	if g.answer != nil { // x/oauth2 wants an access_token, where an ID token may do, and whole seconds
 		return g.answer, nil
 	}
+	if err == nil { // what x/oauth2 took for an answer is an error
+		err = &oauth2.RetrieveError{ErrorCode: g.code, Response: &http.Response{StatusCode: http.StatusOK}}
+	}
 	return nil, Refusal(u, err)
 }
 
@@ -136,6 +139,7 @@ type grant struct {
 	env    *Env
 	ctx    context.Context // for requests that x/oauth2 sends without one
 	answer *TokenResponse
+	code   string // of the error that the server answers with
 }
 
 // client returns the client that x/oauth2 sends requests with. They end with ctx.
@@ -186,6 +190,7 @@ func (g *grant) RoundTrip(req *http.Request) (*http.Response, error) {
 	succeeded := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated
 	switch {
 	case oauthError("", code) != nil, code != "" && !succeeded:
+		g.code = code
 		return resp, nil // x/oauth2 makes an error of the code
 	case !succeeded:
 		return nil, statusOf(req.URL, resp.StatusCode)

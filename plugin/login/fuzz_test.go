@@ -80,6 +80,8 @@ func FuzzDevice(f *testing.F) {
 	f.Add(200, `{"device_code": "d", "user_code": "\u001b[2J", "verification_url": "javascript:x", "interval": -1}`)
 	f.Add(200, `{"device_code": "d", "device_code": "e", "user_code": "CANARY", "expires_in": 1e30}`)
 	f.Add(400, `{"error": "CANARY", "error_description": "CANARY"}`)
+	f.Add(275, `{"error": "CANARY", "error_description": "CANARY"}`)
+	f.Add(200, `{"error": "access_denied"}`)
 	f.Add(503, "CANARY")
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		i := newIssuer()
