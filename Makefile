@@ -1,19 +1,23 @@
 # The two commands for a newcomer are `make demo` and `make test`.
 
 GO = CGO_ENABLED=0 go
-# jeton speaks HTTP/1.1 only, and so need not bring net/http's HTTP/2.
-RELEASE = -tags nethttpomithttp2 -trimpath -ldflags '-s -w'
+# jeton speaks HTTP/1.1 only, and so need not bring net/http's HTTP/2. Functions that begin
+# at each 16 bytes, not 32, save 0.1 MB.
+RELEASE = -tags nethttpomithttp2 -trimpath -ldflags '-s -w -funcalign=16'
 OUT = jeton
-PARTS = ./... ./testdata/embedded ./testdata/demo ./testdata/bench/...
+PARTS = ./... ./testdata/embedded ./testdata/demo ./testdata/wheel ./testdata/bench/...
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build install demo test test-clients torture test-servers lint bench clean
+.PHONY: build install wheel demo test test-clients torture test-servers lint bench clean
 build: ## build ./jeton
 	$(GO) build $(RELEASE) -o $(OUT) .
 
 install: ## install jeton where go puts programs
 	$(GO) install $(RELEASE) .
+
+wheel: ## make the plugin of keystoneauth, as a wheel that pip installs
+	$(GO) run ./testdata/wheel $(or $(WHEEL),.)
 
 demo: build ## show jeton at work, on an embedded Keystone
 	go run ./testdata/demo $(CURDIR)/jeton
@@ -48,4 +52,4 @@ bench: build ## measure jeton beside a program that prints a file
 	go run ./testdata/bench $(CURDIR)/.test/bench
 
 clean: ## remove what was built
-	rm -rf jeton .test
+	rm -rf jeton keystoneauth_jeton-*.whl .test

@@ -21,7 +21,7 @@ var openStackKind = Kind{
 	Name: "openstack", Serves: "a whole clouds.yaml with one cloud", New: newOpenStack,
 	Flags: []string{"--for", "--as"},
 	Setup: &Setup{
-		Help: "Write a profile's token where openstack looks for it.",
+		Help: "Have openstack, and what is made with keystoneauth, ask jeton for a profile's token.",
 		New:  func() SetupCommand { return &openStackSetup{} },
 		File: "OS_CLIENT_CONFIG_FILE",
 		Regions: map[string]func(string) Finder{
@@ -42,6 +42,9 @@ const (
 	// Kubernetes. They read a file of their own.
 	cloudController = "cloud-controller"
 )
+
+// openStackProgram is the command of openstackclient.
+const openStackProgram = "openstack"
 
 // terraforms are the programs that log in as Terraform does.
 var terraforms = []string{"terraform", "tofu", "terragrunt", "packer"}

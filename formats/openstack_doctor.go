@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,29 +49,48 @@ func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there",
 			plugin.ShellWords("chmod", "600", secure))
 	}
+	return append(findings, c.doctorClouds(path, secure, ours)...), len(ours)
+}
+
+// doctorClouds checks the clouds that setup has written into the clouds.yaml at path.
+func (c *Caller) doctorClouds(path, secure string, clouds []markedCloud) (findings []plugin.Finding) {
+	if c.Find == nil {
+		return nil
+	}
 	tokens := c.tokens(secure)
-	for _, cloud := range ours {
+	for _, cloud := range clouds {
 		redo := []string{"jeton", "setup", "openstack", cloud.profile}
+		if !cloud.plugged {
+			redo = append(redo, "--token")
+		}
 		if cloud.name != cloud.profile {
 			redo = append(redo, "--as", cloud.name)
 		}
 		where := place(path, cloud.line)
-		if c.Find == nil {
+		add := func(level, what, fix string) {
+			findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Profile: cloud.profile,
+				Where: where, What: what, Fix: fix})
+		}
+		p, err := c.Find(cloud.profile)
+		if err != nil {
+			add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
 			continue
 		}
-		if _, err := c.Find(cloud.profile); err != nil {
-			add(plugin.Wrong, cloud.profile, where, plugin.AsError(err).Text, plugin.EditAt(where))
+		if cloud.plugged {
+			if what := c.plugged(context.Background(), p); what != "" {
+				add(plugin.Doubtful, what, plugin.ShellWords(redo...))
+			}
 			continue
 		}
 		switch kept := c.Token(cloud.profile); {
 		case tokens[cloud.name] == "":
-			add(plugin.Wrong, cloud.profile, where, "its token is not in "+secure, plugin.ShellWords(redo...))
+			add(plugin.Wrong, "its token is not in "+secure, plugin.ShellWords(redo...))
 		case tokens[cloud.name] != kept:
-			add(plugin.Doubtful, cloud.profile, where,
+			add(plugin.Doubtful,
 				"its token is not the one that jeton has now, which lives longer", plugin.ShellWords(redo...))
 		}
 	}
-	return findings, len(ours)
+	return findings
 }
 
 // openStackVariables checks what openstack takes from the environment.
@@ -115,10 +135,17 @@ func (c *Caller) cloudsHere() string {
 type markedCloud struct {
 	name, profile string
 	line          int
+	plugged       bool // it asks jeton by the plugin of keystoneauth
 }
 
 // marked returns the clouds in text that setup has written.
 func (c *Caller) marked(text []byte) (list []markedCloud) {
+	var file struct {
+		Clouds map[string]struct {
+			AuthType string `yaml:"auth_type"`
+		}
+	}
+	yaml.Unmarshal(text, &file) // doctor has told of an error before
 	before, n := "", 0
 	for line := range bytes.Lines(text) {
 		n++
@@ -127,7 +154,8 @@ func (c *Caller) marked(text []byte) (list []markedCloud) {
 			var name map[string]any
 			if yaml.Unmarshal([]byte(before), &name) == nil {
 				for name := range name {
-					list = append(list, markedCloud{name, profile, n - 1})
+					list = append(list, markedCloud{name, profile, n - 1,
+						file.Clouds[name].AuthType == keystoneAuthType})
 				}
 			}
 		}

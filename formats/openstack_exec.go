@@ -1,14 +1,12 @@
 package formats
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -87,7 +85,7 @@ func prepareLogin(ctx context.Context, cmd *Command, c *plugin.Credential, unset
 // Python script, and have no options that change the login.
 func takesLogin(c *plugin.Credential, command []string, path string) bool {
 	version, _ := identityAPI(c)
-	return strings.TrimSuffix(filepath.Base(command[0]), ".exe") == "openstack" && version == "3" &&
+	return strings.TrimSuffix(filepath.Base(command[0]), ".exe") == openStackProgram && version == "3" &&
 		c.Attrs[plugin.AttrAuthURL] != "" &&
 		c.Attrs[plugin.AttrSystemScope] == "" && // its saved logins leave the system scope out
 		!slices.ContainsFunc(command, func(arg string) bool {
@@ -100,23 +98,8 @@ func takesLogin(c *plugin.Credential, command []string, path string) bool {
 // isPython reports whether the file is a script for a Python that reads its environment
 // variables.
 func isPython(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	b := make([]byte, 256)
-	n, _ := f.Read(b)
-	line, _, _ := bytes.Cut(b[:n], []byte("\n"))
-	rest, ok := bytes.CutPrefix(line, []byte("#!"))
-	words := strings.Fields(string(rest))
-	if !ok || len(words) == 0 {
-		return false
-	}
-	if filepath.Base(words[0]) == "env" {
-		words = words[1:]
-	}
-	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python") // an option could disable them
+	words := shebang(path) // an option could disable them
+	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python")
 }
 
 // loginFiles returns the files of a private directory in which openstackclient finds c

@@ -7,11 +7,8 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,94 +28,30 @@ var keystoneAuth string
 const (
 	keystoneAuthModule  = "keystoneauth_jeton"
 	keystoneAuthVersion = "1.0"
+	// KeystoneAuthWheel is the name of its wheel.
+	KeystoneAuthWheel = keystoneAuthModule + "-" + keystoneAuthVersion + "-py3-none-any.whl"
 )
 
-// A python is an installation of Python, as it describes itself.
-type python struct {
-	Version string `json:"version"`
-	// Purelib is where an environment of its own (venv) has its packages, User is where the
-	// user has some for this version.
-	Venv          bool
-	Purelib, User string
-	// UserSite says that the user's packages are used.
-	UserSite bool `json:"user_site"`
-	// KeystoneAuth is the version of the library, or empty.
-	KeystoneAuth string `json:"keystoneauth"`
-}
-
-// describePython is what a Python runs to describe itself. With -I, nothing of the current
-// directory or the environment takes part.
-const describePython = `import json, site, sys, sysconfig
-try:
-    from importlib.metadata import version
-    keystoneauth = version('keystoneauth1')
-except Exception:
-    keystoneauth = ''
-print(json.dumps({'version': sysconfig.get_python_version(), 'venv': sys.prefix != sys.base_prefix,
-                  'purelib': sysconfig.get_path('purelib'), 'user': site.getusersitepackages(),
-                  'user_site': site.check_enableusersite() is not None, 'keystoneauth': keystoneauth}))`
-
-// python returns what the Python at path says of itself.
-func (c *Caller) python(ctx context.Context, path string) (*python, error) {
-	out, err := c.Profile.Run(ctx, []string{path, "-I", "-c", describePython}, c.Getenv)
-	if err != nil {
-		return nil, fmt.Errorf("--python: %w", err)
-	}
-	p := &python{}
-	if json.Unmarshal(out, p) != nil || p.Version == "" || !filepath.IsAbs(p.Purelib) || !filepath.IsAbs(p.User) {
-		return nil, plugin.Errorf(plugin.Config, "--python %s: is no Python", path)
-	}
-	return p, nil
-}
-
-// place returns the directory for the plugin. It returns an error if others could change
-// what lies there: it is run with the user's tokens.
-func (p *python) place(home string) (string, error) {
-	dir := p.User
-	if p.Venv {
-		dir = p.Purelib
-	}
-	for at := dir; ; at = filepath.Dir(at) {
-		info, err := os.Lstat(at)
-		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
-			continue
-		}
-		real, e := filepath.EvalSymlinks(at)
-		switch {
-		case err != nil || e != nil || !info.IsDir() || real != at:
-			return "", plugin.Errorf(plugin.Config, "--python: %s is reached through a link", at).
-				WithHint("name the Python of a virtual environment: --python VENV/bin/python")
-		case plugin.CheckOwn(info) != nil, !ownUpTo(home, at):
-			return "", plugin.Errorf(plugin.Config, "--python: %s, or a folder above it, is not yours alone", at).
-				WithHint("name the Python of a virtual environment of yours: --python VENV/bin/python")
-		}
-		return dir, nil
-	}
-}
-
-// ownUpTo reports whether the folders between home and the one at path are the user's alone.
-func ownUpTo(home, path string) bool {
-	for at := path; at != home && strings.HasPrefix(at, home+string(filepath.Separator)); at = filepath.Dir(at) {
-		if info, err := os.Lstat(at); err != nil || plugin.CheckOwn(info) != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// keystoneAuthFiles returns the files of the package by their names below the directory of packages.
+// KeystoneAuth returns the files of the plugin, as a package of Python, by their names below
+// the directory of packages. jeton is the path of the program. Without it they are those of
+// a wheel, whose plugin finds jeton on the PATH.
 //
 // https://packaging.python.org/en/latest/specifications/recording-installed-packages/
-func keystoneAuthFiles(jeton string) map[string]string {
-	program, _ := json.Marshal(jeton) // which is a text of Python, too
+// https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+func KeystoneAuth(jeton string) map[string]string {
 	info := keystoneAuthModule + "-" + keystoneAuthVersion + ".dist-info/"
 	files := map[string]string{
-		keystoneAuthModule + ".py": strings.Replace(keystoneAuth, "JETON = None", "JETON = "+string(program), 1),
+		keystoneAuthModule + ".py": keystoneAuth,
+		info + "WHEEL":             "Wheel-Version: 1.0\nGenerator: jeton\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
 		info + "METADATA": "Metadata-Version: 2.1\nName: " + strings.ReplaceAll(keystoneAuthModule, "_", "-") +
 			"\nVersion: " + keystoneAuthVersion + "\nSummary: The auth_type jeton of keystoneauth\n" +
 			"License: Apache-2.0\nRequires-Dist: keystoneauth1\n",
 		info + "entry_points.txt": "[keystoneauth1.plugin]\njeton = " + keystoneAuthModule + ":Loader\n",
-		info + "INSTALLER":        "jeton\n",
+	}
+	if jeton != "" {
+		program, _ := json.Marshal(jeton) // which is a text of Python, too
+		files[keystoneAuthModule+".py"] = strings.Replace(keystoneAuth, "JETON = None", "JETON = "+string(program), 1)
+		files[info+"INSTALLER"] = "jeton\n"
 	}
 	var record strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -151,14 +84,19 @@ func whole(path, text string) *Edit {
 	}}}
 }
 
+// keystoneAuthType is the plugin's name in a clouds.yaml.
+const keystoneAuthType = "jeton"
+
 // planPlugin returns the edits that install the plugin for a Python, and that make a cloud
-// which names the profile. The cloud holds no token.
+// which names the profile. The cloud holds no token. path is that of the Python; without it,
+// openstack's is taken.
 func (c *Caller) planPlugin(ctx context.Context, path string) ([]*Edit, []string, error) {
 	if slices.Contains(c.Argv, "--config") {
-		return nil, nil, plugin.Errorf(plugin.Config, "--python: the plugin asks for profiles of the usual "+
-			"configuration file alone").WithHint("unset JETON_CONFIG, and put the profile into the usual file")
+		return nil, nil, plugin.Errorf(plugin.Config, "the plugin of keystoneauth asks for profiles of the usual "+
+			"configuration file alone").
+			WithHint("unset JETON_CONFIG, and put the profile into the usual file; or write a token: --token")
 	}
-	p, err := c.python(ctx, path)
+	p, err := c.python(ctx, c.Profile, path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,27 +106,66 @@ func (c *Caller) planPlugin(ctx context.Context, path string) ([]*Edit, []string
 	}
 	cred, err := c.Fetch(ctx, openStackTTL)
 	if err == nil {
-		err = needKeystone(Options{Issuers: c.Issuers, Profile: c.Name}, "openstack-token", cred)
+		err = needKeystone(Options{Issuers: c.Issuers, Profile: c.Name}, openStackTokenKind.Name, cred)
 	}
 	if err != nil {
 		return nil, nil, &plugin.ProfileError{Profile: c.Name, Err: err}
 	}
 	clouds, err := c.openStackFile("clouds", "OS_CLIENT_CONFIG_FILE")
+	if err == nil {
+		err = c.noToken()
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	lines := cloud(c.As, cred, "jeton", [][2]string{{"auth_url", cred.Attrs[plugin.AttrAuthURL]},
+	lines := cloud(c.As, cred, keystoneAuthType, [][2]string{{"auth_url", cred.Attrs[plugin.AttrAuthURL]},
 		{"jeton_profile", c.Name}}, nil)
 	_, lines, _ = bytes.Cut(lines, []byte("\n")) // without the line "clouds:"
 	edits := []*Edit{{Path: clouds, Regions: []Region{head("clouds"), c.cloudRegion(lines, false)},
 		Verify: c.sameBesideCloud}}
-	files := keystoneAuthFiles(c.Argv[0])
+	files := KeystoneAuth(c.Argv[0])
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		edits = append(edits, whole(filepath.Join(dir, filepath.FromSlash(name)), files[name]))
 	}
-	var notes []string
-	if p.KeystoneAuth == "" && p.Venv {
-		notes = append(notes, "this Python has no keystoneauth1 yet: "+path+" -m pip install python-openstackclient")
+	return edits, append(p.notes(c.Getenv), c.openStackNotes(clouds, &plugin.Credential{})...), nil
+}
+
+// noToken returns an error if secure.yaml has a token for the cloud c.As: keystoneauth would
+// pass it to the plugin.
+func (c *Caller) noToken() error {
+	secure, err := c.openStackFile("secure", "OS_CLIENT_SECURE_FILE")
+	if err != nil || c.tokens(secure)[c.As] == "" {
+		return err
 	}
-	return edits, append(notes, c.openStackNotes(clouds, &plugin.Credential{})...), nil
+	setup := []string{"jeton", "setup", "openstack", c.Name}
+	if c.As != c.Name {
+		setup = append(setup, "--as", c.As)
+	}
+	return plugin.Errorf(plugin.Config, "%s: cloud %s has a token there, which would be mixed with jeton's", secure,
+		plugin.Shorten(c.As)).
+		WithHint("take it out first, if it is jeton's: %s", plugin.ShellWords(append(setup, "--remove")...))
+}
+
+// plugged says what is wrong with the plugin in the Python of openstack, or returns "".
+func (c *Caller) plugged(ctx context.Context, profile *plugin.Profile) string {
+	p, err := c.python(ctx, profile, "")
+	if err != nil || len(c.Argv) == 0 {
+		return "" // it may be there for another program, whose Python cannot be told
+	}
+	dir, err := p.place(c.Home)
+	if err != nil {
+		return plugin.AsError(err).Text
+	}
+	files := KeystoneAuth(c.Argv[0])
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		switch is, err := c.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); {
+		case err != nil:
+			return plugin.AsError(err).Text
+		case is == nil:
+			return "openstack runs on " + p.Program + " (" + p.Version + "), which does not have jeton's plugin"
+		case string(is) != files[name]:
+			return "the plugin in " + dir + " is of another jeton than " + c.Argv[0]
+		}
+	}
+	return ""
 }

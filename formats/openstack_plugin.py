@@ -1,21 +1,28 @@
 """The auth_type "jeton" of keystoneauth.
 
 A cloud of clouds.yaml names a profile of jeton, and jeton gives the token. Written by
-"jeton setup openstack --python", which also removes it (--remove).
+"jeton setup openstack", which also removes it (--remove), or installed from a wheel.
 """
 import json
+import os
+import shutil
 import subprocess
 
 from keystoneauth1 import access, exceptions, loading
 from keystoneauth1.identity import base
 
-JETON = None  # the program, by its absolute path: nothing that a clouds.yaml could choose
+# The program, by its absolute path: nothing that a clouds.yaml could choose. A wheel has none,
+# and takes the one that is on the PATH.
+JETON = None
 
 
 def ask(*args):
     """Run jeton, and return what it prints."""
+    program = JETON or shutil.which('jeton')
+    if not program or not os.path.isabs(program):
+        raise exceptions.AuthPluginException('there is no jeton on the PATH')
     try:
-        done = subprocess.run((JETON, *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run((program, *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, encoding='utf-8', check=False)
     except OSError as e:
         raise exceptions.AuthPluginException(f'jeton cannot be run: {e}') from e

@@ -21,21 +21,26 @@ const cloudPrefix = "cloud "
 type openStackSetup struct {
 	Profile string `arg:"" help:"Profile; one that gives Keystone tokens."`
 	As      string `help:"Name of the cloud, instead of the profile's." placeholder:"NAME"`
-	Python  string `help:"The Python that the client runs on, such as /usr/bin/python3 or VENV/bin/python: install jeton's plugin of keystoneauth there, and write no token." placeholder:"PATH"`
+	Python  string `help:"The Python to install jeton's plugin for, such as VENV/bin/python, instead of openstack's." placeholder:"PATH"`
+	Token   bool   `help:"Install nothing, and write a token, which ends."`
 }
 
 func (*openStackSetup) Help() string {
-	return `Edits clouds.yaml, below ~/.config/openstack or where $OS_CLIENT_CONFIG_FILE says, and puts the token into secure.yaml. openstack cannot ask for the next one: run this again when the token has expired, or use jeton exec, which always has a good one.
+	return `Installs a plugin of keystoneauth for the Python that openstack runs on, and writes a cloud with auth_type: jeton into clouds.yaml, below ~/.config/openstack or where $OS_CLIENT_CONFIG_FILE says. Everything on that Python that is made with keystoneauth (openstack, openstacksdk, Ansible) then asks jeton by itself, gets a new token when one ends or is refused, and never asks Keystone for one.
 
-With --python, everything that is made with keystoneauth (openstack, openstacksdk, Ansible) asks jeton by itself, gets a new token when one ends or is refused, and never asks Keystone for one.
+With --token it installs nothing and puts a token into secure.yaml. Run it again when that has expired.
 
 Examples:
   jeton setup openstack prod           then: openstack --os-cloud prod server list
-  jeton setup openstack prod --python /usr/bin/python3`
+  jeton setup openstack prod --python ~/venv/bin/python`
 }
 
 // Fill copies the command line into c.
 func (s *openStackSetup) Fill(c *Caller) error {
+	if s.Token && s.Python != "" {
+		return plugin.Errorf(plugin.Usage, "--token and --python exclude each other").
+			WithHint("with --token nothing is installed for a Python")
+	}
 	c.Name = s.Profile
 	if c.As = s.As; c.As == "" {
 		c.As = c.Name
@@ -43,7 +48,7 @@ func (s *openStackSetup) Fill(c *Caller) error {
 	return nil
 }
 
-// Plan fetches a token and returns the edits of clouds.yaml and secure.yaml for it.
+// Plan fetches a token and returns the edits for it.
 func (s *openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
 	switch gives := c.Profile.Issuer.Gives; gives { // a fetch might make a key
 	case plugin.ApplicationCredential:
@@ -55,7 +60,7 @@ func (s *openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string
 		return nil, nil, plugin.Errorf(plugin.Config, "openstack needs a Keystone token, and plugin %s gives an %s",
 			c.Profile.Issuer.Name, gives)
 	}
-	if s.Python != "" {
+	if !s.Token {
 		return c.planPlugin(ctx, s.Python)
 	}
 	cred, err := c.Fetch(ctx, openStackTTL)

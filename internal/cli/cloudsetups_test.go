@@ -48,7 +48,7 @@ func TestCloudSetupsAsOpenstack(t *testing.T) {
 			return [2]string{read(t, path), string(b)}
 		}
 		d.env = []string{"OS_CLIENT_CONFIG_FILE=" + path, "OS_CLIENT_SECURE_FILE=" + secure}
-		s.code, s.said = d.run("setup", "openstack", "p", "--as", s.as)
+		s.code, s.said = d.run("setup", "openstack", "p", "--as", s.as, "--token")
 		s.after = contents()
 		if s.code == 0 {
 			if code, said := d.run("setup", "openstack", "p", "--as", s.as, "--remove"); code != 0 {

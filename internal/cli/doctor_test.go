@@ -116,7 +116,7 @@ func newPatient(t *testing.T, callers ...string) *patient {
 		"- name: c\n  cluster: {server: \""+w.vars["KUBERNETES"]+
 		"\"}\ncontexts:\n- name: c\n  context:\n    cluster: c\n    user: jeton-prod\n", kubeConfig...)
 	setups := map[string]string{"kubernetes": "jeton setup kubernetes prod --context c", "aws": "jeton setup aws s3",
-		"openstack": "jeton setup openstack prod"}
+		"openstack": "jeton setup openstack prod --token"}
 	for _, caller := range callers {
 		if setup := setups[caller]; setup != "" {
 			p.run(t, setup)

@@ -323,7 +323,7 @@ func TestScriptsKeyring(t *testing.T) {
 
 // clients are the programs that read what jeton prints.
 var clients = []string{"openstack", "kubectl", "aws", "aws-sdk", "client-go", "gophercloud", "terraform-auth",
-	"ovh-sdk", "swift", "rclone", "restic", "duplicity", "s3cmd"}
+	"ovh-sdk", "swift", "rclone", "restic", "duplicity", "s3cmd", "ansible"}
 
 // client returns the path of a client program, or "".
 func client(name string) string {
@@ -377,6 +377,7 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			"code":     cmdCode,
 			"expand":   cmdExpand,
 			"mode":     cmdMode,
+			"wheel":    cmdWheel,
 			"setsecret": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 			},
@@ -401,6 +402,13 @@ func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
 		return "${" + name + "}"
 	})
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(expanded), 0o600))
+}
+
+// wheel: the wheel of the plugin of keystoneauth is in the directory of the script.
+func cmdWheel(ts *testscript.TestScript, _ bool, _ []string) {
+	if out, err := exec.Command("make", "-C", "../..", "wheel", "WHEEL="+ts.MkAbs(".")).CombinedOutput(); err != nil {
+		ts.Fatalf("%v: %s", err, out)
+	}
 }
 
 // mode FILE MODE: FILE has that mode.
