@@ -183,12 +183,22 @@ func factorNames(text string) (names []string) {
 	return names
 }
 
+// ownType is the auth_type of a cloud that asks jeton.
+const ownType = "jeton"
+
 // checkKind records an error if openstacksdk finds another auth_type in the cloud, or none.
 func (l *identity) checkKind() {
 	kind, given := l.cloud.settings["auth_type"]
 	switch {
 	case given && (kind == nil || kind == ""):
 		l.fail(l.cloud.odd("has no value, which openstack takes for no login at all", "leave it out").err("auth_type"))
+	case kind == ownType:
+		e := plugin.Errorf(plugin.Config, "cloud %s of %s is no login: it asks jeton (auth_type: jeton)",
+			plugin.Shorten(l.cloud.name), l.cloud.path)
+		if profile := l.cloud.auth.text("jeton_profile"); plugin.CheckName(profile) == nil {
+			e = e.WithHint("name the profile that it asks for: jeton get %s", profile)
+		}
+		l.fail(e)
 	case !given && l.cloud.settings.text("auth_plugin") != "":
 		l.fail(l.cloud.odd("is no setting that openstack knows any more", "write auth_type").err("auth_plugin"))
 	}

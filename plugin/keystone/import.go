@@ -79,7 +79,11 @@ func (i *importClouds) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	return plugin.DraftsOf(clouds.Path, i.As, names, clouds.Names, clouds.Draft)
+	others := slices.DeleteFunc(slices.Clone(clouds.Names), func(name string) bool {
+		own, _ := clouds.clouds[name].(tree)
+		return own.text("auth_type") == ownType // which is of a profile already
+	})
+	return plugin.DraftsOf(clouds.Path, i.As, names, others, clouds.Draft)
 }
 
 type importEnv struct {
