@@ -110,8 +110,12 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 		deleted += n
 		return err
 	}
-	// Each profile deletes the keys that were made for it.
+	names := f.Names()
 	for _, name := range f.Names() {
+		names = append(names, f.Standing(name)...)
+	}
+	// Each profile deletes the keys that were made for it.
+	for _, name := range names {
 		ledger.Profile = name
 		if due, err := ledger.Has(ctx, true); err == nil && due {
 			failures = errors.Join(failures, collect(name))
@@ -122,9 +126,9 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 	// seen just now says nothing about its profiles.
 	due := func(m *Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
 	for round := 0; round < 2 && f.Exists; round++ { // the first round settles what the second deletes
-		failures = errors.Join(failures, ledger.Orphan(ctx, f.Has))
+		failures = errors.Join(failures, ledger.Orphan(ctx, f.Wants))
 		if s.keysLeft(ctx, due) != nil {
-			for _, name := range f.Names() {
+			for _, name := range names {
 				collect(name) // a profile that cannot is no failure: another may
 			}
 		}

@@ -443,11 +443,10 @@ func (l *Ledger) Unwant(ctx context.Context, id string) error {
 	})
 }
 
-// Orphan marks as replaced the keys of profiles that are no longer in l's configuration
-// file.
-func (l *Ledger) Orphan(ctx context.Context, has func(profile string) bool) error {
+// Orphan marks as replaced the keys of profiles that l's configuration file no longer wants.
+func (l *Ledger) Orphan(ctx context.Context, wants func(profile string) bool) error {
 	return l.each(ctx, func(m *Minted) bool {
-		if m.Config != l.Config || m.Unwanted || has(m.Profile) {
+		if m.Config != l.Config || m.Unwanted || wants(m.Profile) {
 			return false
 		}
 		m.replaced(time.Time{})

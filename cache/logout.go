@@ -73,6 +73,9 @@ func (s *Session) upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []
 			names = append(names, own)
 		}
 	}
+	for _, name := range names[:len(names):len(names)] {
+		names = append(names, f.Standing(name)...)
+	}
 	for _, name := range names {
 		if p, err := f.Profile(name); err == nil && slices.ContainsFunc(p.Chain(), kind) {
 			list = append(list, p)

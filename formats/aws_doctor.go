@@ -195,7 +195,8 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 	default:
 		findings = c.checkCommand(check, where, argv, "aws", redo)
 		if findings == nil && c.knows(argv) {
-			if profile, err := c.Find(name); err == nil && !givesAccessKey(profile.Issuer) {
+			if profile, err := c.Find(name); err == nil && !givesAccessKey(profile.Issuer) &&
+				c.Issuers.Implied(plugin.AccessKey, profile.Issuer.Gives) == nil {
 				i := profile.Issuer
 				what := fmt.Sprintf("aws needs an access key, and plugin %s gives a %s", i.Name, i.Gives)
 				add(plugin.Wrong, where, what, plugin.EditAt(where))

@@ -48,8 +48,18 @@ func (s *awsSetup) Fill(c *Caller) error {
 }
 
 // Plan returns the edit of the configuration of AWS's tools.
-func (*awsSetup) Plan(_ context.Context, c *Caller) ([]*Edit, []string, error) {
-	e, notes, err := setupAWS(c)
+func (*awsSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error) {
+	var region, endpoint string
+	if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
+		region, endpoint = s3.ObjectStore()
+	}
+	if endpoint == "" && c.Store != nil {
+		var err error
+		if region, endpoint, err = c.Store(ctx); err != nil {
+			return nil, nil, &plugin.ProfileError{Profile: c.Profile.Name, Err: err}
+		}
+	}
+	e, notes, err := setupAWS(c, region, endpoint)
 	return []*Edit{e}, notes, err
 }
 
@@ -62,8 +72,8 @@ func (*awsSetup) Try(c *Caller) string {
 }
 
 // setupAWS returns the edit that makes AWS's tools run c.Argv for the profile c.As, and
-// notes for the user.
-func setupAWS(c *Caller) (*Edit, []string, error) {
+// notes for the user. region and endpoint, which can be empty, are those of the object store.
+func setupAWS(c *Caller, region, endpoint string) (*Edit, []string, error) {
 	if c.Profile != nil && !givesAccessKey(c.Profile.Issuer) {
 		return nil, nil, plugin.Errorf(plugin.Config, "aws needs an access key, and plugin %s gives a %s",
 			c.Profile.Issuer.Name, c.Profile.Issuer.Gives).
@@ -91,7 +101,7 @@ func setupAWS(c *Caller) (*Edit, []string, error) {
 			name = c.As
 		}
 	}
-	settings, err := c.awsSettings()
+	settings, err := c.awsSettings(region, endpoint)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,7 +119,7 @@ func setupAWS(c *Caller) (*Edit, []string, error) {
 			return lead, withSettings(old, settings, plugin.LineEnd(text)), nil
 		},
 	}}}
-	return e, append(notes, awsNotes(c)...), nil
+	return e, append(notes, awsNotes(c, endpoint)...), nil
 }
 
 // checkMark returns an error for a file of AWS's tools that begins with a byte order mark.
@@ -154,13 +164,10 @@ func checkSections(text []byte, path, as string) error {
 }
 
 // awsSettings returns the settings that the section of c.Profile gets.
-func (c *Caller) awsSettings() ([][2]string, error) {
+func (c *Caller) awsSettings(region, endpoint string) ([][2]string, error) {
 	settings := [][2]string{{"credential_process", quoteArgv(c.Argv)}}
 	if c.Profile != nil {
-		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
-			region, endpoint := s3.ObjectStore()
-			settings = append(settings, [2]string{"region", region}, [2]string{"endpoint_url", endpoint})
-		}
+		settings = append(settings, [2]string{"region", region}, [2]string{"endpoint_url", endpoint})
 	}
 	for _, s := range settings {
 		if name, value := s[0], s[1]; !awsValue(value) {
@@ -352,7 +359,7 @@ func withSettings(section []byte, settings [][2]string, end string) []byte {
 }
 
 // awsNotes returns notes on what AWS's tools would find before what setup has written.
-func awsNotes(c *Caller) (notes []string) {
+func awsNotes(c *Caller, endpoint string) (notes []string) {
 	path := c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	if text, err := c.ReadFile(path); err == nil {
 		for _, p := range awsProfiles(text, true) {
@@ -362,11 +369,9 @@ func awsNotes(c *Caller) (notes []string) {
 		}
 	}
 	if c.Profile != nil && c.Profile.Issuer.Mints { // so the keys are not Amazon's
-		if s3, ok := c.Profile.Options.(plugin.ObjectStore); ok {
-			if _, endpoint := s3.ObjectStore(); endpoint == "" {
-				notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told "+
-					"otherwise: --endpoint-url URL")
-			}
+		if _, ok := c.Profile.Options.(plugin.ObjectStore); ok && endpoint == "" {
+			notes = append(notes, "the profile names no endpoint, so that aws asks Amazon unless it is told "+
+				"otherwise: --endpoint-url URL")
 		}
 	}
 	for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {

@@ -28,6 +28,9 @@ type Caller struct {
 	ArgvFor func(format string) ([]string, error)
 	// Fetch returns the profile's credential, with at least this life left if possible.
 	Fetch func(ctx context.Context, minTTL time.Duration) (*plugin.Credential, error)
+	// Store returns where the object store of the profile's keys is, if the profile does not
+	// say it.
+	Store func(ctx context.Context) (region, endpoint string, err error)
 
 	// Profiles returns the profiles of the configuration that can be read. Only exec needs
 	// it, for hints.

@@ -61,6 +61,12 @@ func (cmd *Command) Check(i *plugin.Issuer) error {
 	return nil
 }
 
+// Needs returns the kinds of credential of which the command has to have one, or 0.
+func (cmd *Command) Needs() plugin.Kind {
+	kinds, _ := storageNeeds(cmd)
+	return kinds
+}
+
 // MinTTL returns the life that a credential should have left for a command.
 func (cmd *Command) MinTTL() time.Duration { return openStackTTL }
 

@@ -45,6 +45,9 @@ type Kind struct {
 	New     func(Options) (Format, error)
 	// Whole says that the document holds all that the issuer says about the token.
 	Whole bool
+	// Needs is the kind of credential that it is written for, or 0. A profile that gives
+	// another kind may have one from it that gives this one.
+	Needs plugin.Kind
 	// Flags are the flags of jeton get that not every format uses.
 	Flags []string
 
@@ -117,6 +120,16 @@ func Asks(f Format) bool {
 // Whole reports whether the format called name describes the token.
 func Whole(name string) bool {
 	return slices.ContainsFunc(Kinds, func(k *Kind) bool { return k.Name == name && k.Whole })
+}
+
+// Needs returns the kind of credential that the format called name is written for, or 0.
+func Needs(name string) plugin.Kind {
+	for _, k := range Kinds {
+		if k.Name == name {
+			return k.Needs
+		}
+	}
+	return 0
 }
 
 // Flag returns the names of the formats that use this flag of jeton get.

@@ -41,7 +41,7 @@ func FuzzSetupAWS(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, name string) {
 		c := &Caller{As: name, Argv: []string{"/bin/jeton", "get", name}, Getenv: nothing, ReadFile: noFile,
 			Home: "/home"}
-		e, _, err := setupAWS(c)
+		e, _, err := setupAWS(c, "", "")
 		if err != nil {
 			return
 		}
@@ -123,7 +123,7 @@ func TestSetupAWS(t *testing.T) {
 	} {
 		c := &Caller{As: "s3", Argv: []string{"/bin/jeton", "get", "s3"}, Getenv: nothing, ReadFile: noFile,
 			Home: "/home"}
-		e, _, err := setupAWS(c)
+		e, _, err := setupAWS(c, "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestSetupAWS(t *testing.T) {
 	}
 	c := &Caller{As: "default", Argv: []string{"/bin/jeton", "get", "s3"}, Getenv: nothing, Home: "/home",
 		ReadFile: func(string) ([]byte, error) { return []byte("[profile default]\n"), nil }}
-	e, _, err := setupAWS(c)
+	e, _, err := setupAWS(c, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ type storageClient struct {
 
 var storageClients = []storageClient{
 	{program: swift, takes: plugin.KeystoneToken},
+	{program: "aws", takes: plugin.AccessKey},
 	{program: s3cmd, takes: plugin.AccessKey},
 	{program: rclone, backends: map[string]plugin.Kind{
 		":swift,": plugin.KeystoneToken, ":swift:": plugin.KeystoneToken,

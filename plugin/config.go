@@ -178,6 +178,9 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 	}
 	node := f.nodes[name]
 	if node == nil {
+		if p, err := f.implied(name, above); p != nil || err != nil {
+			return p, err
+		}
 		return nil, f.noProfile(name, above)
 	}
 	if p, err = f.decode(name, node); err != nil {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,6 +18,9 @@ type Issuer struct {
 	// Takes are the kinds of credential from which it makes its own, through `from`. It
 	// leaves out credentials that must come from one particular issuer.
 	Takes []Taken
+	// Implied, if not nil, is a profile that nobody has to write: one stands on each profile
+	// that gives what the issuer takes.
+	Implied *Implied
 	// APIServer says what a Kubernetes API server needs before it accepts the credential,
 	// or is empty. PROFILE in it stands for the profile's name.
 	APIServer string
@@ -45,6 +49,12 @@ type Issuer struct {
 	Environment func(getenv func(string) string) (values map[string]Value, complete bool, err error)
 }
 
+// An Implied profile is called like the profile that it stands on, a colon, and its own name.
+type Implied struct {
+	Name string
+	New  func() Options // its options
+}
+
 // Options are the options of one profile: a pointer to a struct. Each field has a `yaml`
 // tag with the option's name and a `help` tag. Every field is part of the cache key
 // unless it is tagged `key:"-"`.
@@ -61,6 +71,13 @@ type ObjectStore interface {
 	// ObjectStore returns the region, as AWS understands the word, and the address.
 	// Either can be empty.
 	ObjectStore() (region, endpoint string)
+}
+
+// A StoreFinder is a [Source] of S3 keys that can find the object store that takes them.
+type StoreFinder interface {
+	// FindStore returns what [ObjectStore] does. It makes no key. It returns a [Config]
+	// error if nothing tells where the store is.
+	FindStore(ctx context.Context) (region, endpoint string, err error)
 }
 
 // Layered is implemented by [Options] whose credential is made in two steps. Other
@@ -158,6 +175,17 @@ func (l Issuers) MakeOf(want, have Kind, profile string) string {
 		return "make one of it: a profile with plugin: " + l[i].Name + options + " and from: " + profile
 	}
 	return ""
+}
+
+// Implied returns the issuer whose implied profile makes a credential of kind want from one
+// of kind have, or nil.
+func (l Issuers) Implied(want, have Kind) *Issuer {
+	for i := range l {
+		if _, ok := l[i].takes(have); ok && l[i].Implied != nil && l[i].Gives == want {
+			return &l[i]
+		}
+	}
+	return nil
 }
 
 // LeadsToFiles reports whether the variable leads to files that only the issuer's own

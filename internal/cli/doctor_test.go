@@ -265,7 +265,9 @@ func TestDoctor(t *testing.T) {
 		}, "", "aws", "config:2", "needs quotes"},
 		{"no format for aws", change(awsConfig, " -f aws", ""), "", "aws", "config:2", "-f aws"},
 		{"a misspelt profile in aws", change(awsConfig, "get s3", "get s33"), "", "aws", "config:2", `no profile "s33"`},
-		{"aws of a profile with tokens", all(change(awsConfig, "get s3", "get prod"), editing("s/get prod/get s3/")),
+		{"aws of a profile with tokens", all(
+			change(config, "  s3:", "  ci: {plugin: oidc, flow: token_file, token_file: /nowhere/token}\n  s3:"),
+			change(awsConfig, "get s3", "get ci"), editing("s/get ci/get s3/")),
 			"", "aws", "config:2", "gives a token"},
 		{"static keys", write(0o600, "[s3]\naws_access_key_id = AKIA\naws_secret_access_key = "+
 			"CANARY\n[other]\naws_access_key_id = AKIB\n", ".aws", "credentials"), "", "aws", "credentials:2",

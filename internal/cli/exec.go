@@ -55,6 +55,10 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 		return plugin.Errorf(notFound, "command %q: not found or not executable", plugin.Shorten(i.command[0]))
 	}
 	cmd := &formats.Command{Argv: i.command, Path: path, Caller: execCaller(i, ps, p), Log: w.Log}
+	if p, err = ps.serving(p, cmd.Needs()); err != nil {
+		return err
+	}
+	cmd.Caller = execCaller(i, ps, p)
 	if err := cmd.Check(p.Issuer); err != nil {
 		return about(p, err)
 	}

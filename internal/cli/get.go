@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
@@ -46,7 +47,7 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 		return plugin.Errorf(plugin.Usage, "--refresh and --no-cache exclude each other").
 			WithHint("--no-cache always fetches; --refresh also replaces what is kept")
 	}
-	p, err := ps.named(g.Profile)
+	p, err := g.profile(i, ps)
 	if err != nil {
 		return err
 	}
@@ -97,6 +98,15 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 		})
 	}
 	return nil
+}
+
+// profile returns the profile that gives what the format is written for.
+func (g *getCmd) profile(i *invocation, ps *profiles) (*plugin.Profile, error) {
+	p, err := ps.named(g.Profile)
+	if err != nil {
+		return nil, err
+	}
+	return ps.serving(p, formats.Needs(g.formatName(i, p)))
 }
 
 // checkMinTTL returns an error if d, the value of --min-ttl, makes no sense.
@@ -161,18 +171,16 @@ func (g *getCmd) need(i *invocation, f formats.Format) cache.Need {
 	return n
 }
 
+// formatName returns the name of the document's format.
+func (g *getCmd) formatName(i *invocation, p *plugin.Profile) string {
+	caller, _ := formats.Asked(i.env.get)
+	return cmp.Or(g.Format, caller, p.Common.Format, "json")
+}
+
 // format returns the format of the document. ask has what the format asks the issuer by.
 func (g *getCmd) format(i *invocation, p *plugin.Profile, ask formats.Options) (formats.Format, error) {
-	format, info := formats.Asked(i.env.get)
-	switch {
-	case g.Format != "":
-		format = g.Format
-	case format != "":
-	case p.Common.Format != "":
-		format = p.Common.Format
-	default:
-		format = "json"
-	}
+	format := g.formatName(i, p)
+	_, info := formats.Asked(i.env.get)
 	for _, flag := range []struct{ name, value string }{{"--shell", g.Shell}, {"--for", g.For}, {"--as", g.As}} {
 		if of := formats.Flag(flag.name); flag.value != "" && !slices.Contains(of, format) {
 			return nil, plugin.Errorf(plugin.Usage, "%s goes with format %s, and the format is %s", flag.name,

@@ -99,6 +99,12 @@ func (ps *profiles) named(name string) (*plugin.Profile, error) {
 	return p, about(p, checkFormat(p))
 }
 
+// serving returns the profile that gives a credential of kind want to the user of p.
+func (ps *profiles) serving(p *plugin.Profile, want plugin.Kind) (*plugin.Profile, error) {
+	q, err := ps.read.For(p, want)
+	return q, about(p, err)
+}
+
 // readable returns the profiles of the configuration that can be read.
 func (ps *profiles) readable() (list []*plugin.Profile) {
 	f, err := ps.file()

@@ -66,7 +66,7 @@ func TestReadmeCommands(t *testing.T) {
 		"Default", w.vars["DOMAIN_NAME"], "[pass, show, keystone/alice]", "[echo, CANARY-alice-pw]",
 		"pass show keystone/alice", "echo CANARY-alice-pw",
 		// What this cloud and this cluster do not have, their likes.
-		"openstack server list", "openstack token issue", "get pods", "auth whoami",
+		"prod server list", "prod token issue", "get pods", "auth whoami",
 	)
 	profiles := regexp.MustCompile("(?s)```yaml\nprofiles:\n(.*?)```").FindStringSubmatch(text)
 	accounts := httptest.NewServer(&embedded.Provider{Username: "alice"})
@@ -98,13 +98,17 @@ func TestReadmeCommands(t *testing.T) {
 	writeOpenrc(t, filepath.Join(u.home, "web-openrc.sh"),
 		[]string{"OS_AUTH_URL=" + w.vars["KEYSTONE"], "OS_USERNAME=alice",
 			"OS_USER_DOMAIN_NAME=" + w.vars["DOMAIN_NAME"], "OS_PROJECT_ID=" + w.vars["WEB"]})
-	cloud := "clouds: {mine: {auth: {auth_url: \"" + w.vars["KEYSTONE"] +
+	cloud := "clouds:\n  mine: {auth: {auth_url: \"" + w.vars["KEYSTONE"] +
 		"\", username: bob, password: CANARY-bob-pw, user_domain_name: " +
-		w.vars["DOMAIN_NAME"] + ", project_id: " + w.vars["WEB"] + "}}}\n"
-	if err := os.WriteFile(filepath.Join(u.home, "clouds.yaml"), []byte(cloud), 0o600); err != nil {
+		w.vars["DOMAIN_NAME"] + ", project_id: " + w.vars["WEB"] + "}}\n"
+	clouds := filepath.Join(u.home, ".config", "openstack", "clouds.yaml")
+	if err := os.MkdirAll(filepath.Dir(clouds), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run("aws configure set --profile s3 s3.addressing_style path") // Swift has no names of its own here
+	if err := os.WriteFile(clouds, []byte(cloud), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run("aws configure set --profile prod s3.addressing_style path") // Swift has no names of its own here
 	lines := 0
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(text, -1) {
 		for _, line := range strings.Split(strings.TrimSpace(block[1]), "\n") {
@@ -128,6 +132,7 @@ func TestReadmeCommands(t *testing.T) {
 	// The snippets of configuration are those that the commands above write, but for
 	// where the program is.
 	written := strings.ReplaceAll(run("cat ~/.kube/config ~/.aws/config"), u.jeton, "/usr/local/bin/jeton")
+	written = strings.ReplaceAll(written, w.vars["SWIFT"], "https://s3.example")
 	written = strings.ReplaceAll(written, "- name: nobody\n", "- name: jeton-prod\n")
 	for _, snippet := range regexp.MustCompile("(?s)```(?:yaml\nusers:|ini)\n(.*?)```").
 		FindAllStringSubmatch(text, -1) {
@@ -136,7 +141,8 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 	run("jeton setup kubernetes prod --context my-cluster --remove")
-	run("jeton setup aws s3 --remove")
+	run("jeton setup aws prod --remove")
+	run("jeton setup openstack prod --remove")
 	run("jeton logout --all")
 	if now, err := os.ReadFile(kubeconfig); err != nil || string(now) != cluster {
 		t.Errorf("%v: the kubeconfig is %s, and was %s", err, now, cluster)

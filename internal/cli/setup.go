@@ -100,10 +100,23 @@ func (s *setupCallerCmd) complete(c *formats.Caller, ps *profiles, session *cach
 			"%s stands for whatever is in the environment, which its callers do not share", c.Name).
 			WithHint("make a profile of it: jeton import env NAME")
 	}
+	if c.Argv, err = ps.argv(p, s.format); err != nil {
+		return err
+	}
+	if p, err = ps.serving(p, formats.Needs(s.format)); err != nil {
+		return err
+	}
 	c.Profile = p
 	c.Fetch = func(ctx context.Context, minTTL time.Duration) (*plugin.Credential, error) {
 		return session.Fetch(ctx, p, cache.Need{MinTTL: minTTL})
 	}
-	c.Argv, err = ps.argv(p, s.format)
+	if finder, ok := session.Source(p, cache.Need{}).(plugin.StoreFinder); ok {
+		c.Store = func(ctx context.Context) (region, endpoint string, err error) {
+			if _, err := session.Fetch(ctx, p.Base, cache.Need{}); err != nil { // a person may have to log in
+				return "", "", err
+			}
+			return finder.FindStore(ctx)
+		}
+	}
 	return err
 }

@@ -85,6 +85,13 @@ func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 			continue
 		}
 		r.Profiles = append(r.Profiles, reportOn(session, p, kept, used))
+		for _, name := range f.Standing(name) {
+			if p, err := f.Profile(name); err == nil {
+				if row := reportOn(session, p, kept, used); row.Kept || row.LastError != "" {
+					r.Profiles = append(r.Profiles, row)
+				}
+			}
+		}
 	}
 	if s.Profile == "" {
 		for _, k := range kept {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -22,7 +23,10 @@ var EC2 = plugin.Issuer{
 	Takes: []plugin.Taken{{Kind: plugin.KeystoneToken}},
 	From:  "a Keystone profile (from): OS-EC2 credentials for S3, rotated and removed by jeton",
 	Mints: true,
-	New:   func() plugin.Options { return &EC2Options{} },
+	Implied: &plugin.Implied{Name: "s3", New: func() plugin.Options {
+		return &EC2Options{MaxAge: 24 * time.Hour, find: true}
+	}},
+	New: func() plugin.Options { return &EC2Options{} },
 }
 
 // EC2Options are the options of a keystone-ec2 profile.
@@ -31,6 +35,8 @@ type EC2Options struct {
 	Region    string        `yaml:"region" help:"S3's region, passed on to the client; often not spelt as in region_name"`
 	Endpoint  string        `yaml:"endpoint" help:"S3's address, passed on to the client"`
 	MaxAge    time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
+
+	find bool // S3's region and address are found at the cloud
 }
 
 // Complete checks o. Its errors have the code [plugin.Config].
@@ -56,9 +62,9 @@ func (o *EC2Options) ObjectStore() (region, endpoint string) { return o.Region, 
 
 // Source returns the source of access keys.
 func (o *EC2Options) Source(env *plugin.Env) plugin.Source {
-	return plugin.Minter{Env: env, Open: func(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
-		m := minter{what: "EC2 keys", hint: "the user needs the role member in the project"}
-		return m.withToken(ctx, env, func(m *minter) error {
+	s := &ec2Source{options: o, env: env}
+	s.Minter = plugin.Minter{Env: env, Open: func(ctx context.Context, do func(plugin.Order, plugin.Keys) error) error {
+		return s.withToken(ctx, func(m *minter) error {
 			a := m.token.Attrs
 			project := o.ProjectID
 			if project == "" {
@@ -71,15 +77,53 @@ func (o *EC2Options) Source(env *plugin.Env) plugin.Source {
 			}
 			return do(plugin.Order{
 				Issuer: a[plugin.AttrAuthURL], Subject: a[plugin.AttrUserID], Scope: project, MaxAge: o.MaxAge,
-			}, &ec2Keys{m, o, project})
+			}, &ec2Keys{m, s, project})
 		})
 	}}
+	return s
+}
+
+// An ec2Source makes EC2 credentials.
+type ec2Source struct {
+	plugin.Minter
+	options *EC2Options
+	env     *plugin.Env
+}
+
+// withToken calls do with a token of the profile below.
+func (s *ec2Source) withToken(ctx context.Context, do func(*minter) error) error {
+	return minter{what: "EC2 keys", hint: "the user needs the role member in the project"}.withToken(ctx, s.env, do)
+}
+
+// FindStore returns the region and the address of the S3 service that takes the keys.
+func (s *ec2Source) FindStore(ctx context.Context) (region, endpoint string, err error) {
+	err = s.withToken(ctx, func(m *minter) (err error) {
+		region, endpoint, err = s.store(ctx, m)
+		return err
+	})
+	return region, endpoint, err
+}
+
+// store is FindStore with a token. Only an implied profile has to look: others say it, or
+// leave it to the client.
+func (s *ec2Source) store(ctx context.Context, m *minter) (region, endpoint string, err error) {
+	if !s.options.find {
+		return s.options.Region, s.options.Endpoint, nil
+	}
+	region, endpoint, err = m.findStore(ctx)
+	if err == nil && endpoint == "" {
+		below, _, _ := strings.Cut(s.env.Profile, ":")
+		err = plugin.Errorf(plugin.Config, "where is S3? the catalogue of the cloud has no service of type s3").
+			WithHint("write a profile that says it: {plugin: keystone-ec2, from: %s, region: REGION, endpoint: URL}",
+				below)
+	}
+	return region, endpoint, err
 }
 
 // ec2Keys calls the OS-EC2 API for one user.
 type ec2Keys struct {
 	*minter
-	options *EC2Options
+	source  *ec2Source
 	project string
 }
 
@@ -117,10 +161,14 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 
 // Create makes a key for the project.
 func (k *ec2Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
+	region, endpoint, err := k.source.store(ctx, k.minter) // before anything is made
+	if err != nil {
+		return nil, err
+	}
 	var a ec2Answer
-	_, err := post(plugin.SendOnce(ctx), k.client, k.url(), map[string]string{"tenant_id": k.project}, &a,
+	_, err = post(plugin.SendOnce(ctx), k.client, k.url(), map[string]string{"tenant_id": k.project}, &a,
 		gophercloud.RequestOpts{})
-	return k.credential(a.Credential, err)
+	return k.credential(a.Credential, region, endpoint, err)
 }
 
 // Read returns an existing key with its secret. It returns fs.ErrNotExist if there is no
@@ -131,14 +179,21 @@ func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, erro
 	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil, fs.ErrNotExist
 	}
-	return k.credential(a.Credential, err)
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	region, endpoint, err := k.source.store(ctx, k.minter)
+	if err != nil {
+		return nil, err
+	}
+	return k.credential(a.Credential, region, endpoint, nil)
 }
 
 // Delete removes a key. A key that is already gone is no error.
 func (k *ec2Keys) Delete(ctx context.Context, id string) error { return k.remove(ctx, k.url(id)) }
 
 // credential turns the answer to Create or Read into a credential.
-func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, error) {
+func (k *ec2Keys) credential(c ec2Credential, region, endpoint string, err error) (*plugin.Credential, error) {
 	if err != nil {
 		return nil, k.explain(err)
 	}
@@ -147,8 +202,8 @@ func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, er
 			RememberFor(unusableFor)
 	}
 	attrs := k.attrs(c.TenantID)
-	attrs[plugin.AttrRegion] = k.options.Region
-	attrs[plugin.AttrEndpoint] = k.options.Endpoint
+	attrs[plugin.AttrRegion] = region
+	attrs[plugin.AttrEndpoint] = endpoint
 	return &plugin.Credential{
 		AccessKey: c.Access, SecretKey: plugin.NewSecret(c.Secret),
 		Attrs: withoutEmpty(attrs),

@@ -361,49 +361,6 @@ func (s *source) kept(ctx context.Context, what string, c *plugin.Credential, re
 	return b, ok, err
 }
 
-// Endpoints returns the endpoints in the catalogue of c's project, for clients that use a
-// token without asking Keystone themselves.
-func (s *source) Endpoints(ctx context.Context, c *plugin.Credential) (map[string]string, error) {
-	if s.options.v2() {
-		return nil, plugin.Errorf(plugin.Config, "the API v2.0 of Keystone tells nobody a token's catalogue").
-			WithHint("if the cloud has v3 too, its auth_url ends in /v3")
-	}
-	var body struct {
-		Catalog []struct {
-			Type      string `json:"type"`
-			Endpoints []struct {
-				Interface string `json:"interface"`
-				RegionID  string `json:"region_id"`
-				URL       string `json:"url"`
-			} `json:"endpoints"`
-		} `json:"catalog"`
-	}
-	document, err := s.keepFor(ctx, "catalogue", c, func(ctx context.Context, client *gophercloud.ServiceClient,
-		catalogue *json.RawMessage) error {
-		_, err := get(ctx, client, client.ServiceURL("auth", "catalog"), catalogue, gophercloud.RequestOpts{})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if plugin.DecodeJSON(document, &body) != nil {
-		return nil, plugin.Errorf(plugin.Unusable, "the catalogue of Keystone makes no sense")
-	}
-	face, region := strings.TrimSuffix(s.options.Interface, "URL"), s.options.RegionName
-	if face == "" {
-		face = "public"
-	}
-	endpoints := map[string]string{}
-	for _, service := range body.Catalog {
-		for _, e := range service.Endpoints {
-			if e.Interface == face && (region == "" || e.RegionID == region) && endpoints[service.Type] == "" {
-				endpoints[service.Type] = e.URL
-			}
-		}
-	}
-	return endpoints, nil
-}
-
 // A project is one in which the owner of a token has a role.
 type project struct {
 	named

@@ -22,7 +22,7 @@ begins with CANARY, so that a test can look for one where none should be.
                    which is member of web. alice and bob can log in at the
                    provider, with the names and passwords from above, but they
                    are users of their own in Keystone
-    Swift          a service user, and object-store in the catalogue
+    Swift          a service user, and object-store and s3 in the catalogue
 """
 import base64
 import json
@@ -151,4 +151,7 @@ def provision(cloud):
     store = admin.create('/services', 'service', name='swift', type='object-store')['id']
     admin.create('/endpoints', 'endpoint', service_id=store, interface='public', region_id=cloud['region'],
                  url=cloud['swift'] + '/v1/AUTH_%(project_id)s')
+    s3 = admin.create('/services', 'service', name='s3', type='s3')['id']
+    admin.create('/endpoints', 'endpoint', service_id=s3, interface='public', region_id=cloud['region'],
+                 url=cloud['swift'])
     return out

@@ -226,6 +226,9 @@ func catalog(r *http.Request) []any {
 			"url": "http://" + r.Host + "/v1/AUTH_web"},
 		map[string]any{"id": "4", "interface": "public", "region": "RegionTwo", "region_id": "RegionTwo",
 			"url": "http://" + r.Host + "/two/AUTH_web"},
+	}}, map[string]any{"type": "s3", "name": "s3", "id": "3", "endpoints": []any{
+		map[string]any{"id": "5", "interface": "public", "region": "RegionOne", "region_id": "RegionOne",
+			"url": "https://s3.region-one.example"},
 	}}}
 }
 
