@@ -43,9 +43,11 @@ type Options struct {
 	Password  plugin.SecretRef `yaml:"password" help:"its password"`
 	UserName  string           `yaml:"user_name" help:"EIM user that the keys are for; by default, whoever logs in"`
 	Lifetime  time.Duration    `yaml:"lifetime" help:"life of a key, at least 1m (1h)"`
+	Expires   string           `yaml:"expires" help:"instead of lifetime: the date by which all keys end, 2026-12-31 (in UTC) or 2026-12-31T18:00:00Z; each up to 10 minutes before"`
 	Tag       string           `yaml:"tag" help:"what the tags of the keys begin with (\"jeton\")"`
 
-	objectStore string // the address given to S3 clients, or empty
+	objectStore string    // the address given to S3 clients, or empty
+	end         time.Time // Expires, or zero
 }
 
 const (
@@ -64,11 +66,8 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if err := o.completeEndpoint(common); err != nil {
 		return err
 	}
-	if o.Lifetime == 0 {
-		o.Lifetime = defaultLifetime
-	}
-	if o.Lifetime < time.Minute {
-		return plugin.Errorf(plugin.Config, "lifetime: at least 1m")
+	if err := o.completeLife(); err != nil {
+		return err
 	}
 	for name, d := range map[string]time.Duration{"max_ttl": common.MaxTTL, "renew_after": common.RenewAfter} {
 		if d > 0 && d < o.Lifetime/5 {
@@ -83,6 +82,25 @@ func (o *Options) Complete(common *plugin.Common) error {
 	}
 	if !plugin.Word(o.Tag, "-_.") || len(o.Tag) > 64 {
 		return plugin.Errorf(plugin.Config, "tag: at most 64 letters, digits and - _ .")
+	}
+	return nil
+}
+
+// completeLife fills in how long keys live, or until when.
+func (o *Options) completeLife() (err error) {
+	switch {
+	case o.Expires != "" && o.Lifetime != 0:
+		return plugin.Errorf(plugin.Config, "expires: lifetime is there too, and says how long a key lives").
+			WithHint("leave one of them out")
+	case o.Expires != "":
+		if o.end, err = parseDate(o.Expires); err != nil {
+			return plugin.Errorf(plugin.Config, "expires: must be a date, such as 2026-12-31 or 2026-12-31T18:00:00Z")
+		}
+		return nil
+	case o.Lifetime == 0:
+		o.Lifetime = defaultLifetime
+	case o.Lifetime < time.Minute:
+		return plugin.Errorf(plugin.Config, "lifetime: at least 1m")
 	}
 	return nil
 }
@@ -206,6 +224,10 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 		return nil, err
 	}
 	order := o.order()
+	if order.Life < time.Minute { // which only a date can bring about
+		return nil, plugin.Errorf(plugin.Config, "expires: %s is past, or too near", o.Expires).
+			WithHint("write a later date into the profile")
+	}
 	if longest -= min(5*time.Minute, longest/10); longest > 0 && longest < order.Life { // clocks differ
 		s.env.Log("%s: the account's policy does not let keys live longer than %s", s.env.Profile, longest)
 		order.Life = longest
@@ -214,6 +236,7 @@ func (s *source) Fetch(ctx context.Context, _ *plugin.Credential) (*plugin.Crede
 	if err != nil {
 		return nil, err
 	}
+	c.Fixed = !o.end.IsZero() && order.Life >= time.Until(o.end)-time.Minute
 	if o.UserName != "" && o.objectStore != "" {
 		s.env.Warn("%s: OOS takes the keys of the account itself, and none of an EIM user such as %s", s.env.Profile,
 			o.UserName)
@@ -227,7 +250,11 @@ func (o *Options) order() plugin.Order {
 	if o.UserName != "" {
 		subject = o.UserName + " by " + subject
 	}
-	return plugin.Order{Issuer: o.Endpoint, Subject: subject, Life: o.Lifetime, Tag: o.Tag + ":"}
+	life := o.Lifetime
+	if !o.end.IsZero() {
+		life = time.Until(o.end)
+	}
+	return plugin.Order{Issuer: o.Endpoint, Subject: subject, Life: life, Tag: o.Tag + ":"}
 }
 
 // open calls do with the keys of the profile's user.
