@@ -118,7 +118,7 @@ var awsVariables = []string{
 // It refuses the variables of two logins at once.
 var ovhVariables = []string{
 	"OVH_ACCESS_TOKEN", "OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CLIENT_ID", "OVH_CLIENT_SECRET",
-	"OVH_CONSUMER_KEY", "OVH_ENDPOINT",
+	"OVH_CONSUMER_KEY", "OVH_ENDPOINT", "OVH_PROFILE",
 }
 
 // outscaleVariables are the login variables that Outscale's tools read.
@@ -148,7 +148,9 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 			set, family = keystoneVariables(c, o.Client), openStackVariables
 		}
 	case a[plugin.AttrOVHEndpoint] != "":
-		set = []Variable{{"OVH_ENDPOINT", a[plugin.AttrOVHEndpoint]}, {"OVH_ACCESS_TOKEN", c.Token.Reveal()}}
+		// With a profile of its own, ovhcloud-cli would look for another login there.
+		set = []Variable{{"OVH_ENDPOINT", a[plugin.AttrOVHEndpoint]}, {"OVH_ACCESS_TOKEN", c.Token.Reveal()},
+			{"OVH_PROFILE", "default"}}
 		family = ovhVariables
 	case c.Token.IsZero():
 		return nil, nil, plugin.Errorf(plugin.Config, "no program is known to read %s from its environment", kind(c)).

@@ -46,6 +46,8 @@ type Error struct {
 	// Invalid says that the issuer refused the credential it was shown, not the thing it
 	// was asked for. The credential may have been revoked.
 	Invalid bool
+	// Actions are the actions that the issuer's policies did not allow.
+	Actions []string
 	// Unsent says that the request cannot have reached the issuer.
 	Unsent bool
 }

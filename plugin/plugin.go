@@ -84,6 +84,7 @@ const (
 	AttrClientID                  = "client_id"
 	AttrTokenType                 = "token_type"   // "id_token" or "access_token"
 	AttrOVHEndpoint               = "ovh_endpoint" // OVHcloud's API: a name such as ovh-eu, or the address
+	AttrOVHRights                 = "ovh_rights"   // what IAM gives the token's owner at OVHcloud's OpenStack
 	AttrOSCRegion                 = "osc_region"   // marks a key for Outscale's API in this region
 	AttrOSCEndpoint               = "osc_endpoint" // address of Outscale's API, if not the region's own
 	AttrClusterID                 = "cluster_id"   // of a Kubernetes cluster
@@ -228,6 +229,14 @@ type Inspector interface {
 	// its owner could have instead. It calls credential to get the credential. The result
 	// holds no secret.
 	Inspect(ctx context.Context, credential func() (*Credential, error)) ([]Table, error)
+}
+
+// A PolicyMaker is a [Source] at an issuer whose policies say who may do what.
+type PolicyMaker interface {
+	// Policy returns a policy that allows the profile what the issuer refuses it today, as
+	// the document that the issuer takes. It calls credential to see what is refused. It
+	// changes nothing, and returns nil if nothing is refused.
+	Policy(ctx context.Context, credential func() (*Credential, error)) ([]byte, error)
 }
 
 // A Table is one part of what an issuer offers.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
@@ -15,6 +16,7 @@ import (
 type inspectCmd struct {
 	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
 	JSON    bool   `name:"json" help:"Print JSON."`
+	Policy  bool   `help:"OVHcloud: print the IAM policy that allows what is refused today, as POST /v2/iam/policy takes it. Nothing is sent."`
 }
 
 func (i *inspectCmd) Help() string {
@@ -27,6 +29,9 @@ func (i *inspectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache
 		return err
 	}
 	s := cache.Open(ctx, w, true)
+	if i.Policy {
+		return about(p, i.policy(ctx, t, p, s))
+	}
 	inspector, ok := s.Source(p, cache.Need{}).(plugin.Inspector)
 	if !ok {
 		e := plugin.Errorf(plugin.Config, "plugin %s has nothing to look into", p.Issuer.Name)
@@ -42,6 +47,25 @@ func (i *inspectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache
 	document, err := encodeTables(tables, i.JSON)
 	if err != nil {
 		return err
+	}
+	return t.print(document)
+}
+
+// policy prints the policy for what the issuer refuses, if it refuses anything.
+func (i *inspectCmd) policy(ctx context.Context, t *terminal, p *plugin.Profile, s *cache.Session) error {
+	maker, ok := s.Source(p, cache.Need{}).(plugin.PolicyMaker)
+	if !ok {
+		return plugin.Errorf(plugin.Config, "plugin %s has no policies", p.Issuer.Name)
+	}
+	// What was refused a moment ago may have been allowed since.
+	need := cache.Need{Since: time.Now()}
+	document, err := maker.Policy(ctx, func() (*plugin.Credential, error) { return s.Fetch(ctx, p, need) })
+	if err != nil {
+		return err
+	}
+	if document == nil {
+		t.warn("%s: nothing is refused", p.Name)
+		return nil
 	}
 	return t.print(document)
 }

@@ -137,6 +137,7 @@ func newWorld(t testing.TB) *world {
 	rich := ovh(true)
 	mux.Handle("/auth/", rich)
 	mux.Handle("/1.0/", rich)
+	mux.Handle("/v2/iam/", rich)
 	mux.Handle("/poor/", http.StripPrefix("/poor", ovh(false)))
 	mux.Handle("/sts/", embedded.STS{Provider: k.Provider})
 	mux.Handle("/api/", newOutscale())
@@ -308,6 +309,20 @@ func TestScriptsClients(t *testing.T) {
 		}
 	}
 	runScripts(t, "../../testdata/script/clients", realWorld)
+}
+
+// TestScriptsTofu runs the real OpenTofu against the real Keystone and Swift.
+func TestScriptsTofu(t *testing.T) {
+	realCloud(t)
+	tofu, provider := client("tofu"), client("terraform-provider-openstack")
+	if tofu == "" || provider == "" {
+		skip(t, "OpenTofu and its provider of OpenStack are not installed")
+	}
+	runScripts(t, "../../testdata/script/tofu", func(t testing.TB) *world {
+		w := realWorld(t)
+		w.vars["TOFU"], w.vars["TOFU_PROVIDERS"] = tofu, filepath.Dir(provider)
+		return w
+	})
 }
 
 // TestScriptsKeyring runs those that need a keyring, in a session of its own.

@@ -9,8 +9,12 @@ import (
 // passwordSoon is how long before its expiry a password is reported, 14 days.
 const passwordSoon = 14 * 24 * time.Hour
 
-// doctor checks whether the user's password expires soon.
+// doctor checks whether the user's password expires soon, and what the user may do.
 func doctor(profile string, c *plugin.Credential, now time.Time) []plugin.Finding {
+	return append(passwordAge(profile, c, now), checkRights(profile, c)...)
+}
+
+func passwordAge(profile string, c *plugin.Credential, now time.Time) []plugin.Finding {
 	end, err := time.Parse(time.RFC3339, c.Attrs[plugin.AttrPasswordExpiresAt])
 	if err != nil || end.Sub(now) >= passwordSoon {
 		return nil

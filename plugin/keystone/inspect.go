@@ -29,6 +29,9 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 		return nil, s.explain(err, c.Token)
 	}
 	tables := []plugin.Table{identityOf(a, c)}
+	if rights := rightsOf(a.roles()); rights != nil {
+		tables = append(tables, rightsTable(rights))
+	}
 	projects, err := s.projects(ctx, c.Token)
 	if err != nil {
 		return nil, s.explain(err, c.Token)
@@ -54,13 +57,18 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	return append(tables, table), nil
 }
 
+// roles returns the names of the token's roles, sorted.
+func (a *answer) roles() (names []string) {
+	for _, r := range a.Roles {
+		names = append(names, r.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // identityOf returns a table of the token's user, scope, roles and expiry.
 func identityOf(a *answer, c *plugin.Credential) plugin.Table {
-	var roles []string
-	for _, r := range a.Roles {
-		roles = append(roles, r.Name)
-	}
-	slices.Sort(roles)
+	roles := a.roles()
 	identity := plugin.Table{Name: "identity", Columns: []string{"what", "name", "id"}, Rows: [][]string{
 		{"user", a.User.Name, a.User.ID}, {"user domain", a.User.Domain.Name, a.User.Domain.ID},
 	}}

@@ -201,6 +201,7 @@ func (s *source) accept(ctx context.Context, a *answer) (*plugin.Credential, err
 	if t, err := parseTime(a.User.PasswordExpiresAt); err == nil {
 		c.Attrs[plugin.AttrPasswordExpiresAt] = t.Format(time.RFC3339)
 	}
+	c.Attrs[plugin.AttrOVHRights] = strings.Join(rightsOf(a.roles()), " ")
 	switch {
 	case a.ApplicationCredential != nil, slices.Contains(a.Methods, "application_credential"):
 		c.Attrs[plugin.AttrDelegated] = "application_credential"

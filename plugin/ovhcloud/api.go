@@ -14,6 +14,8 @@ type api struct {
 	http  *http.Client
 	base  string
 	token plugin.Secret
+	// profile is the one whose credential is wanted.
+	profile string
 }
 
 // Failures reported by the API that callers tell apart.
@@ -41,7 +43,7 @@ func (a *api) call(ctx context.Context, method, path string, out any) error {
 	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated &&
 		resp.StatusCode != http.StatusNoContent {
-		e := refusal(req.URL.Host, resp.StatusCode, body, a.token)
+		e := a.refusal(req.URL.Host, resp.StatusCode, body)
 		switch resp.StatusCode {
 		case http.StatusUnauthorized:
 			return plugin.Because(e, errUnauthorized)
@@ -61,14 +63,14 @@ func (a *api) call(ctx context.Context, method, path string, out any) error {
 }
 
 // refusal returns an error with the API's own message and the actions that IAM refused.
-func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.Error {
-	var a struct {
+func (a *api) refusal(host string, status int, body []byte) *plugin.Error {
+	var answer struct {
 		Message string         `json:"message"`
 		Details map[string]any `json:"details"`
 	}
 	said := ""
-	if plugin.DecodeJSON(body, &a) == nil {
-		said = plugin.Said(a.Message, token)
+	if plugin.DecodeJSON(body, &answer) == nil {
+		said = plugin.Said(answer.Message, a.token)
 	}
 	if said == "" {
 		return plugin.Errorf(plugin.Unusable, "%s answered HTTP %d", host, status).RememberFor(10 * time.Second)
@@ -82,9 +84,11 @@ func refusal(host string, status int, body []byte, token plugin.Secret) *plugin.
 	}
 	e := plugin.Errorf(code, "OVHcloud at %s: %s (HTTP %d)", host, said, status).
 		RememberFor(10 * time.Second)
-	if actions, ok := a.Details["unauthorizedActionsByIAM"].(string); ok && actions != "" {
-		e.Text += ": " + plugin.Said(actions, token)
-		return e.WithHint("an IAM policy has to give the service account these actions")
+	if actions, ok := answer.Details["unauthorizedActionsByIAM"].(string); ok && actions != "" {
+		e.Text += ": " + plugin.Said(actions, a.token)
+		e.Actions = iamActions(actions)
+		return e.WithHint("an IAM policy has to allow it; this prints one: %s",
+			plugin.ShellWords("jeton", "inspect", a.profile, "--policy"))
 	}
 	if status == http.StatusUnauthorized {
 		return e.WithHint("the token is no longer valid: jeton reject drops it")
@@ -109,7 +113,7 @@ func withAPI(ctx context.Context, env *plugin.Env, do func(*api) error) error {
 		if known, ok := endpoints[base]; ok {
 			base = known.api
 		}
-		err = do(&api{env.HTTP, base, token.Token})
+		err = do(&api{env.HTTP, base, token.Token, env.Profile})
 		if renew || !errors.Is(err, errUnauthorized) {
 			return err
 		}

@@ -16,11 +16,12 @@ type importConf struct {
 }
 
 func (*importConf) Help() string {
-	return "An ovh.conf in the working directory is read only if it is named."
+	return "Of profiles as ovhcloud-cli has them ([profile:NAME]), the one is taken that is active there: that of " +
+		"OVH_PROFILE, else of profile= in [default]. An ovh.conf in the working directory is read only if it is named."
 }
 
 // Drafts returns the profile made from the service account.
-func (i *importConf) Drafts(plugin.ImportEnv) ([]plugin.Draft, error) {
+func (i *importConf) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	path, names := plugin.FileFirst(i.Args, ".conf")
 	if len(names) > 1 {
 		return nil, plugin.Errorf(plugin.Usage, "one name is enough for one profile")
@@ -37,7 +38,7 @@ func (i *importConf) Drafts(plugin.ImportEnv) ([]plugin.Draft, error) {
 			}
 		}
 	}
-	d, err := draft(name, path)
+	d, err := draft(name, path, env.Getenv("OVH_PROFILE"))
 	if errors.Is(err, fs.ErrNotExist) && !given {
 		return nil, plugin.Errorf(plugin.Config, "there is no ovh.conf: neither ~/.ovh.conf nor /etc/ovh.conf").
 			WithHint("name the file: jeton import ovh PATH")
@@ -49,10 +50,12 @@ func (i *importConf) Drafts(plugin.ImportEnv) ([]plugin.Draft, error) {
 }
 
 // ReadConf reads an ovh.conf, the configuration file of OVHcloud's own tools. It returns
-// the service account in it as options of a profile, by name.
+// the service account in it as options of a profile, by name. profile is the profile of
+// ovhcloud-cli that OVH_PROFILE names, or empty.
 //
 // https://github.com/ovh/go-ovh#configuration
-func ReadConf(path string) (map[string]plugin.Value, error) {
+// https://github.com/ovh/ovhcloud-cli
+func ReadConf(path, profile string) (map[string]plugin.Value, error) {
 	b, err := plugin.ReadOwnFile(path, 1<<20)
 	if err != nil {
 		return nil, err
@@ -61,7 +64,7 @@ func ReadConf(path string) (map[string]plugin.Value, error) {
 	var name string
 	var account section
 	if err == nil {
-		name, account, err = sections.account()
+		name, account, err = sections.account(profile)
 	}
 	if err != nil {
 		e := plugin.AsError(err)
@@ -92,11 +95,40 @@ type entry struct {
 	odd  string
 }
 
+// profilePrefix begins the names of the sections that are profiles of ovhcloud-cli.
+const profilePrefix = "profile:"
+
+// active returns the name of the section in which the login is, or "" without a profile.
+// For ovhcloud-cli the profile called default is the file without profiles.
+func (s sections) active(profile string) (name string, err error) {
+	if e, ok := s["default"]["profile"]; profile == "" && ok {
+		if profile = e.text; e.odd != "" {
+			return "", e.err("profile")
+		}
+	}
+	if profile == "" || profile == "default" {
+		return "", nil
+	}
+	if name = profilePrefix + profile; len(s[name]) == 0 {
+		return "", plugin.Errorf(plugin.Config, "there is no [%s], which OVH_PROFILE or profile= in [default] names",
+			plugin.Shorten(name))
+	}
+	return name, nil
+}
+
 // account returns the name of the endpoint, and the section with the service account for
 // it.
-func (s sections) account() (name string, account section, err error) {
+func (s sections) account(profile string) (name string, account section, err error) {
+	own, err := s.active(profile)
+	if err != nil {
+		return "", nil, err
+	}
+	where := "default"
+	if own != "" {
+		where = own
+	}
 	name = "ovh-eu" // the default of the tools
-	if e, ok := s["default"]["endpoint"]; ok {
+	if e, ok := s[where]["endpoint"]; ok {
 		if name = e.text; name == "" {
 			return "", nil, plugin.Errorf(plugin.Config, "line %d: endpoint has no value", e.line).
 				WithHint("name one, such as ovh-eu, or leave the line out")
@@ -105,7 +137,11 @@ func (s sections) account() (name string, account section, err error) {
 			return "", nil, e.err("endpoint")
 		}
 	}
-	account = s[name]
+	section := name
+	if own != "" {
+		section = own
+	}
+	account = s[section]
 	former := []string{"application_key", "application_secret", "consumer_key", "access_token"}
 	other := slices.IndexFunc(former, func(key string) bool { return account[key].text != "" })
 	for _, key := range []string{"client_id", "client_secret"} {
@@ -113,7 +149,7 @@ func (s sections) account() (name string, account section, err error) {
 		switch {
 		case e.text == "":
 			err := plugin.Errorf(plugin.Config, "there are no client_id and client_secret in [%s]",
-				plugin.Shorten(name))
+				plugin.Shorten(section))
 			if account["application_key"].text != "" {
 				return "", nil, err.WithHint("its application key is of the former way to log in, which jeton " +
 					"does not use: make a service account, POST /me/api/oauth2/client")
@@ -193,8 +229,8 @@ func newEntry(value string, n int) entry {
 }
 
 // draft returns the profile made from an ovh.conf.
-func draft(name, path string) (plugin.Draft, error) {
-	values, err := ReadConf(path)
+func draft(name, path, profile string) (plugin.Draft, error) {
+	values, err := ReadConf(path, profile)
 	if err != nil {
 		return plugin.Draft{}, err
 	}

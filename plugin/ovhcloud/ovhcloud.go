@@ -182,14 +182,8 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	if err != nil {
 		return nil, err
 	}
-	var details struct {
-		Account     string   `json:"account"`
-		Method      string   `json:"method"`
-		Description string   `json:"description"`
-		Identities  []string `json:"identities"`
-		Roles       []string `json:"roles"`
-	}
-	if err := s.api(c).call(ctx, http.MethodGet, "/auth/details", &details); err != nil {
+	details, err := s.api(c).details(ctx)
+	if err != nil {
 		return nil, err
 	}
 	identity := plugin.Table{Name: "identity", Columns: []string{"what", "value"}, Rows: [][]string{
@@ -210,12 +204,12 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	for _, p := range projects {
 		table.Rows = append(table.Rows, []string{p})
 	}
-	return []plugin.Table{identity, table}, nil
+	return []plugin.Table{identity, table, s.api(c).policies(ctx, details.Identities)}, nil
 }
 
 // api returns the API with the token in c.
 func (s *source) api(c *plugin.Credential) *api {
-	return &api{s.env.HTTP, s.options.APIURL, c.Token}
+	return &api{s.env.HTTP, s.options.APIURL, c.Token, s.env.Profile}
 }
 
 // environment reads the variables of go-ovh and Terraform's provider.

@@ -32,7 +32,7 @@ func TestParseConf(t *testing.T) {
 		"[ovh-eu]\nclient_id=a\nclient_secret=b\naccess_token=c", "[ ovh-eu ]\nclient_id=a\nclient_secret=b"} {
 		if found, err := parseConf(text); err != nil {
 			t.Errorf("%q: %v", text, err)
-		} else if _, _, err := found.account(); err == nil {
+		} else if _, _, err := found.account(""); err == nil {
 			t.Errorf("%q is accepted", text)
 		}
 	}

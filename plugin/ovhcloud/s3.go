@@ -69,10 +69,13 @@ func (o *S3Options) ObjectStore() (region, endpoint string) { return o.Region, o
 
 // Source returns the source of access keys.
 func (o *S3Options) Source(env *plugin.Env) plugin.Source {
-	return plugin.Minter{Env: env, Open: (&s3{o, env}).withKeys}
+	s := &s3{options: o, env: env}
+	s.Minter = plugin.Minter{Env: env, Open: s.withKeys}
+	return s
 }
 
 type s3 struct {
+	plugin.Minter
 	options *S3Options
 	env     *plugin.Env
 }

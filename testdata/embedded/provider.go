@@ -238,6 +238,12 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, "/1.0/cloud/project/p1/user/7/s3Credentials"); ok {
+		if !o.Allowed {
+			reply(w, 403, map[string]any{"class": "Client::Forbidden", "message": "User not granted for this request",
+				"details": map[string]any{"unauthorizedActionsByAuthentication": "",
+					"unauthorizedActionsByIAM": "publicCloudProject:apiovh:user/s3Credentials/get"}})
+			return
+		}
 		o.s3(w, r, strings.Trim(id, "/"))
 		return
 	}
@@ -248,6 +254,15 @@ func (o *OVHcloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 200, map[string]any{"account": "xx1111-ovh", "method": "oauth2",
 			"identities": []string{"urn:v1:eu:identity:credential:xx1111-ovh/oauth2-" + o.ClientID},
 			"roles":      []string{}})
+	case "/v2/iam/policy":
+		policy := func(name, identity string) map[string]any {
+			return map[string]any{"name": name, "id": random(), "identities": []string{identity},
+				"resources": []any{map[string]any{"urn": "urn:v1:eu:resource:publicCloudProject:p1"}},
+				"permissions": map[string]any{
+					"allow": []any{map[string]any{"action": "publicCloudProject:apiovh:get"}}}}
+		}
+		reply(w, 200, []any{policy("mine", "urn:v1:eu:identity:credential:xx1111-ovh/oauth2-"+o.ClientID),
+			policy("of-another", "urn:v1:eu:identity:credential:xx1111-ovh/oauth2-EU.other")})
 	case "/1.0/cloud/project":
 		if !o.Allowed {
 			reply(w, 403, map[string]any{"class": "Client::Forbidden::NotEnoughPrivileges",
