@@ -25,7 +25,7 @@ demo: build ## show jeton at work, on an embedded Keystone
 test: test-servers ## run all tests, with the real servers and clients
 	PATH="$(CURDIR)/.test/bin:$$PATH" testdata/cloud/with testdata/test
 
-test-clients: test-servers ## run the tests with the big clients: a browser, OpenTofu, and AWS's over minutes
+test-clients: test-servers ## run the tests with the big clients: a browser, OpenTofu, an API server, and AWS's over minutes
 	PATH="$(CURDIR)/.test/bin:$$PATH" testdata/cloud/with testdata/test-clients
 
 torture: test-servers ## run the tests that count very high, with the whole count
