@@ -79,7 +79,7 @@ func (a *Account) ownExpiry(there map[string]plugin.Mark, others []Account, t ti
 		}
 	}
 	// jeton on another machine may make a key for this user at the same moment.
-	t = t.Add(-mathrand.N(min(life/60, 10*time.Minute)+1)).Truncate(time.Second)
+	t = t.Add(-mathrand.N(min(life/60, 10*time.Minute) + 1)).Truncate(time.Second)
 	for taken[t.Unix()] {
 		t = t.Add(-time.Second)
 	}

@@ -42,6 +42,9 @@ const (
 	SecretsName = "secrets" // the directory of imported secrets
 	ConfigLock  = "config"  // the lock for editing configuration files
 	SetupPrefix = "setup-"  // the start of the names of what undoes a setup
+
+	sealLock     = "seal"   // the lock for making the key of the sealed refresh tokens
+	packagesName = "python" // the directory of packages of Python
 )
 
 const (

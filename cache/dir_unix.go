@@ -53,10 +53,10 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 // foreign reports whether name is not the name of a file that jeton writes.
 func foreign(name string) bool {
 	value, _, _ := strings.Cut(name, ".")
-	return !isKeyName(value) && !hit.IsName(value) && value != hit.Dir && value != pepperName && value != SecretsName &&
-		value != ConfigLock &&
-		!strings.HasPrefix(value, SetupPrefix) && !strings.HasPrefix(value, ledgerPrefix) &&
-		!strings.HasPrefix(value, scratchPrefix)
+	return !isKeyName(value) && !hit.IsName(value) &&
+		!slices.Contains([]string{hit.Dir, pepperName, SecretsName, ConfigLock, sealLock, packagesName}, value) &&
+		!slices.ContainsFunc([]string{SetupPrefix, ledgerPrefix, scratchPrefix, grantPrefix, loginPrefix},
+			func(prefix string) bool { return strings.HasPrefix(value, prefix) })
 }
 
 func checkFile(info fs.FileInfo) error {

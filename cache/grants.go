@@ -176,7 +176,7 @@ func (g *grants) save(ctx context.Context, name, where string, grant *plugin.Gra
 // sealKey returns the key for refresh tokens and its place: the first that can be used. The
 // first call of all makes the key.
 func (s *Session) sealKey(ctx context.Context) (key []byte, place plugin.KeyPlace, err error) {
-	unlock, err := s.State.Lock(ctx, "seal")
+	unlock, err := s.State.Lock(ctx, sealLock)
 	if err != nil {
 		return nil, "", plugin.Errorf(plugin.Later, "%v", err)
 	}

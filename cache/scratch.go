@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,40 @@ func (d *Dir) Scratch(ctx context.Context) (path string, remove func(), err erro
 		return "", nil, err
 	}
 	return filepath.Join(d.path, name), remove, nil
+}
+
+// Packages puts files, by their names with slashes, into the directory for packages of
+// Python, which stays, and returns its path. It writes only what is not there yet. It returns
+// an error if there is no state directory.
+func (s *Session) Packages(ctx context.Context, files map[string]string) (path string, err error) {
+	if s.State == nil {
+		return "", fmt.Errorf("there is no state directory: %w", s.Why)
+	}
+	path = filepath.Join(s.State.Path(), packagesName)
+	missing := func() bool {
+		for name, text := range files {
+			if is, err := os.ReadFile(filepath.Join(path, filepath.FromSlash(name))); err != nil || string(is) != text {
+				return true
+			}
+		}
+		return false
+	}
+	if !missing() {
+		return path, nil
+	}
+	unlock, err := s.State.Lock(ctx, packagesName)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	for name, text := range files {
+		_, err := EditFile(filepath.Join(path, filepath.FromSlash(name)),
+			func([]byte) ([]byte, error) { return []byte(text), nil })
+		if err != nil {
+			return "", err
+		}
+	}
+	return path, nil
 }
 
 // sweepScratch removes the directories whose owners are dead.

@@ -28,7 +28,7 @@ type Handover func(dir string) (*Surroundings, error)
 
 // Surroundings are the files and variables through which a command finds a credential.
 type Surroundings struct {
-	Files map[string][]byte // by name in the directory
+	Files map[string][]byte // by name in the directory, with slashes
 	Set   []Variable
 	Unset []string // the names of variables that would mislead the command
 }
@@ -44,6 +44,9 @@ type Command struct {
 	Caller  *Caller
 	Catalog plugin.Cataloger // of the credential's issuer, or nil
 	Log     func(format string, args ...any)
+	// Packages puts files, by their names with slashes, into a directory for packages of
+	// Python that stays, and returns its path.
+	Packages func(files map[string]string) (dir string, err error)
 }
 
 // program returns the name of the program.
@@ -66,6 +69,10 @@ func (cmd *Command) Needs() plugin.Kind {
 	kinds, _ := storageNeeds(cmd)
 	return kinds
 }
+
+// Whole reports whether the command needs all that the issuer says about a token when it
+// makes it.
+func (cmd *Command) Whole() bool { return takesPlugin(cmd) }
 
 // MinTTL returns the life that a credential should have left for a command.
 func (cmd *Command) MinTTL() time.Duration { return openStackTTL }

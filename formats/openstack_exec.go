@@ -2,10 +2,6 @@ package formats
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
-	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -14,15 +10,16 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// openStackExec runs openstackclient with a login that was already made. It does so where
-// it can, so that openstackclient makes no token of its own. It also does so where it
-// must, because Keystone does not exchange a delegated token.
+// openStackExec gives openstackclient the plugin of keystoneauth, so that it makes no token
+// of its own, and asks jeton again when one ends or is refused. Scripts that may call
+// openstackclient get a clouds.yaml where they must, because Keystone does not exchange a
+// delegated token.
 type openStackExec struct{}
 
 // Check accepts every command: the environment decides what an OpenStack command gets.
 func (openStackExec) Check(*Command, *plugin.Issuer) error { return nil }
 
-// Prepare returns a clouds.yaml for openstackclient, and for scripts that may call it.
+// Prepare returns the files for openstackclient, and for scripts that may call it.
 func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Credential) (Handover, error) {
 	client := clientOf(cmd.program())
 	if slices.Contains(swiftClients, client) {
@@ -36,12 +33,14 @@ func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Creden
 		unset = append(unset, v.Name)
 	}
 	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
-	switch {
+	if version, _ := identityAPI(c); version == "3" && takesPlugin(cmd) {
+		if handover := preparePlugin(ctx, cmd, c, unset); handover != nil {
+			return handover, nil
+		}
+	}
 	// Programs built on gophercloud use the token as it is.
-	case c.Attrs[plugin.AttrDelegated] != "" && client != terraform:
+	if c.Attrs[plugin.AttrDelegated] != "" && client != terraform {
 		return prepareCloud(ctx, cmd, c, unset)
-	case takesLogin(c, cmd.Argv, cmd.Path):
-		return prepareLogin(ctx, cmd, c, unset), nil
 	}
 	return nil, nil
 }
@@ -61,108 +60,70 @@ func prepareCloud(ctx context.Context, cmd *Command, c *plugin.Credential, unset
 	}, nil
 }
 
-// prepareLogin hands over a login that was already made, or returns nil if it cannot.
-func prepareLogin(ctx context.Context, cmd *Command, c *plugin.Credential, unset []string) Handover {
-	if cmd.Catalog == nil {
-		return nil
+// takesPlugin reports whether the plugin of keystoneauth can be handed to the command. It
+// must be openstackclient itself, a script of a Python that reads its environment variables,
+// and have no options that change the login.
+func takesPlugin(cmd *Command) bool {
+	if cmd.program() != openStackProgram || slices.ContainsFunc(cmd.Argv, func(arg string) bool {
+		return strings.HasPrefix(arg, "--os-") && !strings.Contains(arg, "api-version")
+	}) {
+		return false
 	}
-	description, err := cmd.Catalog.Describe(ctx, c)
+	words := shebang(cmd.Path) // an option could disable the variables
+	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python")
+}
+
+// preparePlugin hands over the plugin of keystoneauth with the token that there is, or
+// returns nil if it cannot.
+func preparePlugin(ctx context.Context, cmd *Command, c *plugin.Credential, unset []string) Handover {
+	answer, err := tokenAnswer(c, func(c *plugin.Credential) ([]byte, error) {
+		if cmd.Catalog == nil {
+			return nil, plugin.Errorf(plugin.Bug, "plugin %s has no catalogue", cmd.Caller.Profile.Issuer.Name)
+		}
+		return cmd.Catalog.Describe(ctx, c)
+	})
+	var argv []string
+	if err == nil {
+		argv, err = cmd.Caller.ArgvFor(openStackTokenKind.Name)
+	}
 	if err != nil {
 		cmd.Log("%s: openstack is going to make another token: %v", cmd.Caller.Name, plugin.AsError(err))
 		return nil
 	}
 	return func(dir string) (*Surroundings, error) {
-		if strings.ContainsRune(dir, filepath.ListSeparator) { // such a path cannot be on PYTHONPATH
+		files := map[string][]byte{
+			"clouds.yaml": keystoneAuthCloud("jeton", cmd.Caller.Name, c),
+			"answer.json": answer,
+		}
+		set := []Variable{
+			{"OS_CLIENT_CONFIG_FILE", filepath.Join(dir, "clouds.yaml")}, {"OS_CLOUD", "jeton"},
+			{"JETON_ANSWER", filepath.Join(dir, "answer.json")},
+		}
+		if i := slices.Index(argv, "--config"); i > 0 { // the plugin runs jeton without options
+			set = append(set, Variable{"JETON_CONFIG", argv[i+1]})
+		}
+		// Python notes what a directory of packages has, in a file for each. So this one stays.
+		packages, err := cmd.Packages(KeystoneAuth(argv[0]))
+		if err != nil {
+			cmd.Log("%s: the plugin of keystoneauth is for this command alone: %v", cmd.Caller.Name, err)
+			packages = dir
+			for name, text := range KeystoneAuth(argv[0]) {
+				files[name] = []byte(text)
+			}
+		}
+		if strings.ContainsRune(packages, filepath.ListSeparator) { // such a path cannot be on PYTHONPATH
 			return nil, ErrEnvironment
 		}
-		files, set, err := loginFiles(c, description, dir, cmd.Caller.Getenv("PYTHONPATH"))
-		return &Surroundings{Files: files, Set: set, Unset: unset}, err
-	}
-}
-
-// takesLogin reports whether the command, whose program is at path, can get c as a login
-// that was already made, through [loginFiles]. It must be openstackclient itself, a
-// Python script, and have no options that change the login.
-func takesLogin(c *plugin.Credential, command []string, path string) bool {
-	version, _ := identityAPI(c)
-	return strings.TrimSuffix(filepath.Base(command[0]), ".exe") == openStackProgram && version == "3" &&
-		c.Attrs[plugin.AttrAuthURL] != "" &&
-		c.Attrs[plugin.AttrSystemScope] == "" && // its saved logins leave the system scope out
-		!slices.ContainsFunc(command, func(arg string) bool {
-			return strings.HasPrefix(arg, "--os-") &&
-				!strings.Contains(arg, "api-version")
-		}) &&
-		isPython(path)
-}
-
-// isPython reports whether the file is a script for a Python that reads its environment
-// variables.
-func isPython(path string) bool {
-	words := shebang(path) // an option could disable them
-	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python")
-}
-
-// loginFiles returns the files of a private directory in which openstackclient finds c
-// and what Keystone says about it, as if openstackclient had made that login before. It
-// then makes no other. The setting cache.auth makes it keep logins in Python's keyring,
-// and the files include a keyring that holds only this login. If Python has no keyring
-// package, or asks for another login, openstackclient logs in with the token as usual.
-// set are the variables that lead it to these files. pythonPath is the value of
-// PYTHONPATH.
-//
-// https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html#cache-settings
-// https://keyring.readthedocs.io/en/latest/#configuring
-func loginFiles(c *plugin.Credential, description []byte, dir, pythonPath string) (files map[string][]byte,
-	set []Variable, err error) {
-	state, err := json.Marshal(map[string]any{"auth_token": c.Token.Reveal(), "body": json.RawMessage(description)})
-	if err != nil {
-		return nil, nil, plugin.Errorf(plugin.Unusable, "what Keystone says of its token makes no sense")
-	}
-	document := scoped("jeton", c)
-	keyring := strings.Replace(loginKeyring, "LOGIN", loginID(c), 1)
-	if pythonPath != "" {
-		pythonPath = string(filepath.ListSeparator) + pythonPath
-	}
-	return map[string][]byte{
-			"clouds.yaml": append(document, "cache:\n  auth: true\n"...), "login.json": state,
-			"jeton_keyring.py": []byte(keyring),
-		}, []Variable{
-			{"OS_CLIENT_CONFIG_FILE", filepath.Join(dir, "clouds.yaml")}, {"OS_CLOUD", "jeton"},
-			{"PYTHON_KEYRING_BACKEND", "jeton_keyring.Keyring"}, {"PYTHONPATH", dir + pythonPath},
-		}, nil
-}
-
-// loginID returns keystoneauth's name for a login with c. keystoneauth makes it from the
-// login's parameters, in BaseIdentityPlugin.get_cache_id.
-func loginID(c *plugin.Credential) string {
-	sum := sha256.New()
-	for _, pair := range [][2]string{ // sorted by name
-		{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"domain_id", c.Attrs[plugin.AttrDomainID]},
-		{"project_id", c.Attrs[plugin.AttrProjectID]}, {"token_token", c.Token.Reveal()},
-	} {
-		if pair[1] != "" {
-			io.WriteString(sum, pair[0]+pair[1])
+		path := []string{packages}
+		for _, dir := range filepath.SplitList(cmd.Caller.Getenv("PYTHONPATH")) {
+			if dir != "" { // which is the current directory
+				path = append(path, dir)
+			}
 		}
+		set = append(set, Variable{"PYTHONPATH", strings.Join(path, string(filepath.ListSeparator))})
+		return &Surroundings{Files: files, Set: set, Unset: unset}, nil
 	}
-	return base64.StdEncoding.EncodeToString(sum.Sum(nil))
 }
-
-// loginKeyring is a Python keyring that holds one login and stores no others.
-const loginKeyring = `import os
-import keyring.backend
-
-
-class Keyring(keyring.backend.KeyringBackend):
-    priority = 1
-
-    def get_password(self, service, username):
-        if service == "openstacksdk" and username == "LOGIN":
-            with open(os.path.join(os.path.dirname(__file__), "login.json")) as f:
-                return f.read()
-
-    def set_password(self, service, username, password):
-        pass
-`
 
 // cloudAsItIs returns a clouds.yaml with which openstackclient uses the token as it is
 // (keystoneauth's admin_token), and the variables that select it. endpoints are those of

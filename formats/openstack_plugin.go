@@ -118,9 +118,7 @@ func (c *Caller) planPlugin(ctx context.Context, path string) ([]*Edit, []string
 	if err != nil {
 		return nil, nil, err
 	}
-	lines := cloud(c.As, cred, keystoneAuthType, [][2]string{{"auth_url", cred.Attrs[plugin.AttrAuthURL]},
-		{"jeton_profile", c.Name}}, nil)
-	_, lines, _ = bytes.Cut(lines, []byte("\n")) // without the line "clouds:"
+	_, lines, _ := bytes.Cut(keystoneAuthCloud(c.As, c.Name, cred), []byte("\n")) // without the line "clouds:"
 	edits := []*Edit{{Path: clouds, Regions: []Region{head("clouds"), c.cloudRegion(lines, false)},
 		Verify: c.sameBesideCloud}}
 	files := KeystoneAuth(c.Argv[0])
@@ -128,6 +126,14 @@ func (c *Caller) planPlugin(ctx context.Context, path string) ([]*Edit, []string
 		edits = append(edits, whole(filepath.Join(dir, filepath.FromSlash(name)), files[name]))
 	}
 	return edits, append(p.notes(c.Getenv), c.openStackNotes(clouds, &plugin.Credential{})...), nil
+}
+
+// keystoneAuthCloud returns a clouds.yaml with a cloud that names the profile, whose
+// credential is c. It holds no token.
+func keystoneAuthCloud(name, profile string, c *plugin.Credential) []byte {
+	return cloud(name, c, keystoneAuthType, [][2]string{
+		{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"jeton_profile", profile},
+	}, nil)
 }
 
 // noToken returns an error if secure.yaml has a token for the cloud c.As: keystoneauth would

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"time"
@@ -29,14 +30,26 @@ func (f *openStackToken) Encode(w io.Writer, c *plugin.Credential) error {
 	if err := needKeystone(f.options, "openstack-token", c); err != nil {
 		return err
 	}
-	body, err := f.options.Describe(c)
+	answer, err := tokenAnswer(c, f.options.Describe)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, struct {
+	_, err = w.Write(answer)
+	return err
+}
+
+// tokenAnswer returns the document about c. describe returns what Keystone says about it.
+func tokenAnswer(c *plugin.Credential, describe func(*plugin.Credential) ([]byte, error)) ([]byte, error) {
+	body, err := describe(c)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = writeJSON(&b, struct {
 		ID      string          `json:"id"` // for jeton reject --id
 		AuthURL string          `json:"auth_url"`
 		Token   string          `json:"token"`
 		Body    json.RawMessage `json:"body"`
 	}{c.ID(), c.Attrs[plugin.AttrAuthURL], c.Token.Reveal(), body})
+	return b.Bytes(), err
 }

@@ -63,13 +63,23 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 		return about(p, err)
 	}
 	s := cache.Open(ctx, w, true)
-	n := cache.Need{MinTTL: cmd.MinTTL(), AtLeast: e.MinTTL}
+	cmd.Packages = func(files map[string]string) (string, error) { return s.Packages(ctx, files) }
+	n := cache.Need{MinTTL: cmd.MinTTL(), AtLeast: e.MinTTL, Whole: cmd.Whole()}
 	if e.Refresh {
 		n.Since = i.started
 	}
 	c, err := s.Fetch(ctx, p, n)
 	if err != nil {
 		return about(p, err)
+	}
+	if n.Whole {
+		new, err := whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) error {
+			_, err := s.Describe(ctx, p, c)
+			return err
+		})
+		if err == nil { // else the command gets the token in another way
+			c = new
+		}
 	}
 	warnOfShortLife(t, p, c, e.MinTTL)
 	cmd.Catalog, _ = s.Source(p, cache.Need{}).(plugin.Cataloger)
@@ -119,7 +129,12 @@ func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, m
 		return err
 	}
 	for name, content := range with.Files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, content, 0o600)
+		}
+		if err != nil {
 			return plugin.Errorf(plugin.Output, "%s for the command cannot be written: %v", name, err)
 		}
 	}

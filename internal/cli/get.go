@@ -65,14 +65,11 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 	if err != nil {
 		return about(p, err)
 	}
-	document, err := encode(f, c)
-	if err != nil && n.Whole && plugin.AsError(err).Code == plugin.Denied {
-		// Keystone describes some tokens only once, such as a trust's: when it makes them.
-		n.Since = i.started
-		if c, err = s.Fetch(ctx, p, n); err == nil {
-			document, err = encode(f, c)
-		}
-	}
+	var document []byte
+	c, err = whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) (err error) {
+		document, err = encode(f, c)
+		return err
+	})
 	if err != nil {
 		return about(p, err)
 	}
@@ -98,6 +95,22 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 		})
 	}
 	return nil
+}
+
+// whole uses c, and a new credential instead if the issuer refuses to describe c and that is
+// needed. Keystone describes some tokens only once, such as a trust's: when it makes them.
+// Others were revoked meanwhile.
+func whole(ctx context.Context, s *cache.Session, p *plugin.Profile, n cache.Need, started time.Time,
+	c *plugin.Credential, use func(*plugin.Credential) error) (*plugin.Credential, error) {
+	err := use(c)
+	if err == nil || !n.Whole || plugin.AsError(err).Code != plugin.Denied {
+		return c, err
+	}
+	n.Since = started
+	if c, err = s.Fetch(ctx, p, n); err != nil {
+		return nil, err
+	}
+	return c, use(c)
 }
 
 // profile returns the profile that gives what the format is written for.

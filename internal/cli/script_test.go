@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/testdata/embedded"
 )
 
@@ -382,6 +384,7 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			if err != nil {
 				return err
 			}
+			e.Defer(func() { checkForeign(e.T().(testing.TB), home) })
 			return os.MkdirAll(filepath.Join(home, ".config", "jeton"), 0o700)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -398,6 +401,20 @@ func runScripts(t *testing.T, dir string, newWorld func(testing.TB) *world) {
 			},
 		},
 	})
+}
+
+// checkForeign checks that jeton knows the names of all files that it has written: it closes
+// a directory that is open to others only if it holds nothing else.
+func checkForeign(t testing.TB, home string) {
+	for _, dir := range []string{".cache/jeton", ".local/state/jeton"} {
+		dir = filepath.Join(home, dir)
+		if os.Chmod(dir, 0o755) != nil {
+			continue // there is none
+		}
+		if _, err := cache.OpenDir(dir); errors.Is(err, cache.ErrOpen) {
+			t.Error(err)
+		}
+	}
 }
 
 func theWorld(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
