@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -539,6 +541,21 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 		// Keystone's clock differs from this machine's: tokens of five minutes.
 		"behind": clocked(ts, -10*time.Minute),
 		"ahead":  clocked(ts, 2*time.Minute),
+		// Keystone's tokens, which end after nine seconds.
+		"short": func(w http.ResponseWriter, r *http.Request) bool {
+			answer := httptest.NewRecorder()
+			f.Next.ServeHTTP(answer, r)
+			body := answer.Body.Bytes()
+			if r.Method == http.MethodPost {
+				end := time.Now().Add(9 * time.Second).UTC().Format(`"expires_at": "2006-01-02T15:04:05.000000Z"`)
+				body = regexp.MustCompile(`"expires_at": ?"[^"]*"`).ReplaceAll(body, []byte(end))
+			}
+			maps.Copy(w.Header(), answer.Header())
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+			w.WriteHeader(answer.Code)
+			w.Write(body)
+			return true
+		},
 		"otherproject": func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("X-Subject-Token", "gAAAAAother")
 			w.WriteHeader(201)
