@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -46,6 +47,10 @@ func TestMain(m *testing.M) {
 			strings.HasPrefix(name, "JETON_") && !strings.HasPrefix(name, "JETON_TEST_") {
 			os.Unsetenv(name)
 		}
+	}
+	// A shell lets what it runs in the background ignore Ctrl-C, and so would jeton.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	// Many tests wait for something, so that more of them fit than there are processors.
 	flag.Lookup("test.parallel").Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
