@@ -296,7 +296,7 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 // failure is failed, with what is remembered as it is.
 func (c *Cache) failure(ctx context.Context, key Key, p Policy, now time.Time) *failure {
 	var f failure
-	if c.get(ctx, key, failedSuffix, &f) != nil || f.At.Before(p.Since) || !f.active(now) {
+	if c.get(ctx, key, failedSuffix, &f) != nil || p.Anew || f.At.Before(p.Since) || !f.active(now) {
 		return nil
 	}
 	return &f

@@ -110,10 +110,7 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 		deleted += n
 		return err
 	}
-	names := f.Names()
-	for _, name := range f.Names() {
-		names = append(names, f.Standing(name)...)
-	}
+	names := f.Every()
 	// Each profile deletes the keys that were made for it.
 	for _, name := range names {
 		ledger.Profile = name

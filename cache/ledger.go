@@ -164,6 +164,11 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 		return nil, plugin.Errorf(plugin.Config, "nothing can be kept, so that every call would make another key").
 			WithHint("JETON_CACHE_DIR can name a directory that can be written")
 	}
+	if preparer, ok := keys.(plugin.KeyPreparer); ok {
+		if err := preparer.Prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
 	there, err := keys.List(ctx)
 	if err != nil {
 		return nil, err
@@ -495,7 +500,7 @@ func (l *Ledger) eachAt(ctx context.Context, issuer string, change func(*Minted)
 
 // Forsake drops from the ledger the keys that expired more than a day ago and could not
 // be deleted, because no profile logs in to their account any more. It returns the ids of
-// the keys.
+// the keys. Those that do not expire at their issuer, which have no tag, stay in the ledger.
 func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
 	accounts, _ := Accounts(ctx, l.State)
 	for _, listed := range accounts {
@@ -504,7 +509,7 @@ func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
 			failures = errors.Join(failures, err)
 			continue
 		}
-		ended := func(m Minted) bool { return m.Expired(time.Now().Add(-24 * time.Hour)) }
+		ended := func(m Minted) bool { return m.Tag != "" && m.Expired(time.Now().Add(-24*time.Hour)) }
 		before := len(a.Keys) + len(a.Intents)
 		a.Keys = slices.DeleteFunc(a.Keys, func(m Minted) bool {
 			if ended(m) {

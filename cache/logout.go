@@ -67,16 +67,7 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 // minted.
 func (s *Session) upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []*plugin.Profile {
 	var list []*plugin.Profile
-	names := append(f.Names(), "env")
-	for i := range s.Issuers {
-		if own := s.Issuers[i].EnvName; own != "" { // env may hide it
-			names = append(names, own)
-		}
-	}
-	for _, name := range names[:len(names):len(names)] {
-		names = append(names, f.Standing(name)...)
-	}
-	for _, name := range names {
+	for _, name := range f.Every() {
 		if p, err := f.Profile(name); err == nil && slices.ContainsFunc(p.Chain(), kind) {
 			list = append(list, p)
 		}

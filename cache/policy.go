@@ -26,7 +26,9 @@ type Policy struct {
 	// AtLeast is the remaining life that the user asks for, with no such limit.
 	AtLeast time.Duration
 	// Since, if not zero, asks for a credential issued after it.
-	Since      time.Time
+	Since time.Time
+	// Anew asks the issuer even if a failure is remembered.
+	Anew       bool
 	RenewAfter time.Duration // renew ahead of need at this age
 	MaxTTL     time.Duration // never use a credential older than this
 	// Level says that the credential is for a level that one or several profiles stand

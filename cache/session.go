@@ -45,6 +45,7 @@ type Session struct {
 type Need struct {
 	MinTTL, AtLeast time.Duration // as in [Policy]
 	Since           time.Time     // likewise
+	Anew            bool          // likewise
 	Whole           bool          // as in [plugin.Env]
 }
 
@@ -123,7 +124,7 @@ func (s *Session) Describe(ctx context.Context, p *plugin.Profile, c *plugin.Cre
 func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 	policy := Policy{
 		Profile: p.Name, Config: p.Config, MinTTL: n.MinTTL, AtLeast: n.AtLeast, Since: n.Since,
-		RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
+		Anew: n.Anew, RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
 	}
 	if p.Issuer.Mints {
 		policy.Stored = s.ledger(p).Stored

@@ -91,6 +91,9 @@ func (s *Session) LeaveBehind(ctx context.Context, a Answer) {
 	}
 	s.Warm(ctx, w, a.Started, first, func() (Reading, error) {
 		f, err := plugin.ReadFile(a.File.Path, a.File.Exists, s.Issuers, s.Getenv)
+		if err == nil && !bytes.Equal(f.Text, a.File.Text) {
+			err = errors.New("the configuration has changed meanwhile") // and maybe who serves whom
+		}
 		if err != nil {
 			return Reading{}, err
 		}

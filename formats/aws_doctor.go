@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -87,7 +88,7 @@ func (p *awsProfile) takenBefore() (setting, prefix string) {
 }
 
 // doctorAWS returns what is wrong for AWS's tools, and how many profiles run jeton.
-func doctorAWS(c *Caller) (findings []plugin.Finding, seen int) {
+func doctorAWS(_ context.Context, c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "aws"
 	findings = c.missingFile(check, "AWS_CONFIG_FILE")
 	add := func(level, profile, where, what, fix string) {
@@ -195,8 +196,14 @@ func (c *Caller) doctorAWSProfile(path string, p awsProfile, argv []string, expa
 	default:
 		findings = c.checkCommand(check, where, argv, "aws", redo)
 		if findings == nil && c.knows(argv) {
-			if profile, err := c.Find(name); err == nil && !givesAccessKey(profile.Issuer) &&
-				c.Issuers.Implied(plugin.AccessKey, profile.Issuer.Gives) == nil {
+			profile, err := c.Find(name)
+			if err == nil {
+				profile, err = c.Serving(profile, plugin.AccessKey)
+				if err != nil {
+					add(plugin.Wrong, where, plugin.AsError(err).Text, plugin.EditAt(where))
+				}
+			}
+			if err == nil && !givesAccessKey(profile.Issuer) {
 				i := profile.Issuer
 				what := fmt.Sprintf("aws needs an access key, and plugin %s gives a %s", i.Name, i.Gives)
 				add(plugin.Wrong, where, what, plugin.EditAt(where))

@@ -42,7 +42,7 @@ Examples:
 func (s *awsSetup) Fill(c *Caller) error {
 	c.Name = s.Profile
 	if c.As = s.As; c.As == "" {
-		c.As = c.Name
+		c.As, _, _ = strings.Cut(c.Name, ":") // an implied profile is called PROFILE:s3
 	}
 	return nil
 }

@@ -37,9 +37,13 @@ type Caller struct {
 	Profiles func() []*plugin.Profile
 
 	// Only doctor needs these. Find returns the profile called name, or the default one
-	// if name is empty. Token returns the token that is kept for a profile, or "".
-	Find  func(name string) (*plugin.Profile, error)
-	Token func(profile string) string
+	// if name is empty. Serving returns the profile that serves it with a credential of the
+	// kind. Token returns the token that is kept for a profile, or "". Wrote returns the files
+	// that the setup of an entry has written.
+	Find    func(name string) (*plugin.Profile, error)
+	Serving func(p *plugin.Profile, kind plugin.Kind) (*plugin.Profile, error)
+	Token   func(profile string) string
+	Wrote   func(profile, entry string) []string
 }
 
 // maxFile is the largest file of a caller that jeton reads, in bytes: 16 MiB.

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -26,9 +27,10 @@ func FuzzDoctor(f *testing.F) {
 				}
 				return nil, plugin.Errorf(plugin.Config, "there is no profile").WithMeant(name, "s3")
 			},
-			Token: func(string) string { return "token" }}
-		for _, look := range []func(*Caller) ([]plugin.Finding, int){doctorAWS, doctorKubernetes, doctorOpenStack} {
-			findings, _ := look(c)
+			Serving: func(p *plugin.Profile, _ plugin.Kind) (*plugin.Profile, error) { return p, nil },
+			Token:   func(string) string { return "token" }}
+		for _, look := range []func(context.Context, *Caller) ([]plugin.Finding, int){doctorAWS, doctorKubernetes, doctorOpenStack} {
+			findings, _ := look(t.Context(), c)
 			for _, finding := range findings {
 				if finding.What == "" || finding.Check == "" || strings.Contains(finding.Fix, "jeton setup aws ''") {
 					t.Errorf("%+v", finding)

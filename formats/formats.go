@@ -87,7 +87,7 @@ type SetupCommand interface {
 type Doctor struct {
 	What string // what is counted, such as "AWS profile"
 	// Look returns what is wrong, and how many entries ask jeton.
-	Look func(c *Caller) (findings []plugin.Finding, seen int)
+	Look func(ctx context.Context, c *Caller) (findings []plugin.Finding, seen int)
 }
 
 // Kinds are all formats.

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"context"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -27,7 +28,7 @@ type execUser struct {
 
 // doctorKubernetes returns what is wrong for Kubernetes clients, and how many users of
 // contexts run jeton.
-func doctorKubernetes(c *Caller) (findings []plugin.Finding, seen int) {
+func doctorKubernetes(_ context.Context, c *Caller) (findings []plugin.Finding, seen int) {
 	files, findings := c.checkKubeconfigs()
 	looked := map[string]bool{}
 	for i := range files {

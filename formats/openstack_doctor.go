@@ -3,10 +3,12 @@ package formats
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -15,7 +17,7 @@ import (
 
 // doctorOpenStack returns what is wrong for openstack, and how many clouds setup has
 // written.
-func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
+func doctorOpenStack(ctx context.Context, c *Caller) (findings []plugin.Finding, seen int) {
 	const check = "openstack"
 	add := func(level, profile, where, what, fix string) {
 		findings = append(findings, plugin.Finding{Check: check, Level: level, Profile: profile, Where: where,
@@ -49,15 +51,30 @@ func doctorOpenStack(c *Caller) (findings []plugin.Finding, seen int) {
 		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there",
 			plugin.ShellWords("chmod", "600", secure))
 	}
-	return append(findings, c.doctorClouds(path, secure, ours)...), len(ours)
+	return append(findings, c.doctorClouds(ctx, path, secure, ours)...), len(ours)
 }
 
+// pythonLimit is how long a Python has to describe itself to doctor.
+const pythonLimit = 5 * time.Second
+
 // doctorClouds checks the clouds that setup has written into the clouds.yaml at path.
-func (c *Caller) doctorClouds(path, secure string, clouds []markedCloud) (findings []plugin.Finding) {
+func (c *Caller) doctorClouds(ctx context.Context, path, secure string, clouds []markedCloud) (findings []plugin.Finding) {
 	if c.Find == nil {
 		return nil
 	}
-	tokens := c.tokens(secure)
+	logins := c.secureClouds(secure)
+	// One question for all clouds, and not for long: doctor always prints its document.
+	var openstack *python
+	asked := false
+	describe := func(profile *plugin.Profile) *python {
+		if !asked {
+			asked = true
+			ctx, cancel := context.WithTimeout(ctx, pythonLimit)
+			defer cancel()
+			openstack, _ = c.python(ctx, profile, "")
+		}
+		return openstack
+	}
 	for _, cloud := range clouds {
 		redo := []string{"jeton", "setup", "openstack", cloud.profile}
 		if !cloud.plugged {
@@ -76,16 +93,21 @@ func (c *Caller) doctorClouds(path, secure string, clouds []markedCloud) (findin
 			add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
 			continue
 		}
+		login := logins[cloud.name]
 		if cloud.plugged {
-			if what := c.plugged(context.Background(), p); what != "" {
+			if what := login.what(); what != "" {
+				add(plugin.Wrong, secure+" has "+what+" for the cloud, which openstack mixes with jeton's login",
+					plugin.EditAt(secure))
+			}
+			if what := c.plugged(describe(p), cloud); what != "" {
 				add(plugin.Doubtful, what, plugin.ShellWords(redo...))
 			}
 			continue
 		}
 		switch kept := c.Token(cloud.profile); {
-		case tokens[cloud.name] == "":
+		case login.token() == "":
 			add(plugin.Wrong, "its token is not in "+secure, plugin.ShellWords(redo...))
-		case tokens[cloud.name] != kept:
+		case login.token() != kept:
 			add(plugin.Doubtful,
 				"its token is not the one that jeton has now, which lives longer", plugin.ShellWords(redo...))
 		}
@@ -164,16 +186,38 @@ func (c *Caller) marked(text []byte) (list []markedCloud) {
 	return list
 }
 
-// tokens returns the token of each cloud in a secure.yaml.
-func (c *Caller) tokens(path string) map[string]string {
-	var file struct {
-		Clouds map[string]struct{ Auth struct{ Token string } }
+// A secureCloud is what a secure.yaml adds to a cloud.
+type secureCloud struct {
+	AuthType string         `yaml:"auth_type"`
+	Auth     map[string]any `yaml:"auth"`
+}
+
+// token returns the token of the cloud, if that is all of its login, or "".
+func (s secureCloud) token() string {
+	token, _ := s.Auth["token"].(string)
+	if len(s.Auth) > 1 {
+		return ""
 	}
-	tokens := map[string]string{}
-	if text, err := c.ReadFile(path); err == nil && yaml.Unmarshal(text, &file) == nil {
-		for name, cloud := range file.Clouds {
-			tokens[name] = cloud.Auth.Token
-		}
+	return token
+}
+
+// what names what there is of a login, or returns "".
+func (s secureCloud) what() string {
+	names := slices.Sorted(maps.Keys(s.Auth))
+	if s.AuthType != "" {
+		names = append(names, "auth_type")
 	}
-	return tokens
+	for i := range names {
+		names[i] = plugin.Shorten(names[i])
+	}
+	return strings.Join(names, " and ")
+}
+
+// secureClouds returns the clouds in a secure.yaml.
+func (c *Caller) secureClouds(path string) map[string]secureCloud {
+	var file struct{ Clouds map[string]secureCloud }
+	if text, err := c.ReadFile(path); err == nil {
+		yaml.Unmarshal(text, &file) // of an error, doctor tells
+	}
+	return file.Clouds
 }

@@ -2,6 +2,7 @@ package formats
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -73,18 +74,35 @@ func takesPlugin(cmd *Command) bool {
 	return len(words) == 1 && strings.HasPrefix(filepath.Base(words[0]), "python")
 }
 
+// lent says why the command cannot ask for another credential, or returns "": what the login
+// is made from is in the environment, which the command does not get.
+func (cmd *Command) lent() string {
+	chain := cmd.Caller.Profile.Chain()
+	if cmd.Caller.Issuers.Reserved(chain[len(chain)-1].Name) || len(cmd.Caller.Profile.SecretVariables()) > 0 {
+		return "jeton: " + cmd.Caller.Name + ": the token has ended or was refused, and its login is in the environment, " +
+			"which jeton exec keeps from the command: run it again"
+	}
+	return ""
+}
+
 // preparePlugin hands over the plugin of keystoneauth with the token that there is, or
 // returns nil if it cannot.
 func preparePlugin(ctx context.Context, cmd *Command, c *plugin.Credential, unset []string) Handover {
-	answer, err := tokenAnswer(c, func(c *plugin.Credential) ([]byte, error) {
-		if cmd.Catalog == nil {
-			return nil, plugin.Errorf(plugin.Bug, "plugin %s has no catalogue", cmd.Caller.Profile.Issuer.Name)
-		}
-		return cmd.Catalog.Describe(ctx, c)
-	})
+	if cmd.Catalog == nil {
+		return nil
+	}
+	body, err := cmd.Catalog.Describe(ctx, c)
 	var argv []string
 	if err == nil {
 		argv, err = cmd.Caller.ArgvFor(openStackTokenKind.Name)
+	}
+	var answer []byte
+	if err == nil {
+		answer, err = json.Marshal(struct {
+			openStackAnswer
+			// Last says why there is no other token after this one.
+			Last string `json:"last,omitempty"`
+		}{tokenAnswer(c, body), cmd.lent()})
 	}
 	if err != nil {
 		cmd.Log("%s: openstack is going to make another token: %v", cmd.Caller.Name, plugin.AsError(err))

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -113,7 +114,7 @@ func (c *Caller) planPlugin(ctx context.Context, path string) ([]*Edit, []string
 	}
 	clouds, err := c.openStackFile("clouds", "OS_CLIENT_CONFIG_FILE")
 	if err == nil {
-		err = c.noToken()
+		err = c.noLogin()
 	}
 	if err != nil {
 		return nil, nil, err
@@ -121,11 +122,28 @@ func (c *Caller) planPlugin(ctx context.Context, path string) ([]*Edit, []string
 	_, lines, _ := bytes.Cut(keystoneAuthCloud(c.As, c.Name, cred), []byte("\n")) // without the line "clouds:"
 	edits := []*Edit{{Path: clouds, Regions: []Region{head("clouds"), c.cloudRegion(lines, false)},
 		Verify: c.sameBesideCloud}}
+	notes := append(p.notes(c.Getenv), c.openStackNotes(clouds, &plugin.Credential{})...)
+	if c.wheel(dir) {
+		return edits, append(notes, "the plugin in "+dir+" is a wheel's, and is left as it is"), nil
+	}
 	files := KeystoneAuth(c.Argv[0])
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		edits = append(edits, whole(filepath.Join(dir, filepath.FromSlash(name)), files[name]))
 	}
-	return edits, append(p.notes(c.Getenv), c.openStackNotes(clouds, &plugin.Credential{})...), nil
+	return edits, notes, nil
+}
+
+// wheel reports whether another program, such as pip, has installed the plugin in the
+// directory of packages.
+func (c *Caller) wheel(dir string) bool {
+	entries, _ := os.ReadDir(dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		if !strings.HasPrefix(e.Name(), keystoneAuthModule+"-") {
+			return false
+		}
+		text, err := c.ReadFile(filepath.Join(dir, e.Name(), "INSTALLER"))
+		return err == nil && text != nil && strings.TrimSpace(string(text)) != "jeton"
+	})
 }
 
 // keystoneAuthCloud returns a clouds.yaml with a cloud that names the profile, whose
@@ -136,12 +154,20 @@ func keystoneAuthCloud(name, profile string, c *plugin.Credential) []byte {
 	}, nil)
 }
 
-// noToken returns an error if secure.yaml has a token for the cloud c.As: keystoneauth would
+// noLogin returns an error if secure.yaml has a login for the cloud c.As: keystoneauth would
 // pass it to the plugin.
-func (c *Caller) noToken() error {
+func (c *Caller) noLogin() error {
 	secure, err := c.openStackFile("secure", "OS_CLIENT_SECURE_FILE")
-	if err != nil || c.tokens(secure)[c.As] == "" {
+	if err != nil {
 		return err
+	}
+	login := c.secureClouds(secure)[c.As]
+	if what := login.what(); what == "" {
+		return nil
+	} else if login.token() == "" {
+		return plugin.Errorf(plugin.Config, "%s: cloud %s has %s there, which would be mixed with jeton's login", secure,
+			plugin.Shorten(c.As), what).
+			WithHint("take it out, or take another name: --as NAME")
 	}
 	setup := []string{"jeton", "setup", "openstack", c.Name}
 	if c.As != c.Name {
@@ -152,15 +178,36 @@ func (c *Caller) noToken() error {
 		WithHint("take it out first, if it is jeton's: %s", plugin.ShellWords(append(setup, "--remove")...))
 }
 
-// plugged says what is wrong with the plugin in the Python of openstack, or returns "".
-func (c *Caller) plugged(ctx context.Context, profile *plugin.Profile) string {
-	p, err := c.python(ctx, profile, "")
-	if err != nil || len(c.Argv) == 0 {
-		return "" // it may be there for another program, whose Python cannot be told
+// plugged says what is wrong with the plugin in the Python p of openstack for a cloud, or
+// returns "". p is nil if it cannot be told.
+func (c *Caller) plugged(p *python, cloud markedCloud) string {
+	if len(c.Argv) == 0 {
+		return ""
+	}
+	if c.Wrote != nil {
+		for _, path := range c.Wrote(cloud.profile, cloud.name) {
+			dir, name := filepath.Split(path)
+			venv := filepath.Join(dir, "..", "..", "..", "pyvenv.cfg")
+			if text, err := c.ReadFile(venv); name == keystoneAuthModule+".py" && err == nil && text != nil {
+				return c.holds(filepath.Clean(dir), "the environment of Python") // it is for that one
+			}
+		}
+	}
+	if p == nil {
+		return "" // it may be there for another program
 	}
 	dir, err := p.place(c.Home)
 	if err != nil {
 		return plugin.AsError(err).Text
+	}
+	return c.holds(dir, "openstack runs on "+p.Program+" ("+p.Version+"), which")
+}
+
+// holds says what is wrong with the plugin in a directory of packages, which is that of the
+// Python who, or returns "".
+func (c *Caller) holds(dir, who string) string {
+	if c.wheel(dir) {
+		return "" // which jeton it runs is up to the PATH
 	}
 	files := KeystoneAuth(c.Argv[0])
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -168,7 +215,7 @@ func (c *Caller) plugged(ctx context.Context, profile *plugin.Profile) string {
 		case err != nil:
 			return plugin.AsError(err).Text
 		case is == nil:
-			return "openstack runs on " + p.Program + " (" + p.Version + "), which does not have jeton's plugin"
+			return who + " does not have jeton's plugin in " + dir
 		case string(is) != files[name]:
 			return "the plugin in " + dir + " is of another jeton than " + c.Argv[0]
 		}

@@ -40,13 +40,16 @@ class Jeton(base.BaseIdentityPlugin):
     def __init__(self, auth_url, jeton_profile):
         super().__init__(auth_url=auth_url)
         self.jeton_profile = jeton_profile
-        self.token_id = None
+        self.token_id = self.last = None
 
     def get_auth_ref(self, session, **kwargs):
         handed, HANDED[0] = HANDED[0], None
         if handed:
             with open(handed, encoding='utf-8') as f:
                 answer = json.load(f)
+            self.last = answer.get('last')
+        elif self.last:
+            raise exceptions.AuthPluginException(self.last)
         else:
             answer = json.loads(ask('get', self.jeton_profile, '-f', 'openstack-token'))
         if answer['auth_url'].rstrip('/') != self.auth_url.rstrip('/'):
@@ -58,7 +61,7 @@ class Jeton(base.BaseIdentityPlugin):
 
     def invalidate(self):
         """A service has refused the token."""
-        if self.token_id:
+        if self.token_id and not self.last:
             ask('reject', self.jeton_profile, '--id', self.token_id)
         return super().invalidate()
 

@@ -1,7 +1,6 @@
 package formats
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"time"
@@ -30,26 +29,22 @@ func (f *openStackToken) Encode(w io.Writer, c *plugin.Credential) error {
 	if err := needKeystone(f.options, "openstack-token", c); err != nil {
 		return err
 	}
-	answer, err := tokenAnswer(c, f.options.Describe)
+	body, err := f.options.Describe(c)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(answer)
-	return err
+	return writeJSON(w, tokenAnswer(c, body))
 }
 
-// tokenAnswer returns the document about c. describe returns what Keystone says about it.
-func tokenAnswer(c *plugin.Credential, describe func(*plugin.Credential) ([]byte, error)) ([]byte, error) {
-	body, err := describe(c)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	err = writeJSON(&b, struct {
-		ID      string          `json:"id"` // for jeton reject --id
-		AuthURL string          `json:"auth_url"`
-		Token   string          `json:"token"`
-		Body    json.RawMessage `json:"body"`
-	}{c.ID(), c.Attrs[plugin.AttrAuthURL], c.Token.Reveal(), body})
-	return b.Bytes(), err
+// An openStackAnswer is what the plugin of keystoneauth builds its access from.
+type openStackAnswer struct {
+	ID      string          `json:"id"` // for jeton reject --id
+	AuthURL string          `json:"auth_url"`
+	Token   string          `json:"token"`
+	Body    json.RawMessage `json:"body"`
+}
+
+// tokenAnswer returns the answer about c. body is what Keystone says about it.
+func tokenAnswer(c *plugin.Credential, body []byte) openStackAnswer {
+	return openStackAnswer{c.ID(), c.Attrs[plugin.AttrAuthURL], c.Token.Reveal(), body}
 }

@@ -113,6 +113,18 @@ type setUpFile struct {
 	Uses    []string `json:"uses"` // the regions that must be there, whoever made them
 }
 
+// Files returns the files that the setup of c for a format has written.
+func (s *Setups) Files(ctx context.Context, format string, c *Caller) (paths []string) {
+	was, err := s.read(ctx, s.record(format, c))
+	if err != nil || was == nil {
+		return nil
+	}
+	for _, f := range was.Files {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
+
 // record returns the name of a setup's record. The same setup always gets the same name.
 func (s *Setups) record(format string, c *Caller) string {
 	id := []string{format, c.Name, c.As, c.Context, c.User}

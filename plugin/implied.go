@@ -38,9 +38,15 @@ func (f *File) For(p *Profile, want Kind) (*Profile, error) {
 	}
 	var written []string
 	for _, name := range f.names {
-		if q, err := f.Profile(name); err == nil && q.Issuer == issuer && q.Common.From == p.Name {
-			written = append(written, name)
+		_, of := Get(f.nodes[name], "plugin")
+		_, from := Get(f.nodes[name], "from")
+		if of == nil || of.Value != issuer.Name || from == nil || from.Value != p.Name {
+			continue
 		}
+		if _, err := f.Profile(name); err != nil {
+			return nil, err // it is meant, and wrong
+		}
+		written = append(written, name)
 	}
 	switch len(written) {
 	case 0:
@@ -64,10 +70,34 @@ func (f *File) Standing(name string) (names []string) {
 	return names
 }
 
-// Wants reports whether a key that was made for the profile called name has a use: the
+// Every returns the names of the profiles of the file, of those that the environment
+// gives, and of the implied ones that stand on any of them.
+func (f *File) Every() []string {
+	names := f.Names()
+	roaming := []string{"env"}
+	for i := range f.issuers {
+		if own := f.issuers[i].EnvName; own != "" { // env may hide it
+			roaming = append(roaming, own)
+		}
+	}
+	for _, name := range roaming {
+		if _, err := f.Profile(name); err == nil {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names[:len(names):len(names)] {
+		names = append(names, f.Standing(name)...)
+	}
+	return names
+}
+
+// Wants reports whether a key that was made for the profile called name may have a use: the
 // profile is in the file or, if it is an implied one, is not replaced by one that is.
 func (f *File) Wants(name string) bool {
 	below, _, implied := strings.Cut(name, ":")
+	if f.issuers.Reserved(below) {
+		return true // the identity in the environment comes and goes
+	}
 	if !implied || !f.Has(below) {
 		return f.Has(name)
 	}

@@ -52,11 +52,20 @@ type Keys interface {
 	// scope.
 	List(ctx context.Context) (map[string]Mark, error)
 	// Create makes a key. If the order has a Life, the key gets the tag and the expiry of
-	// mark, by which it can be found again. Create must not send its request twice unless
-	// the issuer has refused the first.
+	// mark, by which it can be found again. Create sends one request, and not twice unless
+	// the issuer has refused the first: what else it needs, it asks for in
+	// [KeyPreparer.Prepare].
 	Create(ctx context.Context, mark Mark) (*Credential, error)
 	// Delete removes a key. It is no error if the key is already gone.
 	Delete(ctx context.Context, id string) error
+}
+
+// A KeyPreparer is the [Keys] of an issuer that has to ask for something before it makes or
+// reads a key.
+type KeyPreparer interface {
+	// Prepare asks for it. Nothing is made or recorded yet, so that a failure leaves nothing
+	// behind.
+	Prepare(ctx context.Context) error
 }
 
 // A KeyReader is the [Keys] of an issuer that can show the secret of an existing key.

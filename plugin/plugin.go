@@ -235,7 +235,7 @@ type Inspector interface {
 type PolicyMaker interface {
 	// Policy returns a policy that allows the profile what the issuer refuses it today, as
 	// the document that the issuer takes. It calls credential to see what is refused. It
-	// changes nothing, and returns nil if nothing is refused.
+	// returns nil if nothing is refused.
 	Policy(ctx context.Context, credential func() (*Credential, error)) ([]byte, error)
 }
 

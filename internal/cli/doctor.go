@@ -547,11 +547,19 @@ func (c *checkup) callers(ctx context.Context) {
 		caller.Argv = []string{program}
 	}
 	if c.file != nil {
-		caller.Find = c.profileOf
+		caller.Find, caller.Serving = c.profileOf, c.ps.serving
+	}
+	if records := c.session.State; records != nil {
+		setups := &formats.Setups{Records: records, Prefix: cache.SetupPrefix}
+		caller.Wrote = func(profile, entry string) []string {
+			as := *caller
+			as.Name, as.As = profile, entry
+			return setups.Files(ctx, "openstack", &as)
+		}
 	}
 	for _, k := range formats.Kinds {
 		if k.Doctor != nil {
-			findings, n := k.Doctor.Look(caller)
+			findings, n := k.Doctor.Look(ctx, caller)
 			c.found(findings...)
 			c.looked("%s", plugin.Count(n, k.Doctor.What))
 		}

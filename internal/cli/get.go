@@ -113,13 +113,16 @@ func whole(ctx context.Context, s *cache.Session, p *plugin.Profile, n cache.Nee
 	return c, use(c)
 }
 
-// profile returns the profile that gives what the format is written for.
+// profile returns the profile that gives what the format is written for, and fills in the
+// format. That is the named profile's own: another one may serve it.
 func (g *getCmd) profile(i *invocation, ps *profiles) (*plugin.Profile, error) {
 	p, err := ps.named(g.Profile)
 	if err != nil {
 		return nil, err
 	}
-	return ps.serving(p, formats.Needs(g.formatName(i, p)))
+	caller, _ := formats.Asked(i.env.get)
+	g.Format = cmp.Or(g.Format, caller, p.Common.Format, "json")
+	return ps.serving(p, formats.Needs(g.Format))
 }
 
 // checkMinTTL returns an error if d, the value of --min-ttl, makes no sense.
@@ -184,15 +187,9 @@ func (g *getCmd) need(i *invocation, f formats.Format) cache.Need {
 	return n
 }
 
-// formatName returns the name of the document's format.
-func (g *getCmd) formatName(i *invocation, p *plugin.Profile) string {
-	caller, _ := formats.Asked(i.env.get)
-	return cmp.Or(g.Format, caller, p.Common.Format, "json")
-}
-
 // format returns the format of the document. ask has what the format asks the issuer by.
 func (g *getCmd) format(i *invocation, p *plugin.Profile, ask formats.Options) (formats.Format, error) {
-	format := g.formatName(i, p)
+	format := g.Format
 	_, info := formats.Asked(i.env.get)
 	for _, flag := range []struct{ name, value string }{{"--shell", g.Shell}, {"--for", g.For}, {"--as", g.As}} {
 		if of := formats.Flag(flag.name); flag.value != "" && !slices.Contains(of, format) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
@@ -16,7 +15,7 @@ import (
 type inspectCmd struct {
 	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
 	JSON    bool   `name:"json" help:"Print JSON."`
-	Policy  bool   `help:"OVHcloud: print the IAM policy that allows what is refused today, as POST /v2/iam/policy takes it. Nothing is sent."`
+	Policy  bool   `help:"OVHcloud: print the IAM policy that allows what is refused today, as POST /v2/iam/policy takes it. jeton does not send it."`
 }
 
 func (i *inspectCmd) Help() string {
@@ -57,8 +56,9 @@ func (i *inspectCmd) policy(ctx context.Context, t *terminal, p *plugin.Profile,
 	if !ok {
 		return plugin.Errorf(plugin.Config, "plugin %s has no policies", p.Issuer.Name)
 	}
-	// What was refused a moment ago may have been allowed since.
-	need := cache.Need{Since: time.Now()}
+	// What was refused a moment ago may have been allowed since. A credential that is there
+	// was not refused: it is not replaced.
+	need := cache.Need{Anew: true}
 	document, err := maker.Policy(ctx, func() (*plugin.Credential, error) { return s.Fetch(ctx, p, need) })
 	if err != nil {
 		return err

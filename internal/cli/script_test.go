@@ -604,9 +604,16 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 		f.SetFault(fault)
 		return
 	}
+	method, path := "", ""
+	if args[0] == "at" { // METHOD PATH STATUS…: only there
+		method, path, args = args[1], args[2], args[3:]
+	}
 	status, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	f.SetFault(func(w http.ResponseWriter, _ *http.Request) bool {
+	f.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
+		if path != "" && (r.Method != method || r.URL.Path != path) {
+			return false
+		}
 		for _, header := range args[1:] {
 			name, value, _ := strings.Cut(header, "=")
 			w.Header().Set(name, value)

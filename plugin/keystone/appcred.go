@@ -131,6 +131,7 @@ type appCredKeys struct {
 	*minter
 	options *AppCredOptions
 	there   []appCred // as last listed
+	roles   []map[string]string
 }
 
 // An appCred is what the API says about an application credential.
@@ -169,12 +170,8 @@ func (k *appCredKeys) List(ctx context.Context) (map[string]plugin.Mark, error) 
 
 // Create makes an application credential with the name and expiry of mark.
 func (k *appCredKeys) Create(ctx context.Context, mark plugin.Mark) (*plugin.Credential, error) {
-	roles, err := k.roles(ctx)
-	if err != nil {
-		return nil, err
-	}
 	body := map[string]any{
-		"name": mark.Tag, "description": "made by jeton, which deletes it", "roles": roles,
+		"name": mark.Tag, "description": "made by jeton, which deletes it", "roles": k.roles,
 		"expires_at": mark.Expires.UTC().Format(time.RFC3339), "unrestricted": k.options.Unrestricted,
 	}
 	if k.options.AccessRules != nil {
@@ -183,7 +180,7 @@ func (k *appCredKeys) Create(ctx context.Context, mark plugin.Mark) (*plugin.Cre
 	var a struct {
 		ApplicationCredential appCred `json:"application_credential"`
 	}
-	_, err = post(plugin.SendOnce(ctx), k.client, k.url("application_credentials"),
+	_, err := post(plugin.SendOnce(ctx), k.client, k.url("application_credentials"),
 		map[string]any{"application_credential": body}, &a, gophercloud.RequestOpts{})
 	if err != nil {
 		return nil, k.refused(err)
@@ -206,9 +203,15 @@ func (k *appCredKeys) Create(ctx context.Context, mark plugin.Mark) (*plugin.Cre
 	}, nil
 }
 
-// roles returns the roles of a new application credential, each by its id. It reads those
+// Prepare reads the roles for a new application credential.
+func (k *appCredKeys) Prepare(ctx context.Context) (err error) {
+	k.roles, err = k.chosen(ctx)
+	return err
+}
+
+// chosen returns the roles of a new application credential, each by its id. It reads those
 // of the token, since Keystone's own default is all of them, admin included.
-func (k *appCredKeys) roles(ctx context.Context) (roles []map[string]string, err error) {
+func (k *appCredKeys) chosen(ctx context.Context) (roles []map[string]string, err error) {
 	token, err := getToken(ctx, k.client, k.token.Token)
 	if err != nil {
 		return nil, k.explain(err)

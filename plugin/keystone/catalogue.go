@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gophercloud/gophercloud/v2"
@@ -104,15 +105,28 @@ func knownStore(authURL, regionName string) (region, address string) {
 	if err != nil {
 		return "", ""
 	}
-	switch u.Hostname() {
-	case "auth.cloud.ovh.net":
-		// GRA7 and GRA11 are of the region gra, as SBG5 is of sbg.
-		region = strings.ToLower(strings.TrimRight(regionName, "0123456789"))
-		if region != "" && plugin.Word(region, "-") {
-			return region, "https://s3." + region + ".io.cloud.ovh.net"
-		}
+	host := u.Hostname()
+	switch host {
 	case "auth.cloud.ca":
 		return "cloud.ca", "https://objects.cloud.ca"
+	case "auth.cloud.ovh.net", "auth.cloud.ovh.us":
+		// GRA7 and GRA11 are of the region gra, as RBX-A is of rbx, and US-EAST-VA-1 of us-east-va.
+		region = strings.TrimRight(strings.ToLower(regionName), "0123456789")
+		region = strings.TrimSuffix(strings.TrimSuffix(region, "-"), "-a")
+		if region == "syd" {
+			region = "ap-southeast-syd"
+		}
+		end := strings.TrimPrefix(host, "auth.")
+		if slices.Contains(ovhRegions[end], region) {
+			return region, "https://s3." + region + ".io." + end
+		}
 	}
 	return "", ""
+}
+
+// ovhRegions are the regions of OVHcloud with S3.
+var ovhRegions = map[string][]string{
+	"cloud.ovh.net": {"gra", "rbx", "sbg", "de", "uk", "waw", "bhs", "sgp", "eu-west-par", "ca-east-tor",
+		"ap-southeast-syd", "ap-south-mum"},
+	"cloud.ovh.us": {"us-east-va", "us-west-or"},
 }

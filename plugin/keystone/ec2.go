@@ -77,9 +77,12 @@ func (o *EC2Options) Source(env *plugin.Env) plugin.Source {
 			}
 			return do(plugin.Order{
 				Issuer: a[plugin.AttrAuthURL], Subject: a[plugin.AttrUserID], Scope: project, MaxAge: o.MaxAge,
-			}, &ec2Keys{m, s, project})
+			}, &ec2Keys{minter: m, source: s, project: project})
 		})
 	}}
+	if o.find {
+		return &foundEC2{s}
+	}
 	return s
 }
 
@@ -95,8 +98,11 @@ func (s *ec2Source) withToken(ctx context.Context, do func(*minter) error) error
 	return minter{what: "EC2 keys", hint: "the user needs the role member in the project"}.withToken(ctx, s.env, do)
 }
 
+// A foundEC2 is the source of an implied profile, which has to look for S3.
+type foundEC2 struct{ *ec2Source }
+
 // FindStore returns the region and the address of the S3 service that takes the keys.
-func (s *ec2Source) FindStore(ctx context.Context) (region, endpoint string, err error) {
+func (s *foundEC2) FindStore(ctx context.Context) (region, endpoint string, err error) {
 	err = s.withToken(ctx, func(m *minter) (err error) {
 		region, endpoint, err = s.store(ctx, m)
 		return err
@@ -125,6 +131,8 @@ type ec2Keys struct {
 	*minter
 	source  *ec2Source
 	project string
+
+	region, endpoint string // of S3
 }
 
 // An ec2Credential is what the API says about a key.
@@ -159,16 +167,18 @@ func (k *ec2Keys) List(ctx context.Context) (map[string]plugin.Mark, error) {
 	return keys, nil
 }
 
+// Prepare finds out where S3 is.
+func (k *ec2Keys) Prepare(ctx context.Context) (err error) {
+	k.region, k.endpoint, err = k.source.store(ctx, k.minter)
+	return err
+}
+
 // Create makes a key for the project.
 func (k *ec2Keys) Create(ctx context.Context, _ plugin.Mark) (*plugin.Credential, error) {
-	region, endpoint, err := k.source.store(ctx, k.minter) // before anything is made
-	if err != nil {
-		return nil, err
-	}
 	var a ec2Answer
-	_, err = post(plugin.SendOnce(ctx), k.client, k.url(), map[string]string{"tenant_id": k.project}, &a,
+	_, err := post(plugin.SendOnce(ctx), k.client, k.url(), map[string]string{"tenant_id": k.project}, &a,
 		gophercloud.RequestOpts{})
-	return k.credential(a.Credential, region, endpoint, err)
+	return k.credential(a.Credential, err)
 }
 
 // Read returns an existing key with its secret. It returns fs.ErrNotExist if there is no
@@ -182,18 +192,14 @@ func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, erro
 	if err != nil {
 		return nil, k.explain(err)
 	}
-	region, endpoint, err := k.source.store(ctx, k.minter)
-	if err != nil {
-		return nil, err
-	}
-	return k.credential(a.Credential, region, endpoint, nil)
+	return k.credential(a.Credential, nil)
 }
 
 // Delete removes a key. A key that is already gone is no error.
 func (k *ec2Keys) Delete(ctx context.Context, id string) error { return k.remove(ctx, k.url(id)) }
 
 // credential turns the answer to Create or Read into a credential.
-func (k *ec2Keys) credential(c ec2Credential, region, endpoint string, err error) (*plugin.Credential, error) {
+func (k *ec2Keys) credential(c ec2Credential, err error) (*plugin.Credential, error) {
 	if err != nil {
 		return nil, k.explain(err)
 	}
@@ -202,8 +208,8 @@ func (k *ec2Keys) credential(c ec2Credential, region, endpoint string, err error
 			RememberFor(unusableFor)
 	}
 	attrs := k.attrs(c.TenantID)
-	attrs[plugin.AttrRegion] = region
-	attrs[plugin.AttrEndpoint] = endpoint
+	attrs[plugin.AttrRegion] = k.region
+	attrs[plugin.AttrEndpoint] = k.endpoint
 	return &plugin.Credential{
 		AccessKey: c.Access, SecretKey: plugin.NewSecret(c.Secret),
 		Attrs: withoutEmpty(attrs),
