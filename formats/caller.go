@@ -39,11 +39,11 @@ type Caller struct {
 	// Only doctor needs these. Find returns the profile called name, or the default one
 	// if name is empty. Serving returns the profile that serves it with a credential of the
 	// kind. Token returns the token that is kept for a profile, or "". Wrote returns the files
-	// that the setup of an entry has written.
+	// that the setup of an entry for a format has written.
 	Find    func(name string) (*plugin.Profile, error)
 	Serving func(p *plugin.Profile, kind plugin.Kind) (*plugin.Profile, error)
 	Token   func(profile string) string
-	Wrote   func(profile, entry string) []string
+	Wrote   func(format, profile, entry string) []string
 }
 
 // maxFile is the largest file of a caller that jeton reads, in bytes: 16 MiB.

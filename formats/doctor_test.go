@@ -1,7 +1,6 @@
 package formats
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -29,8 +28,11 @@ func FuzzDoctor(f *testing.F) {
 			},
 			Serving: func(p *plugin.Profile, _ plugin.Kind) (*plugin.Profile, error) { return p, nil },
 			Token:   func(string) string { return "token" }}
-		for _, look := range []func(context.Context, *Caller) ([]plugin.Finding, int){doctorAWS, doctorKubernetes, doctorOpenStack} {
-			findings, _ := look(t.Context(), c)
+		for _, k := range Kinds {
+			if k.Doctor == nil {
+				continue
+			}
+			findings, _ := k.Doctor.Look(t.Context(), c)
 			for _, finding := range findings {
 				if finding.What == "" || finding.Check == "" || strings.Contains(finding.Fix, "jeton setup aws ''") {
 					t.Errorf("%+v", finding)

@@ -17,8 +17,10 @@ import (
 // https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html
 type openStack struct{ options Options }
 
+const openStackFormat = "openstack"
+
 var openStackKind = Kind{
-	Name: "openstack", Serves: "a whole clouds.yaml with one cloud", New: newOpenStack,
+	Name: openStackFormat, Serves: "a whole clouds.yaml with one cloud", New: newOpenStack,
 	Flags: []string{"--for", "--as"},
 	Setup: &Setup{
 		Help: "Have openstack, and what is made with keystoneauth, ask jeton for a profile's token.",

@@ -58,7 +58,8 @@ func doctorOpenStack(ctx context.Context, c *Caller) (findings []plugin.Finding,
 const pythonLimit = 5 * time.Second
 
 // doctorClouds checks the clouds that setup has written into the clouds.yaml at path.
-func (c *Caller) doctorClouds(ctx context.Context, path, secure string, clouds []markedCloud) (findings []plugin.Finding) {
+func (c *Caller) doctorClouds(ctx context.Context, path, secure string, clouds []markedCloud) (
+	findings []plugin.Finding) {
 	if c.Find == nil {
 		return nil
 	}

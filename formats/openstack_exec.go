@@ -79,8 +79,8 @@ func takesPlugin(cmd *Command) bool {
 func (cmd *Command) lent() string {
 	chain := cmd.Caller.Profile.Chain()
 	if cmd.Caller.Issuers.Reserved(chain[len(chain)-1].Name) || len(cmd.Caller.Profile.SecretVariables()) > 0 {
-		return "jeton: " + cmd.Caller.Name + ": the token has ended or was refused, and its login is in the environment, " +
-			"which jeton exec keeps from the command: run it again"
+		return "jeton: " + cmd.Caller.Name + ": the token has ended or was refused, and its login is in the " +
+			"environment, which jeton exec keeps from the command: run it again"
 	}
 	return ""
 }

@@ -165,8 +165,8 @@ func (c *Caller) noLogin() error {
 	if what := login.what(); what == "" {
 		return nil
 	} else if login.token() == "" {
-		return plugin.Errorf(plugin.Config, "%s: cloud %s has %s there, which would be mixed with jeton's login", secure,
-			plugin.Shorten(c.As), what).
+		return plugin.Errorf(plugin.Config, "%s: cloud %s has %s there, which would be mixed with jeton's login",
+			secure, plugin.Shorten(c.As), what).
 			WithHint("take it out, or take another name: --as NAME")
 	}
 	setup := []string{"jeton", "setup", "openstack", c.Name}
@@ -185,10 +185,11 @@ func (c *Caller) plugged(p *python, cloud markedCloud) string {
 		return ""
 	}
 	if c.Wrote != nil {
-		for _, path := range c.Wrote(cloud.profile, cloud.name) {
+		for _, path := range c.Wrote(openStackFormat, cloud.profile, cloud.name) {
 			dir, name := filepath.Split(path)
 			venv := filepath.Join(dir, "..", "..", "..", "pyvenv.cfg")
-			if text, err := c.ReadFile(venv); name == keystoneAuthModule+".py" && err == nil && text != nil {
+			text, err := c.ReadFile(venv)
+			if name == keystoneAuthModule+".py" && err == nil && text != nil {
 				return c.holds(filepath.Clean(dir), "the environment of Python") // it is for that one
 			}
 		}

@@ -551,10 +551,10 @@ func (c *checkup) callers(ctx context.Context) {
 	}
 	if records := c.session.State; records != nil {
 		setups := &formats.Setups{Records: records, Prefix: cache.SetupPrefix}
-		caller.Wrote = func(profile, entry string) []string {
+		caller.Wrote = func(format, profile, entry string) []string {
 			as := *caller
 			as.Name, as.As = profile, entry
-			return setups.Files(ctx, "openstack", &as)
+			return setups.Files(ctx, format, &as)
 		}
 	}
 	for _, k := range formats.Kinds {

@@ -71,8 +71,9 @@ func (o *Options) Complete(common *plugin.Common) error {
 	}
 	for name, d := range map[string]time.Duration{"max_ttl": common.MaxTTL, "renew_after": common.RenewAfter} {
 		if d > 0 && !o.end.IsZero() {
-			return plugin.Errorf(plugin.Config, "%s: it does not go with expires: a key that was replaced takes up one "+
-				"of ten places until that date", name).
+			return plugin.Errorf(plugin.Config,
+				"%s: it does not go with expires: a key that was replaced takes up one of ten places until that date",
+				name).
 				WithHint("leave it out, or say lifetime instead of expires")
 		}
 		if d > 0 && d < o.Lifetime/5 {
