@@ -110,6 +110,7 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 		deleted += n
 		return err
 	}
+	s.sweepPackages()
 	names := f.Every()
 	// Each profile deletes the keys that were made for it.
 	for _, name := range names {

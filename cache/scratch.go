@@ -3,10 +3,14 @@ package cache
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 const scratchPrefix = "scratch-"
@@ -45,39 +49,78 @@ func (d *Dir) Scratch(ctx context.Context) (path string, remove func(), err erro
 	return filepath.Join(d.path, name), remove, nil
 }
 
-// Packages puts files, by their names with slashes, into the directory for packages of
-// Python, which stays, and returns its path. It writes only what is not there yet. It returns
-// an error if there is no state directory.
-func (s *Session) Packages(ctx context.Context, files map[string]string) (path string, err error) {
+// Packages puts files, by their names with slashes, into a directory for packages of
+// Python, and returns its path. The directory is named after the files, so that what a Python
+// has read from it stays true: other files are put into another one. It returns an error if
+// there is no state directory.
+func (s *Session) Packages(files map[string]string) (path string, err error) {
 	if s.State == nil {
 		return "", fmt.Errorf("there is no state directory: %w", s.Why)
 	}
-	path = filepath.Join(s.State.Path(), packagesName)
-	missing := func() bool {
-		for name, text := range files {
-			if is, err := os.ReadFile(filepath.Join(path, filepath.FromSlash(name))); err != nil || string(is) != text {
-				return true
-			}
-		}
-		return false
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(sum, "%q %q\n", name, files[name])
 	}
-	if !missing() {
+	all := filepath.Join(s.State.Path(), packagesName)
+	path = filepath.Join(all, fmt.Sprintf("%x", sum.Sum(nil)[:16]))
+	if holds(path, files) {
 		return path, nil
 	}
-	unlock, err := s.State.Lock(ctx, packagesName)
-	if err != nil {
-		return "", err
+	if err := os.MkdirAll(all, 0o700); err != nil {
+		return "", plain(all, err)
 	}
-	defer unlock()
+	made, err := os.MkdirTemp(all, scratchPrefix)
+	if err != nil {
+		return "", plain(all, err)
+	}
+	defer os.RemoveAll(made)
 	for name, text := range files {
-		_, err := EditFile(filepath.Join(path, filepath.FromSlash(name)),
-			func([]byte) ([]byte, error) { return []byte(text), nil })
-		if err != nil {
-			return "", err
+		file := filepath.Join(made, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(file), 0o700)
+		if err == nil {
+			err = os.WriteFile(file, []byte(text), 0o600)
 		}
+		if err != nil {
+			return "", plain(file, err)
+		}
+	}
+	if err := os.Rename(made, path); err == nil || holds(path, files) { // somebody else was faster
+		return path, nil
+	}
+	os.RemoveAll(path) // a power cut, or a cleaner, has left a part of it
+	if err := os.Rename(made, path); err != nil {
+		return "", plain(path, err)
 	}
 	return path, nil
 }
+
+// holds reports whether the directory holds the files.
+func holds(dir string, files map[string]string) bool {
+	for name, text := range files {
+		if is, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); err != nil || string(is) != text {
+			return false
+		}
+	}
+	return true
+}
+
+// sweepPackages removes the directories of packages that are old. One that is still of use
+// is made again.
+func (s *Session) sweepPackages() {
+	if s.State == nil {
+		return
+	}
+	all := filepath.Join(s.State.Path(), packagesName)
+	entries, _ := os.ReadDir(all)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > packagesAge {
+			os.RemoveAll(filepath.Join(all, e.Name()))
+		}
+	}
+}
+
+// packagesAge is the age at which packages are removed.
+const packagesAge = 30 * 24 * time.Hour
 
 // sweepScratch removes the directories whose owners are dead.
 func (d *Dir) sweepScratch() {

@@ -31,6 +31,8 @@ type Surroundings struct {
 	Files map[string][]byte // by name in the directory, with slashes
 	Set   []Variable
 	Unset []string // the names of variables that would mislead the command
+	// Refused is the name of a file that is there afterwards if the credential was refused.
+	Refused string
 }
 
 // ErrEnvironment says that files are of no use and the environment must carry the
@@ -44,6 +46,8 @@ type Command struct {
 	Caller  *Caller
 	Catalog plugin.Cataloger // of the credential's issuer, or nil
 	Log     func(format string, args ...any)
+	// Body is what the issuer says about the token, if it is known.
+	Body []byte
 	// Packages puts files, by their names with slashes, into a directory for packages of
 	// Python that stays, and returns its path.
 	Packages func(files map[string]string) (dir string, err error)

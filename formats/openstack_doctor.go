@@ -60,60 +60,63 @@ const pythonLimit = 5 * time.Second
 // doctorClouds checks the clouds that setup has written into the clouds.yaml at path.
 func (c *Caller) doctorClouds(ctx context.Context, path, secure string, clouds []markedCloud) (
 	findings []plugin.Finding) {
-	if c.Find == nil {
+	if c.Find == nil || len(clouds) == 0 {
 		return nil
 	}
-	logins := c.secureClouds(secure)
+	logins, err := c.secureClouds(secure)
+	if err != nil {
+		findings = append(findings, unreadable("openstack", secure, err))
+	}
 	// One question for all clouds, and not for long: doctor always prints its document.
 	var openstack *python
-	asked := false
-	describe := func(profile *plugin.Profile) *python {
-		if !asked {
-			asked = true
-			ctx, cancel := context.WithTimeout(ctx, pythonLimit)
-			defer cancel()
-			openstack, _ = c.python(ctx, profile, "")
-		}
-		return openstack
+	if p, err := c.Find(clouds[0].profile); err == nil && slices.ContainsFunc(clouds, markedCloud.asks) {
+		ctx, cancel := context.WithTimeout(ctx, pythonLimit)
+		defer cancel()
+		openstack, _ = c.python(ctx, p, "")
 	}
 	for _, cloud := range clouds {
 		redo := []string{"jeton", "setup", "openstack", cloud.profile}
-		if !cloud.plugged {
-			redo = append(redo, "--token")
-		}
 		if cloud.name != cloud.profile {
 			redo = append(redo, "--as", cloud.name)
 		}
-		where := place(path, cloud.line)
+		where, login := place(path, cloud.line), logins[cloud.name]
 		add := func(level, what, fix string) {
 			findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Profile: cloud.profile,
 				Where: where, What: what, Fix: fix})
 		}
-		p, err := c.Find(cloud.profile)
-		if err != nil {
+		if _, err := c.Find(cloud.profile); err != nil {
 			add(plugin.Wrong, plugin.AsError(err).Text, plugin.EditAt(where))
 			continue
 		}
-		login := logins[cloud.name]
-		if cloud.plugged {
-			if what := login.what(); what != "" {
-				add(plugin.Wrong, secure+" has "+what+" for the cloud, which openstack mixes with jeton's login",
-					plugin.EditAt(secure))
-			}
-			if what := c.plugged(describe(p), cloud); what != "" {
-				add(plugin.Doubtful, what, plugin.ShellWords(redo...))
+		if !cloud.plugged {
+			if level, what := c.tokenOf(cloud, login, secure); what != "" {
+				add(level, what, plugin.ShellWords(append(redo, "--token")...))
 			}
 			continue
 		}
-		switch kept := c.Token(cloud.profile); {
-		case login.token() == "":
-			add(plugin.Wrong, "its token is not in "+secure, plugin.ShellWords(redo...))
-		case login.token() != kept:
-			add(plugin.Doubtful,
-				"its token is not the one that jeton has now, which lives longer", plugin.ShellWords(redo...))
+		if what := login.what(); what != "" {
+			add(plugin.Wrong, secure+" has "+what+" for the cloud, which openstack mixes with jeton's login",
+				plugin.EditAt(secure))
+		}
+		if what, venv := c.plugged(openstack, cloud); what != "" {
+			if venv != "" {
+				redo = append(redo, "--python", venv)
+			}
+			add(plugin.Doubtful, what, plugin.ShellWords(redo...))
 		}
 	}
 	return findings
+}
+
+// tokenOf says what is wrong with the token of a cloud in secure.yaml, or returns "".
+func (c *Caller) tokenOf(cloud markedCloud, login secureCloud, secure string) (level, what string) {
+	switch token := login.token(); {
+	case token == "":
+		return plugin.Wrong, "its token is not in " + secure
+	case token != c.Token(cloud.profile):
+		return plugin.Doubtful, "its token is not the one that jeton has now, which lives longer"
+	}
+	return "", ""
 }
 
 // openStackVariables checks what openstack takes from the environment.
@@ -160,6 +163,8 @@ type markedCloud struct {
 	line          int
 	plugged       bool // it asks jeton by the plugin of keystoneauth
 }
+
+func (m markedCloud) asks() bool { return m.plugged }
 
 // marked returns the clouds in text that setup has written.
 func (c *Caller) marked(text []byte) (list []markedCloud) {
@@ -215,10 +220,14 @@ func (s secureCloud) what() string {
 }
 
 // secureClouds returns the clouds in a secure.yaml.
-func (c *Caller) secureClouds(path string) map[string]secureCloud {
-	var file struct{ Clouds map[string]secureCloud }
-	if text, err := c.ReadFile(path); err == nil {
-		yaml.Unmarshal(text, &file) // of an error, doctor tells
+func (c *Caller) secureClouds(path string) (map[string]secureCloud, error) {
+	text, err := c.ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
-	return file.Clouds
+	var file struct{ Clouds map[string]secureCloud }
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return nil, plugin.YAMLError(err)
+	}
+	return file.Clouds, nil
 }

@@ -35,7 +35,7 @@ func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Creden
 	}
 	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
 	if version, _ := identityAPI(c); version == "3" && takesPlugin(cmd) {
-		if handover := preparePlugin(ctx, cmd, c, unset); handover != nil {
+		if handover := preparePlugin(cmd, c, unset); handover != nil {
 			return handover, nil
 		}
 	}
@@ -56,8 +56,10 @@ func prepareCloud(ctx context.Context, cmd *Command, c *plugin.Credential, unset
 		return nil, err
 	}
 	return func(dir string) (*Surroundings, error) {
-		document, set := cloudAsItIs(c, endpoints, filepath.Join(dir, "clouds.yaml"))
-		return &Surroundings{Files: map[string][]byte{"clouds.yaml": document}, Set: set, Unset: unset}, nil
+		files := map[string][]byte{"clouds.yaml": cloudAsItIs(c, endpoints)}
+		set := append(ownCloud(files, dir), Variable{"OS_AUTH_URL", c.Attrs[plugin.AttrAuthURL]},
+			Variable{"OS_TOKEN", c.Token.Reveal()}) // for scripts
+		return &Surroundings{Files: files, Set: set, Unset: unset}, nil
 	}, nil
 }
 
@@ -79,57 +81,50 @@ func takesPlugin(cmd *Command) bool {
 func (cmd *Command) lent() string {
 	chain := cmd.Caller.Profile.Chain()
 	if cmd.Caller.Issuers.Reserved(chain[len(chain)-1].Name) || len(cmd.Caller.Profile.SecretVariables()) > 0 {
-		return "jeton: " + cmd.Caller.Name + ": the token has ended or was refused, and its login is in the " +
+		return "jeton: " + cmd.Caller.Name + ": the token was refused or has ended, and its login is in the " +
 			"environment, which jeton exec keeps from the command: run it again"
 	}
 	return ""
 }
 
+// A handedAnswer is an [openStackAnswer] for a command.
+type handedAnswer struct {
+	openStackAnswer
+	// Environment has the variables with which the plugin runs jeton: those that the command
+	// does not have as they were. Without a value they are not set.
+	Environment map[string]*string `json:"environment"`
+	// Last says why there is no other token after this one, and Refused names the file by
+	// which the plugin tells that it was refused.
+	Last    string `json:"last,omitempty"`
+	Refused string `json:"refused,omitempty"`
+}
+
 // preparePlugin hands over the plugin of keystoneauth with the token that there is, or
 // returns nil if it cannot.
-func preparePlugin(ctx context.Context, cmd *Command, c *plugin.Credential, unset []string) Handover {
-	if cmd.Catalog == nil {
+func preparePlugin(cmd *Command, c *plugin.Credential, unset []string) Handover {
+	argv, err := cmd.Caller.ArgvFor(openStackTokenKind.Name)
+	if err != nil || cmd.Body == nil {
 		return nil
 	}
-	body, err := cmd.Catalog.Describe(ctx, c)
-	var argv []string
-	if err == nil {
-		argv, err = cmd.Caller.ArgvFor(openStackTokenKind.Name)
-	}
-	var answer []byte
-	if err == nil {
-		answer, err = json.Marshal(struct {
-			openStackAnswer
-			// Last says why there is no other token after this one.
-			Last string `json:"last,omitempty"`
-		}{tokenAnswer(c, body), cmd.lent()})
+	// Python notes what a directory of packages has, in a file for each. So this one stays.
+	packages, err := cmd.Packages(KeystoneAuth(argv[0]))
+	if err == nil && strings.ContainsRune(packages, filepath.ListSeparator) {
+		err = plugin.Errorf(plugin.Config, "%s cannot be on PYTHONPATH", packages)
 	}
 	if err != nil {
-		cmd.Log("%s: openstack is going to make another token: %v", cmd.Caller.Name, plugin.AsError(err))
-		return nil
+		cmd.Log("%s: the plugin of keystoneauth is for this command alone: %v", cmd.Caller.Name, err)
+		packages = ""
 	}
 	return func(dir string) (*Surroundings, error) {
-		files := map[string][]byte{
-			"clouds.yaml": keystoneAuthCloud("jeton", cmd.Caller.Name, c),
-			"answer.json": answer,
-		}
-		set := []Variable{
-			{"OS_CLIENT_CONFIG_FILE", filepath.Join(dir, "clouds.yaml")}, {"OS_CLOUD", "jeton"},
-			{"JETON_ANSWER", filepath.Join(dir, "answer.json")},
-		}
-		if i := slices.Index(argv, "--config"); i > 0 { // the plugin runs jeton without options
-			set = append(set, Variable{"JETON_CONFIG", argv[i+1]})
-		}
-		// Python notes what a directory of packages has, in a file for each. So this one stays.
-		packages, err := cmd.Packages(KeystoneAuth(argv[0]))
-		if err != nil {
-			cmd.Log("%s: the plugin of keystoneauth is for this command alone: %v", cmd.Caller.Name, err)
+		files := map[string][]byte{"clouds.yaml": keystoneAuthCloud("jeton", cmd.Caller.Name, c)}
+		packages := packages
+		if packages == "" {
 			packages = dir
 			for name, text := range KeystoneAuth(argv[0]) {
 				files[name] = []byte(text)
 			}
 		}
-		if strings.ContainsRune(packages, filepath.ListSeparator) { // such a path cannot be on PYTHONPATH
+		if strings.ContainsRune(packages, filepath.ListSeparator) {
 			return nil, ErrEnvironment
 		}
 		path := []string{packages}
@@ -138,15 +133,56 @@ func preparePlugin(ctx context.Context, cmd *Command, c *plugin.Credential, unse
 				path = append(path, dir)
 			}
 		}
-		set = append(set, Variable{"PYTHONPATH", strings.Join(path, string(filepath.ListSeparator))})
-		return &Surroundings{Files: files, Set: set, Unset: unset}, nil
+		set := append(ownCloud(files, dir), Variable{"JETON_ANSWER", filepath.Join(dir, "answer.json")},
+			Variable{"PYTHONPATH", strings.Join(path, string(filepath.ListSeparator))})
+		answer := handedAnswer{tokenAnswer(c, cmd.Body), cmd.former(set, unset), cmd.lent(), ""}
+		with := &Surroundings{Files: files, Set: set, Unset: unset}
+		if answer.Last != "" {
+			with.Refused = "refused"
+			answer.Refused = filepath.Join(dir, with.Refused)
+		}
+		if i := slices.Index(argv, "--config"); i > 0 { // the plugin runs jeton without options
+			answer.Environment["JETON_CONFIG"] = &argv[i+1]
+		}
+		files["answer.json"], err = json.Marshal(answer)
+		return with, err
 	}
 }
 
+// ownCloud returns the variables that have openstack read the clouds.yaml among files, which
+// will be in dir, and nothing besides.
+func ownCloud(files map[string][]byte, dir string) []Variable {
+	files["secure.yaml"] = []byte("{}\n") // the user's own could have a cloud of this name
+	return []Variable{
+		{"OS_CLIENT_CONFIG_FILE", filepath.Join(dir, "clouds.yaml")},
+		{"OS_CLIENT_SECURE_FILE", filepath.Join(dir, "secure.yaml")}, {"OS_CLOUD", "jeton"},
+	}
+}
+
+// former returns the values that variables have now which are to be set or unset, except
+// secrets.
+func (cmd *Command) former(set []Variable, unset []string) map[string]*string {
+	former := map[string]*string{}
+	for _, v := range set {
+		unset = append(unset, v.Name)
+	}
+	for _, name := range unset {
+		secret := slices.Contains(cmd.Caller.Profile.SecretVariables(), name)
+		for _, word := range []string{"PASSWORD", "SECRET", "TOKEN", "PASSCODE", "KEY"} {
+			secret = secret || strings.Contains(name, word)
+		}
+		if value := cmd.Caller.Getenv(name); secret || value == "" {
+			former[name] = nil
+		} else {
+			former[name] = &value
+		}
+	}
+	return former
+}
+
 // cloudAsItIs returns a clouds.yaml with which openstackclient uses the token as it is
-// (keystoneauth's admin_token), and the variables that select it. endpoints are those of
-// the project, by service type. path is where the file will be.
-func cloudAsItIs(c *plugin.Credential, endpoints map[string]string, path string) ([]byte, []Variable) {
+// (keystoneauth's admin_token). endpoints are those of the project, by service type.
+func cloudAsItIs(c *plugin.Credential, endpoints map[string]string) []byte {
 	var overrides [][2]string
 	for _, service := range slices.Sorted(maps.Keys(endpoints)) {
 		if service != "" && plugin.Word(service, "-") {
@@ -154,12 +190,8 @@ func cloudAsItIs(c *plugin.Credential, endpoints map[string]string, path string)
 				[2]string{strings.ReplaceAll(service, "-", "_") + "_endpoint_override", endpoints[service]})
 		}
 	}
-	document := cloud("jeton", c, "admin_token", [][2]string{
+	return cloud("jeton", c, "admin_token", [][2]string{
 		{"endpoint", c.Attrs[plugin.AttrAuthURL]},
 		{"token", c.Token.Reveal()},
 	}, overrides)
-	return document, []Variable{
-		{"OS_CLIENT_CONFIG_FILE", path}, {"OS_CLOUD", "jeton"},
-		{"OS_AUTH_URL", c.Attrs[plugin.AttrAuthURL]}, {"OS_TOKEN", c.Token.Reveal()}, // for scripts
-	}
 }

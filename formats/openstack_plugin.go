@@ -161,7 +161,11 @@ func (c *Caller) noLogin() error {
 	if err != nil {
 		return err
 	}
-	login := c.secureClouds(secure)[c.As]
+	clouds, err := c.secureClouds(secure)
+	if err != nil {
+		return fmt.Errorf("%s: %w", secure, err)
+	}
+	login := clouds[c.As]
 	if what := login.what(); what == "" {
 		return nil
 	} else if login.token() == "" {
@@ -178,30 +182,32 @@ func (c *Caller) noLogin() error {
 		WithHint("take it out first, if it is jeton's: %s", plugin.ShellWords(append(setup, "--remove")...))
 }
 
-// plugged says what is wrong with the plugin in the Python p of openstack for a cloud, or
-// returns "". p is nil if it cannot be told.
-func (c *Caller) plugged(p *python, cloud markedCloud) string {
+// plugged says what is wrong with the plugin for a cloud in the Python p of openstack, or
+// returns "". p is nil if it cannot be told. If the cloud was set up for the Python of a
+// virtual environment, plugged looks there, and returns its path.
+func (c *Caller) plugged(p *python, cloud markedCloud) (what, venv string) {
 	if len(c.Argv) == 0 {
-		return ""
+		return "", ""
 	}
 	if c.Wrote != nil {
 		for _, path := range c.Wrote(openStackFormat, cloud.profile, cloud.name) {
-			dir, name := filepath.Split(path)
-			venv := filepath.Join(dir, "..", "..", "..", "pyvenv.cfg")
-			text, err := c.ReadFile(venv)
-			if name == keystoneAuthModule+".py" && err == nil && text != nil {
-				return c.holds(filepath.Clean(dir), "the environment of Python") // it is for that one
+			dir, name := filepath.Dir(path), filepath.Base(path)
+			env := filepath.Join(dir, "..", "..", "..")
+			if text, err := c.ReadFile(filepath.Join(env, "pyvenv.cfg")); err != nil || text == nil ||
+				name != keystoneAuthModule+".py" {
+				continue
 			}
+			return c.holds(dir, "the environment of Python"), filepath.Join(env, "bin", "python")
 		}
 	}
 	if p == nil {
-		return "" // it may be there for another program
+		return "", "" // it may be there for another program
 	}
 	dir, err := p.place(c.Home)
 	if err != nil {
-		return plugin.AsError(err).Text
+		return plugin.AsError(err).Text, ""
 	}
-	return c.holds(dir, "openstack runs on "+p.Program+" ("+p.Version+"), which")
+	return c.holds(dir, "openstack runs on "+p.Program+" ("+p.Version+"), which"), ""
 }
 
 // holds says what is wrong with the plugin in a directory of packages, which is that of the

@@ -19,13 +19,18 @@ JETON = None
 HANDED = [os.environ.pop('JETON_ANSWER', None)]
 
 
-def ask(*args):
+def ask(*args, environment=None):
     """Run jeton, and return what it prints."""
     program = JETON or shutil.which('jeton')
     if not program or not os.path.isabs(program):
         raise exceptions.AuthPluginException('there is no jeton on the PATH')
+    env = dict(os.environ)
+    for name, value in (environment or {}).items():
+        env.pop(name, None)
+        if value is not None:
+            env[name] = value
     try:
-        done = subprocess.run((program, *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run((program, *args), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, encoding='utf-8', check=False)
     except OSError as e:
         raise exceptions.AuthPluginException(f'jeton cannot be run: {e}') from e
@@ -40,18 +45,19 @@ class Jeton(base.BaseIdentityPlugin):
     def __init__(self, auth_url, jeton_profile):
         super().__init__(auth_url=auth_url)
         self.jeton_profile = jeton_profile
-        self.token_id = self.last = None
+        self.handed = {}
+        self.token_id = None
 
     def get_auth_ref(self, session, **kwargs):
-        handed, HANDED[0] = HANDED[0], None
-        if handed:
-            with open(handed, encoding='utf-8') as f:
-                answer = json.load(f)
-            self.last = answer.get('last')
-        elif self.last:
-            raise exceptions.AuthPluginException(self.last)
+        path, HANDED[0] = HANDED[0], None
+        if path:
+            with open(path, encoding='utf-8') as f:
+                answer = self.handed = json.load(f)
+            self.reauthenticate = not answer.get('last')  # it serves to its end
+        elif self.handed.get('last'):
+            raise exceptions.AuthPluginException(self.handed['last'])
         else:
-            answer = json.loads(ask('get', self.jeton_profile, '-f', 'openstack-token'))
+            answer = json.loads(self.ask('get', self.jeton_profile, '-f', 'openstack-token'))
         if answer['auth_url'].rstrip('/') != self.auth_url.rstrip('/'):
             raise exceptions.AuthPluginException(
                 f'the cloud is at {self.auth_url}, and profile {self.jeton_profile} of jeton is for '
@@ -61,9 +67,15 @@ class Jeton(base.BaseIdentityPlugin):
 
     def invalidate(self):
         """A service has refused the token."""
-        if self.token_id and not self.last:
-            ask('reject', self.jeton_profile, '--id', self.token_id)
+        if self.handed.get('refused'):
+            open(self.handed['refused'], 'a').close()  # jeton exec looks for it
+        elif self.token_id:
+            self.ask('reject', self.jeton_profile, '--id', self.token_id)
         return super().invalidate()
+
+    def ask(self, *args):
+        """Run jeton with the environment that it had before."""
+        return ask(*args, environment=self.handed.get('environment'))
 
     def get_cache_id_elements(self):
         return {'auth_url': self.auth_url, 'jeton_profile': self.jeton_profile}

@@ -63,7 +63,7 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 		return about(p, err)
 	}
 	s := cache.Open(ctx, w, true)
-	cmd.Packages = func(files map[string]string) (string, error) { return s.Packages(ctx, files) }
+	cmd.Packages = s.Packages
 	n := cache.Need{MinTTL: cmd.MinTTL(), AtLeast: e.MinTTL, Whole: cmd.Whole()}
 	if e.Refresh {
 		n.Since = i.started
@@ -73,12 +73,21 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 		return about(p, err)
 	}
 	if n.Whole {
-		new, err := whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) error {
-			_, err := s.Describe(ctx, p, c)
-			return err
+		again := false
+		c, err = whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) error {
+			var err error
+			cmd.Body, err = s.Describe(ctx, p, c)
+			if err != nil {
+				w.Log("%s: the issuer does not describe the token: %v", p.Name, plugin.AsError(err))
+			}
+			if denied := err != nil && plugin.AsError(err).Code == plugin.Denied; denied && !again {
+				again = true
+				return err
+			}
+			return nil // there are other ways to hand the token over
 		})
-		if err == nil { // else the command gets the token in another way
-			c = new
+		if err != nil {
+			return about(p, err)
 		}
 	}
 	warnOfShortLife(t, p, c, e.MinTTL)
@@ -104,7 +113,12 @@ func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.
 		return err
 	}
 	if handover != nil {
-		if err := runWithFiles(ctx, s, cmd, handover); err != formats.ErrEnvironment {
+		refused := func() {
+			if err := s.Reject(context.WithoutCancel(ctx), cmd.Caller.Profile, c.ID()); err != nil {
+				cmd.Log("%s: %v", cmd.Caller.Name, plugin.AsError(err))
+			}
+		}
+		if err := runWithFiles(ctx, s, cmd, handover, refused); err != formats.ErrEnvironment {
 			return err
 		}
 	}
@@ -117,8 +131,9 @@ func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.
 }
 
 // runWithFiles runs the command with the private files that make returns, and removes them
-// afterwards.
-func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, make formats.Handover) error {
+// afterwards. It calls refused if the command says that the credential was.
+func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, make formats.Handover,
+	refused func()) error {
 	dir, remove, err := s.Scratch(ctx)
 	if err != nil {
 		return plugin.Errorf(plugin.Output, "files for the command cannot be written: %v", err)
@@ -138,7 +153,11 @@ func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, m
 			return plugin.Errorf(plugin.Output, "%s for the command cannot be written: %v", name, err)
 		}
 	}
-	return runChild(ctx, cmd.Path, cmd.Argv, environ(cmd, with.Set, with.Unset))
+	err = runChild(ctx, cmd.Path, cmd.Argv, environ(cmd, with.Set, with.Unset))
+	if with.Refused != "" && fileExists(filepath.Join(dir, with.Refused)) {
+		refused()
+	}
+	return err
 }
 
 // commandError turns an error from starting a command into one for the user.
