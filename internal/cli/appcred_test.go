@@ -78,6 +78,7 @@ func TestAppCredStorm(t *testing.T) {
 // credential, none of jeton's is left but the one in use, and those of others are not
 // touched. JETON_TEST_KILLS is the number of kills, if it is set.
 func TestAppCredKilled(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		w := newWorld(t)
@@ -95,8 +96,6 @@ func TestAppCredKilled(t *testing.T) {
 func appCredKilled(t *testing.T, w *world, rounds int) {
 	if n, err := strconv.Atoi(os.Getenv("JETON_TEST_KILLS")); err == nil {
 		rounds = n
-	} else if os.Getenv("JETON_TEST_CLOUD") == "" {
-		rounds = 30
 	}
 	u := newUser(t, w, prodAndAppCred)
 	before := appCreds(t, w, u)

@@ -44,6 +44,7 @@ func pages(t *testing.T, opened string) int {
 // While one login is under way, callers without a terminal wait for it: there is one page,
 // and all have the same token.
 func TestLoginStorm(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	w := newWorld(t)
 	u, opened := person(t, w, persons, "2s")
@@ -100,6 +101,7 @@ func TestRefreshStorm(t *testing.T) {
 // Whenever a login or a refresh is killed, the next call has a right token or says that a
 // login is needed, and a new login works.
 func TestPersonKilled(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	w := newWorld(t)
 	u, _ := person(t, w, persons, "20ms")
@@ -200,6 +202,7 @@ func TestSessionEnded(t *testing.T) {
 // A login waits for another at the issuer, even if what is kept is still good, and takes
 // its result.
 func TestLoginWaitsForAnother(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	w := newWorld(t)
 	u, opened := person(t, w, persons, "1s")
@@ -256,11 +259,11 @@ func TestDeniedWhileLoggedIn(t *testing.T) {
 	}
 }
 
-// inMakeTest skips a test that waits for long, except in make test.
+// inMakeTest skips a test that takes long, except in make test and make torture.
 func inMakeTest(t *testing.T) {
 	t.Helper()
-	if os.Getenv("JETON_TEST_CLOUD") == "" {
-		t.Skip("it waits for long: make test has it")
+	if os.Getenv("JETON_TEST_CLOUD") == "" && os.Getenv("JETON_TEST_TORTURE") == "" {
+		t.Skip("it takes long: make test has it")
 	}
 }
 

@@ -151,6 +151,7 @@ func TestReadmeCommands(t *testing.T) {
 
 // The demo runs.
 func TestDemo(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	jeton, err := build()
 	if err != nil {

@@ -336,6 +336,7 @@ func TestScriptsTofu(t *testing.T) {
 
 // TestScriptsKeyring runs those that need a keyring, in a session of its own.
 func TestScriptsKeyring(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	for _, name := range []string{"gnome-keyring-daemon", "dbus-run-session", "secret-tool"} {
 		if client(name) == "" {

@@ -237,6 +237,7 @@ func TestConnectAhead(t *testing.T) {
 
 // jeton hands out, and one that is about to expire is renewed first.
 func TestClientCertificate(t *testing.T) {
+	inMakeTest(t)
 	t.Parallel()
 	kubectl := client("kubectl")
 	if kubectl == "" {
