@@ -87,9 +87,9 @@ func (cmd *Command) lent() string {
 	return ""
 }
 
-// A handedAnswer is an [openStackAnswer] for a command.
+// A handedAnswer is what the plugin of keystoneauth gets from exec.
 type handedAnswer struct {
-	openStackAnswer
+	Answer openStackAnswer `json:"answer"`
 	// Environment has the variables with which the plugin runs jeton: those that the command
 	// does not have as they were. Without a value they are not set.
 	Environment map[string]*string `json:"environment"`

@@ -15,17 +15,26 @@ from keystoneauth1.identity import base
 # and takes the one that is on the PATH.
 JETON = None
 
-# "jeton exec" hands over the answer that it has already, in a file.
-HANDED = [os.environ.pop('JETON_ANSWER', None)]
+
+def handed():
+    """Return what "jeton exec" hands over: an answer that it has already, and how to ask again."""
+    path = os.environ.pop('JETON_ANSWER', None)
+    if not path:
+        return {}
+    with open(path, encoding='utf-8') as f:
+        return json.load(f)
 
 
-def ask(*args, environment=None):
-    """Run jeton, and return what it prints."""
+HANDED = handed()
+
+
+def ask(*args):
+    """Run jeton, with the environment as it was before "jeton exec", and return what it prints."""
     program = JETON or shutil.which('jeton')
     if not program or not os.path.isabs(program):
         raise exceptions.AuthPluginException('there is no jeton on the PATH')
     env = dict(os.environ)
-    for name, value in (environment or {}).items():
+    for name, value in HANDED.get('environment', {}).items():
         env.pop(name, None)
         if value is not None:
             env[name] = value
@@ -43,21 +52,19 @@ class Jeton(base.BaseIdentityPlugin):
     """Takes tokens from jeton, with all that Keystone said when it made them."""
 
     def __init__(self, auth_url, jeton_profile):
-        super().__init__(auth_url=auth_url)
+        # An answer after which there is no other serves to its end.
+        super().__init__(auth_url=auth_url, reauthenticate='last' not in HANDED)
         self.jeton_profile = jeton_profile
-        self.handed = {}
         self.token_id = None
 
     def get_auth_ref(self, session, **kwargs):
-        path, HANDED[0] = HANDED[0], None
-        if path:
-            with open(path, encoding='utf-8') as f:
-                answer = self.handed = json.load(f)
-            self.reauthenticate = not answer.get('last')  # it serves to its end
-        elif self.handed.get('last'):
-            raise exceptions.AuthPluginException(self.handed['last'])
-        else:
-            answer = json.loads(self.ask('get', self.jeton_profile, '-f', 'openstack-token'))
+        answer = HANDED.get('answer')
+        if 'last' not in HANDED:
+            HANDED.pop('answer', None)
+        elif answer is None:
+            raise exceptions.AuthPluginException(HANDED['last'])
+        if answer is None:
+            answer = json.loads(ask('get', self.jeton_profile, '-f', 'openstack-token'))
         if answer['auth_url'].rstrip('/') != self.auth_url.rstrip('/'):
             raise exceptions.AuthPluginException(
                 f'the cloud is at {self.auth_url}, and profile {self.jeton_profile} of jeton is for '
@@ -67,15 +74,12 @@ class Jeton(base.BaseIdentityPlugin):
 
     def invalidate(self):
         """A service has refused the token."""
-        if self.handed.get('refused'):
-            open(self.handed['refused'], 'a').close()  # jeton exec looks for it
+        if 'last' in HANDED:
+            HANDED.pop('answer', None)
+            open(HANDED['refused'], 'a').close()  # jeton exec looks for it
         elif self.token_id:
-            self.ask('reject', self.jeton_profile, '--id', self.token_id)
+            ask('reject', self.jeton_profile, '--id', self.token_id)
         return super().invalidate()
-
-    def ask(self, *args):
-        """Run jeton with the environment that it had before."""
-        return ask(*args, environment=self.handed.get('environment'))
 
     def get_cache_id_elements(self):
         return {'auth_url': self.auth_url, 'jeton_profile': self.jeton_profile}
