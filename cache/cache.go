@@ -288,9 +288,10 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 	}
 	left := fmt.Sprintf("%.0f s", max(1, f.Until.Sub(now).Seconds()))
 	if f.Hint == "" {
-		return err.WithHint("remembered for %s more; --refresh asks again at once", left)
+		return err.WithHint("remembered for %s more; jeton get %s --refresh asks again at once", left, f.Profile)
 	}
-	return err.WithHint("%s (remembered for %s more; --refresh asks again at once)", f.Hint, left)
+	return err.WithHint("%s (remembered for %s more; jeton get %s --refresh asks again at once)", f.Hint, left,
+		f.Profile)
 }
 
 // failure is failed, with what is remembered as it is.

@@ -158,11 +158,11 @@ func TestRememberedFailure(t *testing.T) {
 			}
 			return plugin.AsError(err)
 		}
-		fetch(Policy{})
+		fetch(Policy{Profile: "prod"})
 		time.Sleep(20 * time.Second)
 		e := fetch(Policy{})
-		if e.Code != plugin.Denied || e.Text != "no" ||
-			e.Hint != "do this (remembered for 40 s more; --refresh asks again at once)" || src.n.Load() != 1 {
+		const hint = "do this (remembered for 40 s more; jeton get prod --refresh asks again at once)"
+		if e.Code != plugin.Denied || e.Text != "no" || e.Hint != hint || src.n.Load() != 1 {
 			t.Errorf("%+v after %d requests", e, src.n.Load())
 		}
 		fetch(Policy{Since: time.Now()})

@@ -69,18 +69,24 @@ func (c *Cache) collectKey(ctx context.Context, name string) (removed bool) {
 	return removed
 }
 
-// keysLeft returns an error that names the minted keys of the kind that no profile could
-// delete, including those that only may have been made. It returns nil if there are none.
-func (s *Session) keysLeft(ctx context.Context, kind func(*Minted) bool) error {
+// keysLeft returns an error that names the minted keys of the kind that no profile of the
+// file config could delete, including those that only may have been made. It returns nil if there are none.
+func (s *Session) keysLeft(ctx context.Context, config string, kind func(*Minted) bool) error {
 	accounts, _ := Accounts(ctx, s.State) // status reports accounts that cannot be read
 	var failures error
 	left := func(account *Account, m *Minted, what, verb string) {
-		failures = errors.Join(failures, plugin.Errorf(plugin.Config,
+		e := plugin.Errorf(plugin.Config,
 			"%s, made for profile %s of %s, %s there still at %s: no profile could delete it",
-			what, m.Profile, m.Config, verb, account.Issuer).
-			WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it yourself "+
-				"(openstack ec2 credentials delete, openstack application credential delete, or octl iaas api "+
-				"DeleteAccessKey)"))
+			what, m.Profile, m.Config, verb, account.Issuer)
+		if m.Config != config {
+			e = e.WithHint("that file's profiles can: %s",
+				plugin.ShellWords("jeton", "--config", m.Config, "logout", "--all"))
+		} else {
+			e = e.WithHint("write a profile of its plugin that logs in as its user, and run jeton gc; or delete it " +
+				"yourself (openstack ec2 credentials delete, openstack application credential delete, or octl iaas " +
+				"api DeleteAccessKey)")
+		}
+		failures = errors.Join(failures, e)
 	}
 	for n := range accounts {
 		account := &accounts[n]
@@ -125,7 +131,7 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 	due := func(m *Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
 	for round := 0; round < 2 && f.Exists; round++ { // the first round settles what the second deletes
 		failures = errors.Join(failures, ledger.Orphan(ctx, f.Wants))
-		if s.keysLeft(ctx, due) != nil {
+		if s.keysLeft(ctx, f.Path, due) != nil {
 			for _, name := range names {
 				collect(name) // a profile that cannot is no failure: another may
 			}
@@ -136,7 +142,7 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 		s.World.Warn("access key %s has ended, but no profile could delete it, and jeton gives it up: "+
 			"at its issuer it may take up a place still", id)
 	}
-	return deleted, errors.Join(failures, err, s.keysLeft(ctx, due))
+	return deleted, errors.Join(failures, err, s.keysLeft(ctx, f.Path, due))
 }
 
 // collectKeysOf has the profile called name delete the unwanted keys at its account, and

@@ -59,7 +59,7 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 			plugin.Count(alive, "token"))
 	}
 	everyKey := func(*Minted) bool { return true }
-	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, everyKey))
+	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, f.Path, everyKey))
 }
 
 // upperFirst returns the profiles that are of the kind or stand on one that is. The upper
@@ -161,7 +161,7 @@ func (s *Session) deleteKeys(ctx context.Context, p *plugin.Profile, r plugin.Re
 		return err
 	}
 	// Any remaining keys are at an account that the profile used before.
-	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, func(m *Minted) bool {
+	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, p.Config, func(m *Minted) bool {
 		return m.Config == p.Config && m.Profile == p.Name
 	}))
 }

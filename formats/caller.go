@@ -15,6 +15,7 @@ import (
 // it: where its files are, and what belongs in them.
 type Caller struct {
 	Name     string          // of the profile
+	Config   string          // the profile's file, if it is not the usual one; only exec needs it
 	Profile  *plugin.Profile // nil if there is none
 	Issuers  plugin.Issuers
 	Getenv   func(string) string
@@ -24,6 +25,9 @@ type Caller struct {
 	Context  string   // for callers with contexts: the one that is to log in this way
 	User     string   // for callers with users: the one to make
 	ReadFile func(path string) ([]byte, error)
+	// Key is what setup writes into the clouds that the plugin of keystoneauth may serve. A
+	// clouds.yaml of somebody else does not have it.
+	Key string
 	// ArgvFor returns the command line that prints the credential in a format.
 	ArgvFor func(format string) ([]string, error)
 	// Fetch returns the profile's credential, with at least this life left if possible.

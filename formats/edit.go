@@ -3,6 +3,8 @@ package formats
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -15,6 +17,8 @@ type Edit struct {
 	Path string
 	// Private says that the file holds secrets, so that its content is not shown.
 	Private bool
+	// Public says that others may run what the file is a part of: they can read a new one.
+	Public bool
 	// Regions are the places in the file. Each is found by what it is about, not by its
 	// position, so that it is found again when the file has changed.
 	Regions []Region
@@ -28,7 +32,9 @@ type Region struct {
 	Name string // for the user, such as "profile prod"
 	// Secret says that the region is jeton's own and no copy of its content is kept.
 	Secret bool
-	Find   Finder
+	// Keeps says that Make keeps what else is in the region.
+	Keeps bool
+	Find  Finder
 	// Make returns the new content of the region, given the old one. For a new region,
 	// lead is what must come before it.
 	Make func(text, old []byte, ok bool) (lead, region []byte, err error)
@@ -51,7 +57,7 @@ func (e *Edit) Apply(text []byte) (after []byte, changes []Change, err error) {
 		if ok && bytes.Equal(old, region) {
 			continue
 		}
-		c := Change{Region: r.Name, Is: region, New: !ok}
+		c := Change{Region: r.Name, Is: region, New: !ok, made: !ok}
 		switch {
 		case !ok:
 			c.Lead = lead
@@ -82,6 +88,15 @@ func (e *Edit) Apply(text []byte) (after []byte, changes []Change, err error) {
 func errLayout() error {
 	return plugin.Errorf(plugin.Config, "it is laid out so that it cannot be edited by lines").
 		WithHint("write it in lines, without braces, brackets and anchors, and try again")
+}
+
+// open lets others read the file of a package, and look into its directory, as far as they
+// can come there.
+func (e *Edit) open() {
+	os.Chmod(e.Path, 0o644)
+	if dir := filepath.Dir(e.Path); filepath.Ext(dir) == ".dist-info" {
+		os.Chmod(dir, 0o755)
+	}
 }
 
 // A Finder returns where a region starts and ends, in bytes. If ok is false, there is no

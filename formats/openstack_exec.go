@@ -17,8 +17,46 @@ import (
 // delegated token.
 type openStackExec struct{}
 
-// Check accepts every command: the environment decides what an OpenStack command gets.
-func (openStackExec) Check(*Command, *plugin.Issuer) error { return nil }
+// Check returns an error for openstackclient if nothing that the issuer gives is of use, or
+// if an option says another login. For other commands the environment decides.
+func (openStackExec) Check(cmd *Command, i *plugin.Issuer) error {
+	if cmd.program() != openStackProgram {
+		return nil
+	}
+	if kinds := plugin.KeystoneToken | plugin.ApplicationCredential; i.Gives&kinds == 0 {
+		return otherProfile(cmd, plugin.KeystoneToken, "", i.Gives)
+	}
+	if option := cmd.option(otherLogins...); option != "" {
+		return plugin.Errorf(plugin.Config, "%s says another login than that of profile %s", option, cmd.Caller.Name).
+			WithHint("leave it out, or run openstack without jeton exec")
+	}
+	return nil
+}
+
+// otherLogins and otherScopes are the beginnings of openstackclient's options for another
+// login, and for the scope of a token.
+var (
+	otherLogins = []string{"--os-cloud", "--os-auth-type", "--os-auth-url", "--os-username", "--os-user-",
+		"--os-password", "--os-token", "--os-passcode", "--os-application-credential-"}
+	otherScopes = []string{"--os-project-", "--os-tenant-", "--os-domain-", "--os-system-scope", "--os-trust-id"}
+)
+
+// option returns the first option of the command that begins with one of these, or "".
+func (cmd *Command) option(beginnings ...string) string {
+	for _, arg := range cmd.Argv[1:] {
+		for _, beginning := range beginnings {
+			if name, _, _ := strings.Cut(arg, "="); strings.HasPrefix(name, beginning) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// rescopes reports whether openstackclient is to exchange the token for one of another scope.
+func (cmd *Command) rescopes() bool {
+	return cmd.program() == openStackProgram && cmd.option(otherScopes...) != ""
+}
 
 // Prepare returns the files for openstackclient, and for scripts that may call it.
 func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Credential) (Handover, error) {
@@ -38,6 +76,11 @@ func (openStackExec) Prepare(ctx context.Context, cmd *Command, c *plugin.Creden
 		if handover := preparePlugin(cmd, c, unset); handover != nil {
 			return handover, nil
 		}
+	}
+	if kind := c.Attrs[plugin.AttrDelegated]; kind != "" && cmd.rescopes() {
+		return nil, plugin.Errorf(plugin.Config, "%s: Keystone lets nobody exchange a token that stems from %s",
+			cmd.option(otherScopes...), delegations[kind]).
+			WithHint("take a profile for that project")
 	}
 	// Programs built on gophercloud use the token as it is.
 	if c.Attrs[plugin.AttrDelegated] != "" && client != terraform {
@@ -107,7 +150,7 @@ func preparePlugin(cmd *Command, c *plugin.Credential, unset []string) Handover 
 		return nil
 	}
 	// Python notes what a directory of packages has, in a file for each. So this one stays.
-	packages, err := cmd.Packages(KeystoneAuth(argv[0]))
+	packages, err := cmd.Packages(KeystoneAuth(argv[0], ""))
 	if err == nil && strings.ContainsRune(packages, filepath.ListSeparator) {
 		err = plugin.Errorf(plugin.Config, "%s cannot be on PYTHONPATH", packages)
 	}
@@ -116,11 +159,11 @@ func preparePlugin(cmd *Command, c *plugin.Credential, unset []string) Handover 
 		packages = ""
 	}
 	return func(dir string) (*Surroundings, error) {
-		files := map[string][]byte{"clouds.yaml": keystoneAuthCloud("jeton", cmd.Caller.Name, c)}
+		files := map[string][]byte{"clouds.yaml": keystoneAuthCloud("jeton", cmd.Caller.Name, "", c)}
 		packages := packages
 		if packages == "" {
 			packages = dir
-			for name, text := range KeystoneAuth(argv[0]) {
+			for name, text := range KeystoneAuth(argv[0], "") {
 				files[name] = []byte(text)
 			}
 		}
@@ -140,9 +183,6 @@ func preparePlugin(cmd *Command, c *plugin.Credential, unset []string) Handover 
 		if answer.Last != "" {
 			with.Refused = "refused"
 			answer.Refused = filepath.Join(dir, with.Refused)
-		}
-		if i := slices.Index(argv, "--config"); i > 0 { // the plugin runs jeton without options
-			answer.Environment["JETON_CONFIG"] = &argv[i+1]
 		}
 		files["answer.json"], err = json.Marshal(answer)
 		return with, err

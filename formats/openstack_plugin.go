@@ -34,12 +34,13 @@ const (
 )
 
 // KeystoneAuth returns the files of the plugin, as a package of Python, by their names below
-// the directory of packages. jeton is the path of the program. Without it they are those of
+// the directory of packages. jeton is the path of the program, and key what its clouds have
+// (see [Caller.Key]). Without a path they are those of
 // a wheel, whose plugin finds jeton on the PATH.
 //
 // https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 // https://packaging.python.org/en/latest/specifications/binary-distribution-format/
-func KeystoneAuth(jeton string) map[string]string {
+func KeystoneAuth(jeton, key string) map[string]string {
 	info := keystoneAuthModule + "-" + keystoneAuthVersion + ".dist-info/"
 	files := map[string]string{
 		keystoneAuthModule + ".py": keystoneAuth,
@@ -51,7 +52,11 @@ func KeystoneAuth(jeton string) map[string]string {
 	}
 	if jeton != "" {
 		program, _ := json.Marshal(jeton) // which is a text of Python, too
-		files[keystoneAuthModule+".py"] = strings.Replace(keystoneAuth, "JETON = None", "JETON = "+string(program), 1)
+		module := strings.Replace(keystoneAuth, "JETON = None", "JETON = "+string(program), 1)
+		if key != "" {
+			module = strings.Replace(module, "KEY = None", "KEY = '"+key+"'", 1)
+		}
+		files[keystoneAuthModule+".py"] = module
 		files[info+"INSTALLER"] = "jeton\n"
 	}
 	var record strings.Builder
@@ -74,7 +79,7 @@ func findWhole(string) Finder {
 
 // whole returns the edit that makes the file at path this text.
 func whole(path, text string) *Edit {
-	return &Edit{Path: path, Regions: []Region{{
+	return &Edit{Path: path, Public: true, Regions: []Region{{
 		Name: wholePrefix + filepath.Base(path), Find: findWhole(""),
 		Make: func(_, old []byte, ok bool) (lead, region []byte, err error) {
 			if ok && !bytes.Contains(old, []byte("jeton")) {
@@ -119,14 +124,14 @@ func (c *Caller) planPlugin(ctx context.Context, path string) ([]*Edit, []string
 	if err != nil {
 		return nil, nil, err
 	}
-	_, lines, _ := bytes.Cut(keystoneAuthCloud(c.As, c.Name, cred), []byte("\n")) // without the line "clouds:"
+	_, lines, _ := bytes.Cut(keystoneAuthCloud(c.As, c.Name, c.Key, cred), []byte("\n")) // without the line "clouds:"
 	edits := []*Edit{{Path: clouds, Regions: []Region{head("clouds"), c.cloudRegion(lines, false)},
 		Verify: c.sameBesideCloud}}
 	notes := append(p.notes(c.Getenv), c.openStackNotes(clouds, &plugin.Credential{})...)
 	if c.wheel(dir) {
 		return edits, append(notes, "the plugin in "+dir+" is a wheel's, and is left as it is"), nil
 	}
-	files := KeystoneAuth(c.Argv[0])
+	files := KeystoneAuth(c.Argv[0], c.Key)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		edits = append(edits, whole(filepath.Join(dir, filepath.FromSlash(name)), files[name]))
 	}
@@ -147,11 +152,13 @@ func (c *Caller) wheel(dir string) bool {
 }
 
 // keystoneAuthCloud returns a clouds.yaml with a cloud that names the profile, whose
-// credential is c. It holds no token.
-func keystoneAuthCloud(name, profile string, c *plugin.Credential) []byte {
-	return cloud(name, c, keystoneAuthType, [][2]string{
-		{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"jeton_profile", profile},
-	}, nil)
+// credential is c. It holds no token. key, which can be empty, is [Caller.Key].
+func keystoneAuthCloud(name, profile, key string, c *plugin.Credential) []byte {
+	auth := [][2]string{{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"jeton_profile", profile}}
+	if key != "" {
+		auth = append(auth, [2]string{"jeton_key", key})
+	}
+	return cloud(name, c, keystoneAuthType, auth, nil)
 }
 
 // noLogin returns an error if secure.yaml has a login for the cloud c.As: keystoneauth would
@@ -216,7 +223,7 @@ func (c *Caller) holds(dir, who string) string {
 	if c.wheel(dir) {
 		return "" // which jeton it runs is up to the PATH
 	}
-	files := KeystoneAuth(c.Argv[0])
+	files := KeystoneAuth(c.Argv[0], c.Key)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		switch is, err := c.ReadFile(filepath.Join(dir, filepath.FromSlash(name))); {
 		case err != nil:

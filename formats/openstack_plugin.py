@@ -5,6 +5,7 @@ A cloud of clouds.yaml names a profile of jeton, and jeton gives the token. Writ
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -14,6 +15,9 @@ from keystoneauth1.identity import base
 # The program, by its absolute path: nothing that a clouds.yaml could choose. A wheel has none,
 # and takes the one that is on the PATH.
 JETON = None
+
+# What "jeton setup openstack" writes into its clouds. A wheel has none.
+KEY = None
 
 
 def handed():
@@ -51,7 +55,18 @@ def ask(*args):
 class Jeton(base.BaseIdentityPlugin):
     """Takes tokens from jeton, with all that Keystone said when it made them."""
 
-    def __init__(self, auth_url, jeton_profile):
+    def __init__(self, auth_url, jeton_profile, jeton_key=None, **others):
+        if others:
+            raise exceptions.AuthPluginException(
+                f'{" and ".join(sorted(others))}: a cloud with auth_type jeton has the login and the scope of its '
+                'profile: take another profile')
+        # The clouds.yaml may be somebody else's, of the current directory.
+        if not re.fullmatch('[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}', str(jeton_profile)):
+            raise exceptions.AuthPluginException(f'jeton_profile {jeton_profile!r} is no name of a profile')
+        if KEY and jeton_key != KEY and not os.environ.get('OS_CLIENT_CONFIG_FILE'):
+            raise exceptions.AuthPluginException(
+                'this cloud is not one that "jeton setup openstack" has written, and could have the token sent '
+                'anywhere; if its file is yours, name it: export OS_CLIENT_CONFIG_FILE=FILE')
         # An answer after which there is no other serves to its end.
         super().__init__(auth_url=auth_url, reauthenticate='last' not in HANDED)
         self.jeton_profile = jeton_profile
@@ -94,4 +109,5 @@ class Loader(loading.BaseIdentityLoader):
 
     def get_options(self):
         return super().get_options() + [
-            loading.Opt('jeton-profile', required=True, help='Profile of jeton that gives the token')]
+            loading.Opt('jeton-profile', required=True, help='Profile of jeton that gives the token'),
+            loading.Opt('jeton-key', help='What "jeton setup openstack" has written into the cloud')]

@@ -75,6 +75,15 @@ func (c *Caller) python(ctx context.Context, profile *plugin.Profile, path strin
 func (p *python) place(home string) (string, error) {
 	const own = "name the Python of a virtual environment of yours: --python VENV/bin/python"
 	dir := p.User
+	if real, err := filepath.EvalSymlinks(home); err == nil { // such as /home, which may be a link
+		if rest, ok := strings.CutPrefix(p.Purelib, home+string(filepath.Separator)); ok {
+			p.Purelib = filepath.Join(real, rest)
+		}
+		if rest, ok := strings.CutPrefix(p.User, home+string(filepath.Separator)); ok {
+			p.User = filepath.Join(real, rest)
+		}
+		dir, home = p.User, real
+	}
 	if p.Venv {
 		dir = p.Purelib
 	} else if slices.ContainsFunc(p.options, func(o string) bool { return strings.ContainsAny(o, "sI") }) {

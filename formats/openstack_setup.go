@@ -153,7 +153,13 @@ func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 			if err != nil {
 				return nil, nil, err
 			}
-			if ok && !strings.HasPrefix(secondLine(old), c.marker()) {
+			if by, jeton := strings.CutPrefix(secondLine(old), markerText); jeton && by != c.Profile.Name {
+				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, for profile %s",
+					plugin.Shorten(c.As), plugin.Shorten(by)).
+					WithHint("take another name, --as NAME, or take that one out: %s",
+						plugin.ShellWords("jeton", "setup", "openstack", by, "--as", c.As, "--remove"))
+			}
+			if ok && secondLine(old) != c.marker() {
 				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, and not jeton's",
 					plugin.Shorten(c.As)).
 					WithHint("take another name: --as NAME")

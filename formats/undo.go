@@ -23,6 +23,11 @@ type Change struct {
 	Lead   []byte `json:"lead,omitempty"`
 	Is     []byte `json:"is"`  // the new content, or its digest
 	New    bool   `json:"new"` // the region was not there before
+	// Edited says that somebody else has changed the region between two setups: what was
+	// there before cannot be put back without losing that.
+	Edited bool `json:"edited,omitempty"`
+
+	made bool // by this setup, where there was none
 }
 
 const digestPrefix = "sha256:"
@@ -49,14 +54,12 @@ func undo(path string, text []byte, changes []Change) ([]byte, error) {
 			continue // other entries are below it now
 		}
 		switch {
-		case ok && c.wrote(text[start:end]) && bytes.HasSuffix(text[:start], c.Lead):
+		case ok && c.wrote(text[start:end]) && !c.Edited && bytes.HasSuffix(text[:start], c.Lead):
 			text = bytes.Join([][]byte{text[:start-len(c.Lead)], c.Was, text[end:]}, nil)
 		case !ok && c.New, ok && !c.New && bytes.Equal(text[start:end], c.Was):
 			// It was never written, or was removed by hand.
 		default:
-			return nil, plugin.Errorf(plugin.Config, "%s: %s is no longer as jeton has written it, and is left alone",
-				path, c.Region).
-				WithHint("take out by hand what you do not want")
+			return nil, edited(path, c.Region)
 		}
 	}
 	return text, nil
@@ -153,6 +156,9 @@ func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*E
 		if err != nil {
 			return nil, err
 		}
+		if err := file.after(former, e, before); err != nil {
+			return nil, err
+		}
 		now.Files = append(now.Files, file)
 		if dry {
 			out.Write(diff(file.Path, file.Private, false, before, after))
@@ -179,6 +185,9 @@ func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*E
 		if changed {
 			done = "written"
 		}
+		if e.Public && changed {
+			e.open()
+		}
 		fmt.Fprintf(&out, "%s: %s\n", e.Path, done)
 	}
 	return out.Bytes(), nil
@@ -188,6 +197,10 @@ func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*E
 func plan(c *Caller, e *Edit) (file setUpFile, before, after []byte, err error) {
 	if before, err = c.ReadFile(e.Path); err != nil {
 		return file, nil, nil, err
+	}
+	if target, e2 := os.Readlink(e.Path); e2 == nil && before == nil {
+		return file, nil, nil, plugin.Errorf(plugin.Config, "%s is a link to %s, where there is no file", e.Path,
+			plugin.Shorten(target))
 	}
 	after, changes, err := e.Apply(before)
 	if err != nil {
@@ -204,6 +217,62 @@ func plan(c *Caller, e *Edit) (file setUpFile, before, after []byte, err error) 
 		file.Uses = append(file.Uses, r.Name)
 	}
 	return file, before, after, nil
+}
+
+// after compares the file, whose content is before, with what the former setup has written.
+// It returns an error if somebody else has changed that since and it would be lost.
+func (f *setUpFile) after(former *setUp, e *Edit, before []byte) error {
+	if former == nil {
+		return nil
+	}
+	i := slices.IndexFunc(former.Files, func(o setUpFile) bool { return o.Path == f.Path })
+	if i < 0 {
+		return nil
+	}
+	for _, was := range former.Files[i].Changes {
+		n := slices.IndexFunc(f.Changes, func(c Change) bool { return c.Region == was.Region })
+		start, end, ok, err := find(was.Region)(before)
+		is := before[start:end]
+		if n < 0 || err != nil || !ok || was.wrote(is) || !was.New && bytes.Equal(is, was.Was) || !was.added(is) {
+			continue
+		}
+		if !slices.ContainsFunc(e.Regions, func(r Region) bool { return r.Name == was.Region && r.Keeps }) {
+			return edited(f.Path, was.Region)
+		}
+		f.Changes[n].Edited = true
+	}
+	return nil
+}
+
+// added reports whether somebody else has added lines to the region: others than those with
+// which jeton has written a setting.
+func (c Change) added(is []byte) bool {
+	if bytes.HasPrefix(c.Is, []byte(digestPrefix)) {
+		return false // it is jeton's own
+	}
+	own := map[string]bool{"": true}
+	for line := range bytes.Lines(c.Is) {
+		own[setting(line)] = true
+	}
+	for line := range bytes.Lines(is) {
+		if !own[setting(line)] {
+			return true
+		}
+	}
+	return false
+}
+
+// setting returns what a line is about: what comes before the value.
+func setting(line []byte) string {
+	name, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":"))
+	name, _, _ = bytes.Cut(name, []byte("="))
+	return string(bytes.TrimSpace(name))
+}
+
+// edited returns the error for a region that somebody else has changed.
+func edited(path, region string) error {
+	return plugin.Errorf(plugin.Config, "%s: %s is no longer as jeton has written it, and is left alone", path, region).
+		WithHint("take out by hand what you do not want")
 }
 
 func errMeanwhile(path string) error {
@@ -268,10 +337,13 @@ func (f *setUpFile) follow(changes []Change) {
 	for n, c := range changes {
 		i := slices.IndexFunc(f.Changes, func(n Change) bool { return n.Region == c.Region })
 		if i >= 0 {
-			c.Is = f.Changes[i].Is
+			if f.Changes[i].made {
+				continue // the former one was taken out by hand
+			}
+			c.Is, c.Edited = f.Changes[i].Is, c.Edited || f.Changes[i].Edited
 			f.Changes = slices.Delete(f.Changes, i, i+1)
 		}
-		f.Changes = slices.Insert(f.Changes, n, c)
+		f.Changes = slices.Insert(f.Changes, min(n, len(f.Changes)), c)
 	}
 }
 
@@ -375,6 +447,28 @@ func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool)
 	return out.Bytes(), nil
 }
 
+// tidy removes what a removed file of a package of Python has left: what Python has compiled
+// from it, and directories that are empty.
+func tidy(path string) {
+	if !strings.Contains(filepath.ToSlash(path), "/site-packages/") {
+		return
+	}
+	dir, name := filepath.Split(path)
+	if module, ok := strings.CutSuffix(name, ".py"); ok {
+		compiled := filepath.Join(dir, "__pycache__")
+		entries, _ := os.ReadDir(compiled)
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), module+".") {
+				os.Remove(filepath.Join(compiled, e.Name()))
+			}
+		}
+		os.Remove(compiled)
+	}
+	for dir = filepath.Clean(dir); os.Remove(dir) == nil && filepath.Base(dir) != "lib"; { // none that is not empty
+		dir = filepath.Dir(dir)
+	}
+}
+
 // putBack changes the file from now, as it was read, to before. It returns what it did,
 // in words.
 func (s *Setups) putBack(f setUpFile, now, before []byte) (done string, err error) {
@@ -385,9 +479,7 @@ func (s *Setups) putBack(f setUpFile, now, before []byte) (done string, err erro
 		if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
-		if dir := filepath.Dir(f.Path); filepath.Ext(dir) == ".dist-info" {
-			os.Remove(dir) // if it is empty: Python takes it for a broken package
-		}
+		tidy(f.Path)
 		return "removed, as it was not there before", nil
 	}
 	_, err = s.Edit(f.Path, func(text []byte) ([]byte, error) {

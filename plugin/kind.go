@@ -40,6 +40,19 @@ func (k Kind) String() string {
 	return strings.Join(words, " or ")
 }
 
+// Blank returns a credential of the one kind k without anything of use in it, for those who
+// want to know what becomes of that kind. It is nil for tokens and for several kinds.
+func (k Kind) Blank() *Credential {
+	blank := NewSecret("-")
+	switch k {
+	case AccessKey:
+		return &Credential{AccessKey: "-", SecretKey: blank}
+	case ApplicationCredential:
+		return &Credential{SecretKey: blank, Attrs: map[string]string{AttrApplicationCredentialID: "-"}}
+	}
+	return nil
+}
+
 // Kind returns the kind of c, or 0 if c is empty.
 func (c *Credential) Kind() Kind {
 	switch {

@@ -544,7 +544,7 @@ func (c *checkup) callers(ctx context.Context) {
 		Token: func(name string) string { return c.token(ctx, name) },
 	}
 	if program, err := programPath(); err == nil {
-		caller.Argv = []string{program}
+		caller.Argv, caller.Key = []string{program}, cloudKey(c.session)
 	}
 	if c.file != nil {
 		caller.Find, caller.Serving = c.profileOf, c.ps.serving

@@ -92,14 +92,22 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 	}
 	warnOfShortLife(t, p, c, e.MinTTL)
 	cmd.Catalog, _ = s.Source(p, cache.Need{}).(plugin.Cataloger)
-	return about(p, commandError(i.command[0], run(ctx, s, cmd, c)))
+	_, err = whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) error { // before the command has started
+		return run(ctx, s, cmd, c)
+	})
+	return about(p, commandError(i.command[0], err))
 }
 
 // execCaller returns the caller that formats prepare the command for.
 func execCaller(i *invocation, ps *profiles, p *plugin.Profile) *formats.Caller {
 	home, _ := os.UserHomeDir() // only some commands need it, and they check
+	config := ""
+	if i.globals.Config != "" {
+		config = p.Config
+	}
 	return &formats.Caller{
-		Name: p.Name, Profile: p, Issuers: i.issuers, Getenv: i.env.get, Home: home, ReadFile: formats.ReadFile,
+		Config: config,
+		Name:   p.Name, Profile: p, Issuers: i.issuers, Getenv: i.env.get, Home: home, ReadFile: formats.ReadFile,
 		ArgvFor: func(format string) ([]string, error) { return ps.argv(p, format) }, Profiles: ps.readable,
 	}
 }
@@ -171,9 +179,12 @@ func commandError(command string, err error) error {
 }
 
 // environ returns the environment of the command: that of this process with the variables
-// in set, the profile's name, and without those in unset.
+// in set, the profile's name and file, and without those in unset.
 func environ(cmd *formats.Command, set []formats.Variable, unset []string) []string {
 	set = append(slices.Clone(set), formats.Variable{Name: "JETON_PROFILE", Value: cmd.Caller.Name})
+	if cmd.Caller.Config != "" {
+		set = append(set, formats.Variable{Name: "JETON_CONFIG", Value: cmd.Caller.Config})
+	}
 	for _, v := range set {
 		unset = append(unset, v.Name)
 	}

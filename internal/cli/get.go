@@ -97,13 +97,16 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 	return nil
 }
 
-// whole uses c, and a new credential instead if the issuer refuses to describe c and that is
-// needed. Keystone describes some tokens only once, such as a trust's: when it makes them.
-// Others were revoked meanwhile.
+// whole uses c, and a new credential instead if the issuer refuses c, as one that was revoked,
+// or to describe it if that is needed: Keystone describes some tokens only once, such as a
+// trust's, when it makes them.
 func whole(ctx context.Context, s *cache.Session, p *plugin.Profile, n cache.Need, started time.Time,
 	c *plugin.Credential, use func(*plugin.Credential) error) (*plugin.Credential, error) {
 	err := use(c)
-	if err == nil || !n.Whole || plugin.AsError(err).Code != plugin.Denied {
+	if err == nil {
+		return c, nil
+	}
+	if e := plugin.AsError(err); e.Code != plugin.Denied || !n.Whole && !e.Invalid {
 		return c, err
 	}
 	n.Since = started
@@ -201,5 +204,8 @@ func (g *getCmd) format(i *invocation, p *plugin.Profile, ask formats.Options) (
 		Issuers: i.issuers, Profile: p.Name, Name: g.As, Shell: g.Shell, Client: g.For, ExecInfo: info,
 		Describe: ask.Describe, Endpoints: ask.Endpoints,
 	})
+	if blank := p.Issuer.Gives.Blank(); err == nil && blank != nil && p.Issuer.Mints { // no key is made for nothing
+		_, err = encode(f, blank)
+	}
 	return f, about(p, err)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
@@ -39,7 +40,17 @@ func (i *inspectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache
 		}
 		return about(p, e)
 	}
-	tables, err := inspector.Inspect(ctx, func() (*plugin.Credential, error) { return s.Fetch(ctx, p, cache.Need{}) })
+	need, fetched := cache.Need{}, false
+	credential := func() (*plugin.Credential, error) {
+		c, err := s.Fetch(ctx, p, need)
+		fetched = err == nil
+		return c, err
+	}
+	tables, err := inspector.Inspect(ctx, credential)
+	if err != nil && fetched && plugin.AsError(err).Invalid { // a kept one, which was revoked
+		need.Since = time.Now()
+		tables, err = inspector.Inspect(ctx, credential)
+	}
 	if err != nil {
 		return about(p, err)
 	}

@@ -89,6 +89,11 @@ func (s *setupCallerCmd) Run(ctx context.Context, i *invocation, t *terminal, ps
 	return t.print(report)
 }
 
+// cloudKey returns a text that only this user's jeton knows.
+func cloudKey(s *cache.Session) string {
+	return cache.SecretMAC(s.Pepper)("clouds of keystoneauth")[:32]
+}
+
 // complete fills in what a setup needs and its removal does not.
 func (s *setupCallerCmd) complete(c *formats.Caller, ps *profiles, session *cache.Session) error {
 	p, err := ps.named(c.Name)
@@ -103,6 +108,7 @@ func (s *setupCallerCmd) complete(c *formats.Caller, ps *profiles, session *cach
 	if c.Argv, err = ps.argv(p, s.format); err != nil {
 		return err
 	}
+	c.Key = cloudKey(session)
 	if p, err = ps.serving(p, formats.Needs(s.format)); err != nil {
 		return err
 	}

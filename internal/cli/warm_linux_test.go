@@ -249,7 +249,7 @@ func TestWarmLikeOrdinary(t *testing.T) {
 }
 
 // remembered is what a failure says the second time.
-var remembered = regexp.MustCompile(`(?m)( \(?remembered for \d+ s more; --refresh asks again at once\)?|^hint:.*\n)`)
+var remembered = regexp.MustCompile(`(?m)( \(?remembered for \d+ s more; jeton get \S+ --refresh asks again at once\)?|^hint:.*\n)`)
 
 // What everybody downloads, and every start pays for, stays small.
 func TestSize(t *testing.T) {

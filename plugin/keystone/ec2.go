@@ -36,7 +36,7 @@ type EC2Options struct {
 	Endpoint  string        `yaml:"endpoint" help:"S3's address, passed on to the client"`
 	MaxAge    time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
 
-	find bool // S3's region and address are found at the cloud
+	find bool // S3 must be found at the cloud: the profile is implied
 }
 
 // Complete checks o. Its errors have the code [plugin.Config].
@@ -80,7 +80,7 @@ func (o *EC2Options) Source(env *plugin.Env) plugin.Source {
 			}, &ec2Keys{minter: m, source: s, project: project})
 		})
 	}}
-	if o.find {
+	if o.Endpoint == "" {
 		return &foundEC2{s}
 	}
 	return s
@@ -98,7 +98,7 @@ func (s *ec2Source) withToken(ctx context.Context, do func(*minter) error) error
 	return minter{what: "EC2 keys", hint: "the user needs the role member in the project"}.withToken(ctx, s.env, do)
 }
 
-// A foundEC2 is the source of an implied profile, which has to look for S3.
+// A foundEC2 is the source of a profile that has to look for S3.
 type foundEC2 struct{ *ec2Source }
 
 // FindStore returns the region and the address of the S3 service that takes the keys.
@@ -110,20 +110,29 @@ func (s *foundEC2) FindStore(ctx context.Context) (region, endpoint string, err 
 	return region, endpoint, err
 }
 
-// store is FindStore with a token. Only an implied profile has to look: others say it, or
-// leave it to the client.
+// store is FindStore with a token. A profile that was written may be for an S3 that the cloud
+// does not tell of: then it is left to the client.
 func (s *ec2Source) store(ctx context.Context, m *minter) (region, endpoint string, err error) {
-	if !s.options.find {
+	if s.options.Endpoint != "" {
 		return s.options.Region, s.options.Endpoint, nil
 	}
+	if kind := m.token.Attrs[plugin.AttrDelegated]; kind != "" {
+		return "", "", delegated(kind, "make "+m.what+" with it")
+	}
 	region, endpoint, err = m.findStore(ctx)
-	if err == nil && endpoint == "" {
+	switch {
+	case err != nil:
+		return "", "", err
+	case endpoint == "" && s.options.find:
 		below, _, _ := strings.Cut(s.env.Profile, ":")
-		err = plugin.Errorf(plugin.Config, "where is S3? the catalogue of the cloud has no service of type s3").
+		return "", "", plugin.Errorf(plugin.Config,
+			"where is S3? the catalogue of the cloud has no service of type s3").
 			WithHint("write a profile that says it: {plugin: keystone-ec2, from: %s, region: REGION, endpoint: URL}",
 				below)
+	case s.options.Region != "":
+		region = s.options.Region
 	}
-	return region, endpoint, err
+	return region, endpoint, nil
 }
 
 // ec2Keys calls the OS-EC2 API for one user.

@@ -25,6 +25,12 @@ func (s *source) explain(err error, secrets ...plugin.Secret) error {
 	return explain(err, s.options.AuthURL, s.options.advice(), secrets...)
 }
 
+// explainToken is explain for a request that a token was used for.
+func (s *source) explainToken(err error, token plugin.Secret) error {
+	return explain(err, s.options.AuthURL, advice{"the token", "use it for that",
+		"it was revoked, or has ended: " + plugin.ShellWords("jeton", "reject", s.env.Profile)}, token)
+}
+
 // advice describes what o logs in with, and what to check if that is refused.
 func (o *Options) advice() advice {
 	switch o.AuthType {

@@ -26,7 +26,7 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	case gophercloud.ResponseCodeIs(err, http.StatusForbidden):
 		a = remembered(c) // a trust's token may not ask about itself
 	case err != nil:
-		return nil, s.explain(err, c.Token)
+		return nil, s.explainToken(err, c.Token)
 	}
 	tables := []plugin.Table{identityOf(a, c)}
 	if rights := rightsOf(a.roles()); rights != nil {
@@ -34,7 +34,7 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	}
 	projects, err := s.projects(ctx, c.Token)
 	if err != nil {
-		return nil, s.explain(err, c.Token)
+		return nil, s.explainToken(err, c.Token)
 	}
 	tables = append(tables, projectTable(projects))
 	var body struct {
@@ -46,7 +46,7 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	client := s.client(c.Token)
 	_, err = get(ctx, client, client.ServiceURL("auth", "domains"), &body, gophercloud.RequestOpts{})
 	if err != nil {
-		return nil, s.explain(err, c.Token)
+		return nil, s.explainToken(err, c.Token)
 	}
 	table := plugin.Table{Name: "domains", Columns: []string{"name", "id"}}
 	for _, d := range body.Domains {

@@ -337,7 +337,7 @@ func (s *source) keepFor(ctx context.Context, what string, c *plugin.Credential,
 	read := func(ctx context.Context) ([]byte, error) {
 		var document json.RawMessage
 		if err := ask(ctx, s.client(c.Token), &document); err != nil {
-			return nil, s.explain(err, c.Token)
+			return nil, s.explainToken(err, c.Token)
 		}
 		return document, nil
 	}

@@ -27,7 +27,7 @@ func write(path string) error {
 	}
 	defer f.Close()
 	z := zip.NewWriter(f)
-	files := formats.KeystoneAuth("")
+	files := formats.KeystoneAuth("", "")
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		w, err := z.Create(name)
 		if err != nil {
