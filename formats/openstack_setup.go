@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -175,9 +176,31 @@ func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 					fmt.Fprintf(&b, "  %s\n", c.marker())
 				}
 			}
-			return behind(text[:start], false), plugin.Indented(b.String(), indent, text), nil
+			region = plugin.Indented(b.String(), indent, text)
+			if ok && within(region, old) {
+				return nil, old, nil // the user has added lines, which stay
+			}
+			return behind(text[:start], false), region, nil
 		},
 	}
+}
+
+// within reports whether all lines of part are lines of text, in the same order.
+func within(part, text []byte) bool {
+	next, stop := iter.Pull(bytes.Lines(text))
+	defer stop()
+	for line := range bytes.Lines(part) {
+		for {
+			other, ok := next()
+			if !ok {
+				return false
+			}
+			if bytes.Equal(bytes.TrimRight(other, "\r\n"), bytes.TrimRight(line, "\r\n")) {
+				break
+			}
+		}
+	}
+	return true
 }
 
 func secondLine(text []byte) string {
