@@ -110,9 +110,9 @@ func setupAWS(c *Caller, region, endpoint string) (*Edit, []string, error) {
 		return nil, nil, err
 	}
 	e := &Edit{Path: awsFile(c), Verify: sameBesideSection(name, settings), Regions: []Region{{
-		Name:  awsPrefix + "[" + name + "]",
-		Keeps: true,
-		Find:  findSection(name),
+		Name: awsPrefix + "[" + name + "]",
+		Of:   kept,
+		Find: findSection(name),
 		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
 			if !ok {
 				lead, old = behind(text, true), []byte("["+name+"]"+plugin.LineEnd(text))

@@ -32,13 +32,21 @@ type Region struct {
 	Name string // for the user, such as "profile prod"
 	// Secret says that the region is jeton's own and no copy of its content is kept.
 	Secret bool
-	// Keeps says that Make keeps what else is in the region.
-	Keeps bool
-	Find  Finder
+	Of     ownership
+	Find   Finder
 	// Make returns the new content of the region, given the old one. For a new region,
 	// lead is what must come before it.
 	Make func(text, old []byte, ok bool) (lead, region []byte, err error)
 }
+
+// An ownership says what becomes of what somebody else changes in a region.
+type ownership int
+
+const (
+	rewritten ownership = iota // a setup writes it anew
+	kept                       // a setup leaves it
+	guarded                    // a setup refuses to lose lines that were added
+)
 
 // Apply returns text with the edit, and the changes. There are no changes if there is
 // nothing to do.

@@ -46,6 +46,11 @@ func doctorOpenStack(ctx context.Context, c *Caller) (findings []plugin.Finding,
 	if err != nil {
 		return append(findings, unreadable(check, secure, err)), len(ours)
 	}
+	if info, err := os.Stat(path); err == nil && slices.ContainsFunc(ours, markedCloud.asks) &&
+		info.Mode().Perm()&0o044 != 0 && filepath.Separator == '/' {
+		add(plugin.Doubtful, "", path, "others can read it, and with the jeton_key in it could have openstack, in a "+
+			"directory of theirs, send your token to them", plugin.ShellWords("chmod", "600", path))
+	}
 	if info, err := os.Stat(secure); err == nil && len(ours) > 0 && info.Mode().
 		Perm()&0o077 != 0 && filepath.Separator == '/' {
 		add(plugin.Wrong, "", secure, "others can read it, and tokens and passwords are there",
@@ -97,6 +102,9 @@ func (c *Caller) doctorClouds(ctx context.Context, path, secure string, clouds [
 		if what := login.what(); what != "" {
 			add(plugin.Wrong, secure+" has "+what+" for the cloud, which openstack mixes with jeton's login",
 				plugin.EditAt(secure))
+		}
+		if cloud.key != c.Key {
+			add(plugin.Wrong, "it does not have the key of the plugin, which refuses it", plugin.ShellWords(redo...))
 		}
 		if what, venv := c.plugged(openstack, cloud); what != "" {
 			if venv != "" {
@@ -161,7 +169,8 @@ func (c *Caller) cloudsHere() string {
 type markedCloud struct {
 	name, profile string
 	line          int
-	plugged       bool // it asks jeton by the plugin of keystoneauth
+	plugged       bool   // it asks jeton by the plugin of keystoneauth
+	key           string // as in [Caller.Key]
 }
 
 func (m markedCloud) asks() bool { return m.plugged }
@@ -171,6 +180,9 @@ func (c *Caller) marked(text []byte) (list []markedCloud) {
 	var file struct {
 		Clouds map[string]struct {
 			AuthType string `yaml:"auth_type"`
+			Auth     struct {
+				Key string `yaml:"jeton_key"`
+			}
 		}
 	}
 	yaml.Unmarshal(text, &file) // doctor has told of an error before
@@ -182,8 +194,9 @@ func (c *Caller) marked(text []byte) (list []markedCloud) {
 			var name map[string]any
 			if yaml.Unmarshal([]byte(before), &name) == nil {
 				for name := range name {
-					list = append(list, markedCloud{name, profile, n - 1,
-						file.Clouds[name].AuthType == keystoneAuthType})
+					cloud := file.Clouds[name]
+					list = append(list, markedCloud{name, profile, n - 1, cloud.AuthType == keystoneAuthType,
+						cloud.Auth.Key})
 				}
 			}
 		}

@@ -38,7 +38,8 @@ func (openStackExec) Check(cmd *Command, i *plugin.Issuer) error {
 var (
 	otherLogins = []string{"--os-cloud", "--os-auth-type", "--os-auth-url", "--os-username", "--os-user-",
 		"--os-password", "--os-token", "--os-passcode", "--os-application-credential-"}
-	otherScopes = []string{"--os-project-", "--os-tenant-", "--os-domain-", "--os-system-scope", "--os-trust-id"}
+	otherScopes = []string{"--os-project-id", "--os-project-name", "--os-tenant-", "--os-domain-", "--os-system-scope",
+		"--os-trust-id"}
 )
 
 // option returns the first option of the command that begins with one of these, or "".

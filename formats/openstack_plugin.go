@@ -54,7 +54,7 @@ func KeystoneAuth(jeton, key string) map[string]string {
 		program, _ := json.Marshal(jeton) // which is a text of Python, too
 		module := strings.Replace(keystoneAuth, "JETON = None", "JETON = "+string(program), 1)
 		if key != "" {
-			module = strings.Replace(module, "KEY = None", "KEY = '"+key+"'", 1)
+			module = strings.Replace(module, "KEY = None", fmt.Sprintf("KEY = '%x'", sha256.Sum256([]byte(key))), 1)
 		}
 		files[keystoneAuthModule+".py"] = module
 		files[info+"INSTALLER"] = "jeton\n"

@@ -3,6 +3,7 @@
 A cloud of clouds.yaml names a profile of jeton, and jeton gives the token. Written by
 "jeton setup openstack", which also removes it (--remove), or installed from a wheel.
 """
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from keystoneauth1.identity import base
 # and takes the one that is on the PATH.
 JETON = None
 
-# What "jeton setup openstack" writes into its clouds. A wheel has none.
+# The SHA-256 of what "jeton setup openstack" writes into its clouds. A wheel has none.
 KEY = None
 
 
@@ -52,6 +53,18 @@ def ask(*args):
     return done.stdout
 
 
+def named(variable):
+    """Tell whether the user has named a file, which is then read before all others."""
+    return os.path.isfile(os.environ.get(variable, ''))
+
+
+def strange_secure():
+    """Tell whether openstacksdk finds a secure.yaml in the current directory."""
+    config = os.environ.get('XDG_CONFIG_HOME') or os.path.expanduser('~/.config')
+    return (os.path.realpath(os.curdir) != os.path.realpath(os.path.join(config, 'openstack'))
+            and any(os.path.exists('secure.' + suffix) for suffix in ('yaml', 'yml', 'json')))
+
+
 class Jeton(base.BaseIdentityPlugin):
     """Takes tokens from jeton, with all that Keystone said when it made them."""
 
@@ -63,10 +76,15 @@ class Jeton(base.BaseIdentityPlugin):
         # The clouds.yaml may be somebody else's, of the current directory.
         if not re.fullmatch('[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}', str(jeton_profile)):
             raise exceptions.AuthPluginException(f'jeton_profile {jeton_profile!r} is no name of a profile')
-        if KEY and jeton_key != KEY and not os.environ.get('OS_CLIENT_CONFIG_FILE'):
+        known = hashlib.sha256(str(jeton_key).encode()).hexdigest() == KEY
+        if KEY and not known and not named('OS_CLIENT_CONFIG_FILE'):
             raise exceptions.AuthPluginException(
-                'this cloud is not one that "jeton setup openstack" has written, and could have the token sent '
-                'anywhere; if its file is yours, name it: export OS_CLIENT_CONFIG_FILE=FILE')
+                'this cloud is not one that "jeton setup openstack" has written (if it is, run that again), and could '
+                'have the token sent anywhere; if its file is yours, name it: export OS_CLIENT_CONFIG_FILE=FILE')
+        if KEY and not named('OS_CLIENT_SECURE_FILE') and strange_secure():
+            raise exceptions.AuthPluginException(
+                'the secure.yaml of this directory would be a part of the cloud, and could have the token sent '
+                'anywhere; if it is yours, name it: export OS_CLIENT_SECURE_FILE=FILE')
         # An answer after which there is no other serves to its end.
         super().__init__(auth_url=auth_url, reauthenticate='last' not in HANDED)
         self.jeton_profile = jeton_profile
@@ -110,4 +128,4 @@ class Loader(loading.BaseIdentityLoader):
     def get_options(self):
         return super().get_options() + [
             loading.Opt('jeton-profile', required=True, help='Profile of jeton that gives the token'),
-            loading.Opt('jeton-key', help='What "jeton setup openstack" has written into the cloud')]
+            loading.Opt('jeton-key', secret=True, help='What "jeton setup openstack" has written into the cloud')]

@@ -141,9 +141,14 @@ const markerText = "# by jeton setup openstack "
 // cloudRegion returns the region of a cloud's entry. lines are indented by two spaces.
 func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 	find := findItem("clouds", "", c.As)
+	of := guarded
+	if secret {
+		of = rewritten
+	}
 	return Region{
 		Name:   cloudPrefix + c.As,
 		Secret: secret,
+		Of:     of,
 		Find:   find,
 		Make: func(text, old []byte, ok bool) (lead, region []byte, err error) {
 			d, err := parseLines(text)

@@ -23,11 +23,10 @@ type Change struct {
 	Lead   []byte `json:"lead,omitempty"`
 	Is     []byte `json:"is"`  // the new content, or its digest
 	New    bool   `json:"new"` // the region was not there before
-	// Edited says that somebody else has changed the region between two setups: what was
-	// there before cannot be put back without losing that.
-	Edited bool `json:"edited,omitempty"`
 
 	made bool // by this setup, where there was none
+	// own is what the region would be without what somebody else has changed in it, or nil.
+	own []byte
 }
 
 const digestPrefix = "sha256:"
@@ -54,7 +53,7 @@ func undo(path string, text []byte, changes []Change) ([]byte, error) {
 			continue // other entries are below it now
 		}
 		switch {
-		case ok && c.wrote(text[start:end]) && !c.Edited && bytes.HasSuffix(text[:start], c.Lead):
+		case ok && c.wrote(text[start:end]) && bytes.HasSuffix(text[:start], c.Lead):
 			text = bytes.Join([][]byte{text[:start-len(c.Lead)], c.Was, text[end:]}, nil)
 		case !ok && c.New, ok && !c.New && bytes.Equal(text[start:end], c.Was):
 			// It was never written, or was removed by hand.
@@ -198,9 +197,9 @@ func plan(c *Caller, e *Edit) (file setUpFile, before, after []byte, err error) 
 	if before, err = c.ReadFile(e.Path); err != nil {
 		return file, nil, nil, err
 	}
-	if target, e2 := os.Readlink(e.Path); e2 == nil && before == nil {
-		return file, nil, nil, plugin.Errorf(plugin.Config, "%s is a link to %s, where there is no file", e.Path,
-			plugin.Shorten(target))
+	if before == nil && isLink(e.Path) {
+		return file, nil, nil, plugin.Errorf(plugin.Config, "%s is a link to where there is no file", e.Path).
+			WithHint("make the file, or take the link away")
 	}
 	after, changes, err := e.Apply(before)
 	if err != nil {
@@ -220,7 +219,8 @@ func plan(c *Caller, e *Edit) (file setUpFile, before, after []byte, err error) 
 }
 
 // after compares the file, whose content is before, with what the former setup has written.
-// It returns an error if somebody else has changed that since and it would be lost.
+// It returns an error if somebody else has added lines to it that would be lost. Where the
+// edit keeps them, they are no part of what jeton has written.
 func (f *setUpFile) after(former *setUp, e *Edit, before []byte) error {
 	if former == nil {
 		return nil
@@ -231,15 +231,23 @@ func (f *setUpFile) after(former *setUp, e *Edit, before []byte) error {
 	}
 	for _, was := range former.Files[i].Changes {
 		n := slices.IndexFunc(f.Changes, func(c Change) bool { return c.Region == was.Region })
+		r := slices.IndexFunc(e.Regions, func(r Region) bool { return r.Name == was.Region })
 		start, end, ok, err := find(was.Region)(before)
-		is := before[start:end]
-		if n < 0 || err != nil || !ok || was.wrote(is) || !was.New && bytes.Equal(is, was.Was) || !was.added(is) {
+		if n < 0 || r < 0 || err != nil || !ok || was.wrote(before[start:end]) {
 			continue
 		}
-		if !slices.ContainsFunc(e.Regions, func(r Region) bool { return r.Name == was.Region && r.Keeps }) {
-			return edited(f.Path, was.Region)
+		switch e.Regions[r].Of {
+		case kept:
+			_, own, err := e.Regions[r].Make(before, was.Is, true)
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.Path, err)
+			}
+			f.Changes[n].own = own
+		case guarded:
+			if was.added(before[start:end]) {
+				return edited(f.Path, was.Region)
+			}
 		}
-		f.Changes[n].Edited = true
 	}
 	return nil
 }
@@ -340,7 +348,9 @@ func (f *setUpFile) follow(changes []Change) {
 			if f.Changes[i].made {
 				continue // the former one was taken out by hand
 			}
-			c.Is, c.Edited = f.Changes[i].Is, c.Edited || f.Changes[i].Edited
+			if c.Is = f.Changes[i].Is; f.Changes[i].own != nil {
+				c.Is = f.Changes[i].own
+			}
 			f.Changes = slices.Delete(f.Changes, i, i+1)
 		}
 		f.Changes = slices.Insert(f.Changes, min(n, len(f.Changes)), c)
@@ -391,7 +401,15 @@ func (f *setUpFile) handOver(other *setUpFile) {
 		}
 	}
 	f.Changes, other.Existed = own, other.Existed && f.Existed
-	other.follow(shared)
+	earlier := slices.DeleteFunc(shared, func(c Change) bool {
+		i := slices.IndexFunc(other.Changes, func(o Change) bool { return o.Region == c.Region })
+		later := i >= 0 && !c.New && bytes.Equal(c.Was, other.Changes[i].Is)
+		if later { // and so what other has found is what was there before both
+			other.Changes[i].Is = c.Is
+		}
+		return later
+	})
+	other.follow(earlier)
 }
 
 // Remove restores what was there before the setup, in all files or in none. It returns a
@@ -447,6 +465,11 @@ func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool)
 	return out.Bytes(), nil
 }
 
+func isLink(path string) bool {
+	_, err := os.Readlink(path)
+	return err == nil
+}
+
 // tidy removes what a removed file of a package of Python has left: what Python has compiled
 // from it, and directories that are empty.
 func tidy(path string) {
@@ -475,7 +498,7 @@ func (s *Setups) putBack(f setUpFile, now, before []byte) (done string, err erro
 	switch {
 	case len(f.Changes) == 0: // another setup needs all the changes
 		return "left as it is", nil
-	case !f.Existed && len(before) == 0:
+	case !f.Existed && len(before) == 0 && !isLink(f.Path):
 		if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
