@@ -62,7 +62,8 @@ type storeKind struct {
 	open func(path string) (Store, error)
 }
 
-// stores lists the kinds of store. The first that can be opened is used.
+// stores lists the kinds of store. The first is the cache. Where it cannot be opened, nothing
+// is kept, and the user is told.
 var stores = []storeKind{
 	{"directory", func(path string) (Store, error) { return openStore(path) }},
 	{"memory", func(string) (Store, error) { return &Memory{}, nil }},

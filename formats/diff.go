@@ -22,7 +22,7 @@ func diff(path string, private, remove bool, before, after []byte) []byte {
 	}
 	old, now := strings.SplitAfter(string(before), "\n"), strings.SplitAfter(string(after), "\n")
 	line := func(sign, text string) {
-		if sign != "+" || remove { // what setup writes there is no secret
+		if sign != "+" || remove || isAmong(text, old) { // what setup writes there is no secret
 			text = masked(text)
 		}
 		if text != "" {
@@ -58,6 +58,14 @@ func diff(path string, private, remove bool, before, after []byte) []byte {
 		}
 	}
 	return b.Bytes()
+}
+
+// isAmong reports whether lines have one like text, whatever ends it: such a line was there
+// before, though it seems new.
+func isAmong(text string, lines []string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool {
+		return strings.TrimSpace(line) == strings.TrimSpace(text)
+	})
 }
 
 // plainKeys are the settings whose values a diff shows. Any other value may be secret, and

@@ -117,7 +117,7 @@ type setUpFile struct {
 
 // Files returns the files that the setup of c for a format has written.
 func (s *Setups) Files(ctx context.Context, format string, c *Caller) (paths []string) {
-	was, err := s.read(ctx, s.record(format, c))
+	was, err := s.read(ctx, s.record(ctx, format, c))
 	if err != nil || was == nil {
 		return nil
 	}
@@ -127,23 +127,32 @@ func (s *Setups) Files(ctx context.Context, format string, c *Caller) (paths []s
 	return paths
 }
 
-// record returns the name of a setup's record. The same setup always gets the same name.
-func (s *Setups) record(format string, c *Caller) string {
-	id := []string{format, c.Name, c.As, c.Context, c.User}
+// record returns the name of a setup's record. The same setup always gets the same name:
+// one of its own, or that of a jeton to which the files of all callers mattered.
+func (s *Setups) record(ctx context.Context, format string, c *Caller) string {
+	name := func(files []string) string {
+		id := append([]string{format, c.Name, c.As, c.Context, c.User}, files...)
+		sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
+		return fmt.Sprintf("%s%x", s.Prefix, sum)[:len(s.Prefix)+32]
+	}
+	var own []string
 	for _, k := range Kinds {
-		if k.Setup != nil {
-			id = append(id, c.Getenv(k.Setup.File))
+		if k.Name == format && k.Setup != nil {
+			own = append(own, c.Getenv(k.Setup.File))
 		}
 	}
-	sum := sha256.Sum256([]byte(strings.Join(id, "\x00")))
-	return fmt.Sprintf("%s%x", s.Prefix, sum)[:len(s.Prefix)+32]
+	former := name([]string{c.Getenv("AWS_CONFIG_FILE"), c.Getenv("KUBECONFIG"), c.Getenv("OS_CLIENT_CONFIG_FILE")})
+	if _, err := s.Records.Get(ctx, former); err == nil {
+		return former
+	}
+	return name(own)
 }
 
 // Apply carries out the edits and returns a report with one line for each file. With dry,
 // it changes nothing and returns what it would change.
 func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*Edit, dry bool) (report []byte,
 	err error) {
-	record := s.record(format, c)
+	record := s.record(ctx, format, c)
 	former, err := s.read(ctx, record)
 	if err != nil {
 		return nil, err
@@ -416,7 +425,7 @@ func (f *setUpFile) handOver(other *setUpFile) {
 // report with one line for each file. With dry, it changes nothing and returns what it
 // would change.
 func (s *Setups) Remove(ctx context.Context, format string, c *Caller, dry bool) (report []byte, err error) {
-	record := s.record(format, c)
+	record := s.record(ctx, format, c)
 	was, err := s.read(ctx, record)
 	if err != nil {
 		return nil, err
