@@ -35,15 +35,7 @@ func diff(path string, private, remove bool, before, after []byte) []byte {
 			i, j = i+1, j+1
 			continue
 		}
-		// Find the nearest place from which both are alike again.
-		di, dj := len(old)-i, len(now)-j
-		for sum := 1; sum < di+dj; sum++ {
-			for k := max(0, sum-(len(now)-j)+1); k <= sum && i+k < len(old); k++ {
-				if l := sum - k; j+l < len(now) && old[i+k] == now[j+l] && strings.TrimSpace(old[i+k]) != "" {
-					di, dj = k, l
-				}
-			}
-		}
+		di, dj := apart(old[i:], now[j:])
 		fmt.Fprintf(&b, "@@ line %d @@\n", i+1)
 		if i > 0 {
 			line(" ", old[i-1])
@@ -58,6 +50,20 @@ func diff(path string, private, remove bool, before, after []byte) []byte {
 		}
 	}
 	return b.Bytes()
+}
+
+// apart returns how many lines of each come before the nearest place from which both are
+// alike again.
+func apart(old, now []string) (di, dj int) {
+	di, dj = len(old), len(now)
+	for sum := 1; sum < di+dj; sum++ {
+		for k := max(0, sum-len(now)+1); k <= sum && k < len(old); k++ {
+			if l := sum - k; l < len(now) && old[k] == now[l] && strings.TrimSpace(old[k]) != "" {
+				di, dj = k, l
+			}
+		}
+	}
+	return di, dj
 }
 
 // isAmong reports whether lines have one like text, whatever ends it: such a line was there
