@@ -70,7 +70,8 @@ func (c *Cache) collectKey(ctx context.Context, name string) (removed bool) {
 }
 
 // keysLeft returns an error that names the minted keys of the kind that no profile of the
-// file config could delete, including those that only may have been made. It returns nil if there are none.
+// file config could delete, including those that only may have been made. It returns nil if
+// there are none.
 func (s *Session) keysLeft(ctx context.Context, config string, kind func(*Minted) bool) error {
 	accounts, _ := Accounts(ctx, s.State) // status reports accounts that cannot be read
 	var failures error

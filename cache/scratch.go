@@ -74,15 +74,8 @@ func (s *Session) Packages(files map[string]string) (path string, err error) {
 		return "", plain(all, err)
 	}
 	defer os.RemoveAll(made)
-	for name, text := range files {
-		file := filepath.Join(made, filepath.FromSlash(name))
-		err := os.MkdirAll(filepath.Dir(file), 0o700)
-		if err == nil {
-			err = os.WriteFile(file, []byte(text), 0o600)
-		}
-		if err != nil {
-			return "", plain(file, err)
-		}
+	if err := WriteFiles(made, files); err != nil {
+		return "", err
 	}
 	if err := os.Rename(made, path); err == nil || holds(path, files) { // somebody else was faster
 		return path, nil
@@ -92,6 +85,22 @@ func (s *Session) Packages(files map[string]string) (path string, err error) {
 		return "", plain(path, err)
 	}
 	return path, nil
+}
+
+// WriteFiles writes files, by their names with slashes, below a directory that is the user's
+// alone and new.
+func WriteFiles[T string | []byte](dir string, files map[string]T) error {
+	for name, content := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, []byte(content), 0o600)
+		}
+		if err != nil {
+			return plain(path, err)
+		}
+	}
+	return nil
 }
 
 // holds reports whether the directory holds the files.

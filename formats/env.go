@@ -145,7 +145,7 @@ func Environment(c *plugin.Credential, o Options) (set []Variable, unset []strin
 			set, err = swiftVariables(c, o)
 			family = slices.Concat(openStackVariables, swiftVariableNames)
 		} else {
-			set, family = keystoneVariables(c, o.Client), openStackVariables
+			set, family = keystoneVariables(c, o), openStackVariables
 		}
 	case a[plugin.AttrOVHEndpoint] != "":
 		// With a profile of its own, ovhcloud-cli would look for another login there.
@@ -205,16 +205,21 @@ func keyVariables(c *plugin.Credential) (set []Variable, family []string) {
 
 // keystoneVariables returns the variables of a Keystone token for a client. Some values
 // can be empty.
-func keystoneVariables(c *plugin.Credential, client string) []Variable {
+func keystoneVariables(c *plugin.Credential, o Options) []Variable {
 	a := c.Attrs
 	version, authType := identityAPI(c)
 	set := []Variable{{"OS_AUTH_TYPE", authType}, {"OS_AUTH_URL", a[plugin.AttrAuthURL]},
 		{"OS_TOKEN", c.Token.Reveal()}}
 	// Without a project, gophercloud and Terraform use the token as it is and do not make
 	// another one. It is also the only way in which Keystone accepts a delegated token.
-	if a[plugin.AttrDelegated] != "" || client == terraform {
+	switch {
+	case a[plugin.AttrDelegated] != "" || o.Client == terraform:
 		set = append(set, Variable{"OS_ALLOW_REAUTH", "false"}) // otherwise Terraform's provider wants a scope
-	} else {
+	case o.OtherScope: // the token's would win over it
+		if !o.OtherDomain {
+			set = append(set, Variable{"OS_PROJECT_DOMAIN_ID", a[plugin.AttrProjectDomainID]})
+		}
+	default:
 		set = append(set, Variable{"OS_PROJECT_ID", a[plugin.AttrProjectID]},
 			Variable{"OS_DOMAIN_ID", a[plugin.AttrDomainID]},
 			Variable{"OS_SYSTEM_SCOPE", a[plugin.AttrSystemScope]})

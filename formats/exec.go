@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -104,23 +103,6 @@ func (cmd *Command) Environment(ctx context.Context, c *plugin.Credential) (set 
 	if cmd.Catalog != nil {
 		o.Endpoints = func(c *plugin.Credential) (map[string]string, error) { return cmd.Catalog.Endpoints(ctx, c) }
 	}
-	set, unset, err = Environment(c, o)
-	if cmd.rescopes() {
-		// The scope of the token would win over the one that the command names.
-		set = slices.DeleteFunc(set, func(v Variable) bool {
-			scope := slices.Contains(scopeVariables, v.Name)
-			if scope {
-				unset = append(unset, v.Name)
-			}
-			return scope
-		})
-		if id := c.Attrs[plugin.AttrProjectDomainID]; id != "" && cmd.option("--os-project-domain-") == "" {
-			set = append(set, Variable{"OS_PROJECT_DOMAIN_ID", id})
-			unset = slices.DeleteFunc(unset, func(name string) bool { return name == "OS_PROJECT_DOMAIN_ID" })
-		}
-	}
-	return set, unset, err
+	o.OtherScope, o.OtherDomain = cmd.rescopes(), cmd.option("--os-project-domain-") != ""
+	return Environment(c, o)
 }
-
-// scopeVariables are the variables for the scope of a token.
-var scopeVariables = []string{"OS_PROJECT_ID", "OS_TENANT_ID", "OS_DOMAIN_ID", "OS_SYSTEM_SCOPE"}

@@ -28,6 +28,9 @@ type Options struct {
 	Name    string // what to call the credential, if not like the profile
 	Shell   string // for the env format: sh, fish or powershell
 	Client  string // for the openstack format and the environment: who reads it
+	// For the environment: whether the command names another scope than the token's, or
+	// another domain of a project.
+	OtherScope, OtherDomain bool
 	// Endpoints returns the endpoints of a token's project, as [plugin.Cataloger] does. It
 	// is nil if the issuer has no catalogue.
 	Endpoints func(*plugin.Credential) (map[string]string, error)

@@ -80,10 +80,7 @@ func (c *Caller) doctorClouds(ctx context.Context, path, secure string, clouds [
 		openstack, _ = c.python(ctx, p, "")
 	}
 	for _, cloud := range clouds {
-		redo := []string{"jeton", "setup", "openstack", cloud.profile}
-		if cloud.name != cloud.profile {
-			redo = append(redo, "--as", cloud.name)
-		}
+		redo := openStackSetupOf(cloud.profile, cloud.name)
 		where, login := place(path, cloud.line), logins[cloud.name]
 		add := func(level, what, fix string) {
 			findings = append(findings, plugin.Finding{Check: "openstack", Level: level, Profile: cloud.profile,

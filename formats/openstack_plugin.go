@@ -180,10 +180,7 @@ func (c *Caller) noLogin() error {
 			secure, plugin.Shorten(c.As), what).
 			WithHint("take it out, or take another name: --as NAME")
 	}
-	setup := []string{"jeton", "setup", "openstack", c.Name}
-	if c.As != c.Name {
-		setup = append(setup, "--as", c.As)
-	}
+	setup := openStackSetupOf(c.Name, c.As)
 	return plugin.Errorf(plugin.Config, "%s: cloud %s has a token there, which would be mixed with jeton's", secure,
 		plugin.Shorten(c.As)).
 		WithHint("take it out first, if it is jeton's: %s", plugin.ShellWords(append(setup, "--remove")...))

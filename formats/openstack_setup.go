@@ -78,6 +78,15 @@ func (s *openStackSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string
 // Try returns an openstack command to try next.
 func (*openStackSetup) Try(c *Caller) string { return "openstack --os-cloud " + c.As + " token issue" }
 
+// openStackSetupOf returns the command line that sets up a cloud for a profile.
+func openStackSetupOf(profile, cloud string) []string {
+	argv := []string{"jeton", "setup", "openstack", profile}
+	if cloud != profile {
+		argv = append(argv, "--as", cloud)
+	}
+	return argv
+}
+
 // setupOpenStack returns the edits that let openstacksdk find the cloud c.As with the
 // token of cred, and notes for the user. The token goes into secure.yaml, and everything
 // that is not secret into clouds.yaml.
@@ -163,7 +172,7 @@ func (c *Caller) cloudRegion(lines []byte, secret bool) Region {
 				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, for profile %s",
 					plugin.Shorten(c.As), plugin.Shorten(by)).
 					WithHint("take another name, --as NAME, or take that one out: %s",
-						plugin.ShellWords("jeton", "setup", "openstack", by, "--as", c.As, "--remove"))
+						plugin.ShellWords(append(openStackSetupOf(by, c.As), "--remove")...))
 			}
 			if ok && secondLine(old) != c.marker() {
 				return nil, nil, plugin.Errorf(plugin.Config, "cloud %s is already there, and not jeton's",

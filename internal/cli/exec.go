@@ -72,27 +72,21 @@ func (e *execCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 	if err != nil {
 		return about(p, err)
 	}
-	if n.Whole {
-		again := false
-		c, err = whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) error {
-			var err error
-			cmd.Body, err = s.Describe(ctx, p, c)
-			if err != nil {
-				w.Log("%s: the issuer does not describe the token: %v", p.Name, plugin.AsError(err))
-			}
-			if denied := err != nil && plugin.AsError(err).Code == plugin.Denied; denied && !again {
+	cmd.Catalog, _ = s.Source(p, cache.Need{}).(plugin.Cataloger)
+	again := false
+	_, err = whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) error { // up to the start of the command
+		if n.Whole {
+			body, err := s.Describe(ctx, p, c)
+			cmd.Body = body
+			if err != nil && plugin.AsError(err).Code == plugin.Denied && !again {
 				again = true
 				return err
 			}
-			return nil // there are other ways to hand the token over
-		})
-		if err != nil {
-			return about(p, err)
+			if err != nil { // there are other ways to hand the token over
+				w.Log("%s: the issuer does not describe the token: %v", p.Name, plugin.AsError(err))
+			}
 		}
-	}
-	warnOfShortLife(t, p, c, e.MinTTL)
-	cmd.Catalog, _ = s.Source(p, cache.Need{}).(plugin.Cataloger)
-	_, err = whole(ctx, s, p, n, i.started, c, func(c *plugin.Credential) error { // before the command has started
+		warnOfShortLife(t, p, c, e.MinTTL)
 		return run(ctx, s, cmd, c)
 	})
 	return about(p, commandError(i.command[0], err))
@@ -151,15 +145,8 @@ func runWithFiles(ctx context.Context, s *cache.Session, cmd *formats.Command, m
 	if err != nil {
 		return err
 	}
-	for name, content := range with.Files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		err := os.MkdirAll(filepath.Dir(path), 0o700)
-		if err == nil {
-			err = os.WriteFile(path, content, 0o600)
-		}
-		if err != nil {
-			return plugin.Errorf(plugin.Output, "%s for the command cannot be written: %v", name, err)
-		}
+	if err := cache.WriteFiles(dir, with.Files); err != nil {
+		return plugin.Errorf(plugin.Output, "files for the command cannot be written: %v", err)
 	}
 	err = runChild(ctx, cmd.Path, cmd.Argv, environ(cmd, with.Set, with.Unset))
 	if with.Refused != "" && fileExists(filepath.Join(dir, with.Refused)) {

@@ -198,10 +198,7 @@ func (k *ec2Keys) Read(ctx context.Context, id string) (*plugin.Credential, erro
 	if gophercloud.ResponseCodeIs(err, http.StatusNotFound) {
 		return nil, fs.ErrNotExist
 	}
-	if err != nil {
-		return nil, k.explain(err)
-	}
-	return k.credential(a.Credential, nil)
+	return k.credential(a.Credential, err)
 }
 
 // Delete removes a key. A key that is already gone is no error.
