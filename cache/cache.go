@@ -145,8 +145,14 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	if e != nil && (p.MaxTTL == 0 || time.Since(e.Created) < p.MaxTTL) {
 		prev = e.credential()
 	}
-	cred, err := source.Fetch(fetchCtx, prev)
-	now := time.Now()
+	var got fetched
+	var err error
+	if p.fleet != nil {
+		got, err = p.fleet.obtain(fetchCtx, source, p, key, e, prev)
+	} else {
+		got, err = direct(fetchCtx, source, prev)
+	}
+	cred, now := got.credential, time.Now()
 	if err == nil {
 		err = cred.Check(now)
 	}
@@ -168,7 +174,9 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 	if cred == prev {
 		return cred, nil // there is nothing better, and it keeps its age
 	}
-	err = c.put(ctx, key, "", newEntry(p, key, cred, now))
+	fresh := newEntry(p, key, cred, got.created)
+	fresh.Generation = got.generation
+	err = c.put(ctx, key, "", fresh)
 	c.cool(ctx, key.Name)
 	if p.Stored != nil {
 		if err := p.Stored(ctx, cred, err); err != nil {

@@ -20,6 +20,8 @@ type entry struct {
 	Created time.Time `json:"created"` // when the answer came, by the local clock
 	Below   []string  `json:"below,omitempty"`
 	Level   bool      `json:"level,omitempty"` // it is for a level, not a profile
+	// Generation is that of the credential in the fleet, or 0 if it is not shared.
+	Generation int64 `json:"generation,omitempty"`
 
 	Token        string            `json:"token,omitempty"`
 	IDToken      string            `json:"id_token,omitempty"`
@@ -32,6 +34,7 @@ type entry struct {
 	Issued       time.Time         `json:"issued,omitzero"`
 	Expires      time.Time         `json:"expires,omitzero"`
 	Renew        time.Time         `json:"renew,omitzero"`
+	Personal     bool              `json:"personal,omitempty"`
 	Fixed        bool              `json:"fixed,omitempty"`
 	Attrs        map[string]string `json:"attrs,omitempty"`
 }
@@ -42,7 +45,7 @@ func newEntry(p Policy, k Key, c *plugin.Credential, now time.Time) *entry {
 		Token: c.Token.Reveal(), IDToken: c.IDToken.Reveal(), AccessKey: c.AccessKey,
 		SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
 		Certificate: c.ClientCertificate, ClientKey: c.ClientKey.Reveal(), Password: c.Password.Reveal(),
-		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Fixed: c.Fixed, Attrs: c.Attrs,
+		Issued: c.Issued, Expires: c.Expires, Renew: c.Renew, Personal: c.Personal, Fixed: c.Fixed, Attrs: c.Attrs,
 	}
 }
 
@@ -52,7 +55,8 @@ func (e *entry) credential() *plugin.Credential {
 		SecretKey: plugin.NewSecret(e.SecretKey), SessionToken: plugin.NewSecret(e.SessionToken),
 		ClientCertificate: e.Certificate, ClientKey: plugin.NewSecret(e.ClientKey),
 		Password: plugin.NewSecret(e.Password),
-		Issued:   e.Issued, Expires: e.Expires, Renew: e.Renew, Fixed: e.Fixed, Attrs: e.Attrs,
+		Issued:   e.Issued, Expires: e.Expires, Renew: e.Renew, Personal: e.Personal, Fixed: e.Fixed,
+		Attrs: e.Attrs,
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 type grants struct {
 	session *Session
 	profile *plugin.Profile
+	used    *bool // set when a grant is used
 }
 
 // A keptGrant is the file of a grant. Body is the grant in JSON. If Place is not empty, it
@@ -60,6 +61,7 @@ type grantBody struct {
 // a refresh token that is shown twice for a stolen one, and end the session.
 func (g *grants) Update(ctx context.Context, where string,
 	use func(*plugin.Grant) (*plugin.Grant, error)) error {
+	*g.used = true
 	state := g.session.State
 	if state == nil {
 		_, err := use(nil) // nothing is kept

@@ -57,8 +57,8 @@ func (w *wallet) of(account string) *grants {
 		},
 		Warn: func(format string, args ...any) { fmt.Fprintf(&w.warned, format+"\n", args...) },
 	}
-	return &grants{&Session{Cache: c, World: world, State: d},
-		&plugin.Profile{Name: "p", Issuer: &plugin.Issuer{Name: "x"}, Options: &personOptions{account}}}
+	return &grants{session: &Session{Cache: c, World: world, State: d}, used: new(bool),
+		profile: &plugin.Profile{Name: "p", Issuer: &plugin.Issuer{Name: "x"}, Options: &personOptions{account}}}
 }
 
 const canary = "CANARYabcdefgh0123456789-refresh/token+xyz"

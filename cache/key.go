@@ -65,24 +65,30 @@ func Pepper(ctx context.Context, s State) ([]byte, error) {
 // below it, or nil.
 func newKey(pepper []byte, inputs []plugin.Input, below *Key) Key {
 	var k Key
-	canonical := []byte{}
-	add := func(s string) {
-		// The length comes first, so that no two lists of inputs look alike.
-		canonical = binary.BigEndian.AppendUint64(canonical, uint64(len(s)))
-		canonical = append(canonical, s...)
-	}
-	for _, in := range inputs {
-		add(in.Name)
-		add(in.Value)
-	}
+	canonical := appendInputs(nil, inputs)
 	if below != nil {
-		add("\x00from") // no option has this name
-		add(below.Name)
+		canonical = appendText(canonical, "\x00from") // no option has this name
+		canonical = appendText(canonical, below.Name)
 		k.Below = append([]string{below.Name}, below.Below...)
 	}
 	k.Name = hex.EncodeToString(mac(pepper, "jeton key 1", canonical)[:16])
 	k.seal = sealFor(pepper, k.Name)
 	return k
+}
+
+// appendInputs appends the inputs to b in their canonical form.
+func appendInputs(b []byte, inputs []plugin.Input) []byte {
+	for _, in := range inputs {
+		b = appendText(appendText(b, in.Name), in.Value)
+	}
+	return b
+}
+
+// appendText appends s to b. Its length comes first, so that no two lists of texts look
+// alike.
+func appendText(b []byte, s string) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
+	return append(b, s...)
 }
 
 // sealFor returns the key that authenticates the entry called name.

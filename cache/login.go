@@ -466,7 +466,7 @@ func (s *Session) goesOn(ctx context.Context, p *plugin.Profile, key Key) bool {
 	if s.State == nil {
 		return false
 	}
-	g, err := (&grants{s, p}).load(ctx, grantPrefix+sessionName(p, key))
+	g, err := (&grants{session: s, profile: p}).load(ctx, grantPrefix+sessionName(p, key))
 	return err == nil && g != nil && !g.RefreshToken.IsZero()
 }
 

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -38,6 +39,8 @@ type Policy struct {
 	// is nil if the credential was kept, and otherwise the reason it was not. The fetch
 	// returns the error of Stored.
 	Stored func(ctx context.Context, c *plugin.Credential, why error) error
+
+	fleet *member // obtains the credential for several hosts, or is nil
 }
 
 // A Schedule says what happens to a kept credential and when. A zero time means never.
@@ -55,7 +58,7 @@ type Schedule struct {
 func (p Policy) Schedule(c *plugin.Credential, created time.Time) Schedule {
 	s := Schedule{Begin: created.Add(-clockSlack), Renew: c.Renew, End: c.Expires}
 	if p.RenewAfter > 0 {
-		s.Renew = earliest(s.Renew, created.Add(p.RenewAfter))
+		s.Renew = earliest(s.Renew, created.Add(p.renewAfter(c)))
 	}
 	if p.MaxTTL > 0 {
 		s.End = earliest(s.End, created.Add(p.MaxTTL))
@@ -79,6 +82,17 @@ func (p Policy) Schedule(c *plugin.Credential, created time.Time) Schedule {
 		s.Until = earliest(s.Until, short)
 	}
 	return s
+}
+
+// renewAfter returns the age at which c is renewed ahead of need. A fleet does so up to a
+// tenth earlier, so that not all fleets of an issuer do at once. The hosts of one agree on
+// it, since c decides.
+func (p Policy) renewAfter(c *plugin.Credential) time.Duration {
+	if p.fleet == nil {
+		return p.RenewAfter
+	}
+	part, _ := strconv.ParseUint(c.ID()[:4], 16, 16)
+	return p.RenewAfter - p.RenewAfter/10*time.Duration(part)/(1<<16)
 }
 
 // RenewedAt returns when a new credential is fetched, or the zero time if none is fetched

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,9 @@ type World struct {
 	Log     func(format string, args ...any) // reports a step, for --verbose
 	Warn    func(format string, args ...any) // reports a problem that does not fail the command
 	People  *People                          // who can be asked, or nil
+	// Shared returns how to reach the shared cache, or nil, and the variables that hold the
+	// secrets of the file. It may be nil.
+	Shared func() (config *plugin.SharedCache, withheld func() []string)
 }
 
 // A Session gives one run access to credentials. It connects the sources of profiles to
@@ -39,6 +43,9 @@ type Session struct {
 	// file has the profiles whose logins one login may serve. It may be nil.
 	file    *plugin.File
 	current atomic.Pointer[Login] // the login of this process
+
+	once   sync.Once
+	shared *fleet // see [Session.fleet]
 }
 
 // A Need is what a command asks of a credential beyond what its profile says.
@@ -107,7 +114,7 @@ func (s *Session) FetchAlone(ctx context.Context, p *plugin.Profile, n Need) (*p
 	if err != nil {
 		return nil, err
 	}
-	return s.Cache.Fetch(ctx, key, s.Source(p, n), s.Policy(p, n))
+	return s.Cache.Fetch(ctx, key, s.tracked(p, n), s.Policy(p, n))
 }
 
 // Describe returns, as JSON, what p's issuer says about the token of c. It returns an error
@@ -125,6 +132,7 @@ func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 	policy := Policy{
 		Profile: p.Name, Config: p.Config, MinTTL: n.MinTTL, AtLeast: n.AtLeast, Since: n.Since,
 		Anew: n.Anew, RenewAfter: p.Common.RenewAfter, MaxTTL: p.Common.MaxTTL, Level: p.Level,
+		fleet: s.member(p, n),
 	}
 	if p.Issuer.Mints {
 		policy.Stored = s.ledger(p).Stored
@@ -134,15 +142,44 @@ func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 
 // Source returns the source of p's credentials, connected to the source of the profile
 // below it.
-func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source {
+func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source { return s.source(p, n, new(bool)) }
+
+// A tracked source marks the credentials in which a person took part.
+type tracked struct {
+	plugin.Source
+	personal *bool
+}
+
+func (t tracked) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+	c, err := t.Source.Fetch(ctx, prev)
+	if c != nil && *t.personal {
+		c.Personal = true
+	}
+	return c, err
+}
+
+// tracked returns the source of p's credentials, as a fetch needs it.
+func (s *Session) tracked(p *plugin.Profile, n Need) plugin.Source {
+	personal := new(bool)
+	return tracked{s.source(p, n, personal), personal}
+}
+
+// source is Source. It sets personal if a person takes part in what the source does.
+func (s *Session) source(p *plugin.Profile, n Need, personal *bool) plugin.Source {
 	env := plugin.Env{
-		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn, Ask: s.answered,
-		Refresh: !n.Since.IsZero(), Whole: n.Whole && !p.Level, Ledger: s.ledger(p), Grants: &grants{s, p},
+		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn,
+		Ask: func(question string) (plugin.Secret, error) {
+			*personal = true
+			return s.answered(question)
+		},
+		Refresh: !n.Since.IsZero(), Whole: n.Whole && !p.Level, Ledger: s.ledger(p),
+		Grants:  &grants{session: s, profile: p, used: personal},
 		Sharers: func() []plugin.Options { return s.sharers(p) },
 	}
 	if p.Base != nil {
 		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
 			c, err := s.FetchAlone(ctx, p.Base, n.from(renew))
+			*personal = *personal || err == nil && c.Personal
 			if err != nil && !p.Base.Level {
 				err = fmt.Errorf("from %s: %w", p.Base.Name, err)
 			}

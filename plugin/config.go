@@ -27,6 +27,7 @@ type File struct {
 	getenv  func(string) string
 	exposed error // why others could read a literal secret in the file, or nil
 	missing error // why there cannot be a file, or nil
+	shared  *SharedCache
 }
 
 // NoFile returns an empty file without a path. It serves the identity in the environment
@@ -59,7 +60,7 @@ func ReadFile(path string, required bool, issuers Issuers, getenv func(string) s
 // valid configuration.
 func (f *File) With(text []byte) (*File, error) {
 	edited := *f
-	edited.Text, edited.nodes, edited.names = text, map[string]*yaml.Node{}, nil
+	edited.Text, edited.nodes, edited.names, edited.shared = text, map[string]*yaml.Node{}, nil, nil
 	if err := edited.parse(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Path, inFile(f.Path, err))
 	}
@@ -81,10 +82,14 @@ func (f *File) parse(b []byte) error {
 		return Errorf(Config, "holds more than one YAML document")
 	}
 	return eachPair(doc.Content[0], func(key, value *yaml.Node) error {
-		if key.Value != "profiles" {
+		switch key.Value {
+		case "shared_cache":
+			return f.decodeShared(value)
+		case "profiles":
+		default:
 			e := at(key, "unknown key %q", key.Value)
-			if Nearest(key.Value, []string{"profiles"}) != "" {
-				return e.WithMeant(key.Value, "profiles")
+			if nearest := Nearest(key.Value, []string{"profiles", "shared_cache"}); nearest != "" {
+				return e.WithMeant(key.Value, nearest)
 			}
 			return e.WithHint("profiles belong below \"profiles:\"")
 		}
@@ -294,11 +299,17 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 		return nil, e.WithHint("%s; or keep the secret elsewhere: {env: NAME}, {file: PATH}, {command: [ARGV…]} or "+
 			"{keyring: NAME}", e.Hint)
 	}
+	return p, f.anchor(p.Options)
+}
+
+// anchor has the programs among the options in the struct that block points to found from
+// the folder of f.
+func (f *File) anchor(block any) error {
 	dir, err := filepath.Abs(filepath.Dir(f.Path))
 	if err != nil {
-		return nil, Errorf(Config, "%v", err)
+		return Errorf(Config, "%v", err)
 	}
-	for _, option := range fields(p.Options) {
+	for _, option := range fields(block) {
 		switch v := option.value.Addr().Interface().(type) {
 		case *Argv:
 			if len(*v) > 0 {
@@ -310,12 +321,19 @@ func (f *File) decode(name string, node *yaml.Node) (*Profile, error) {
 			}
 		}
 	}
-	return p, nil
+	return nil
 }
 
-// secretVariables returns the environment variables that the profiles of f name as
-// {env: NAME}.
+// secretVariables returns the environment variables that the profiles and the shared cache
+// of f name as {env: NAME}.
 func (f *File) secretVariables() (names []string) {
+	if f.shared != nil {
+		for _, ref := range []SecretRef{f.shared.URL, f.shared.Password, f.shared.Key, f.shared.OldKey} {
+			if ref.env != "" {
+				names = append(names, ref.env)
+			}
+		}
+	}
 	for _, node := range f.nodes {
 		for i := 1; i < len(node.Content); i += 2 {
 			value := node.Content[i]

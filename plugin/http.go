@@ -189,15 +189,15 @@ func (t *transport) open() {
 		MaxResponseHeaderBytes: maxHeader,
 		DisableCompression:     true, // a small body must not expand to a large one
 		Protocols:              &onlyHTTP1,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
 			return proxyRefusal(proxy, resp.StatusCode)
 		},
 	}
-	for _, set := range []func(*Common, *http.Transport) error{setProxy, setAuthorities, setCertificate} {
-		if t.err = set(t.common, t.base); t.err != nil {
-			return
-		}
+	if t.err = setProxy(t.common, t.base); t.err != nil {
+		return
+	}
+	if t.base.TLSClientConfig, t.err = t.common.tls(); t.err != nil {
+		return
 	}
 	t.tls = t.base.TLSClientConfig.Clone() // net/http changes its own copy
 	t.behind = sync.OnceValue(func() *http.Transport {
@@ -226,42 +226,45 @@ func setProxy(c *Common, base *http.Transport) error {
 	return nil
 }
 
-// setAuthorities makes base trust the profile's certificate authorities, if it names any.
-func setAuthorities(c *Common, base *http.Transport) error {
-	if c.CAFile == "" {
-		return nil
+// tls returns how to speak TLS with the authorities and the client certificate in c, if it
+// names any.
+func (c *Common) tls() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		b, err := readOwnFile(string(c.CAFile), maxPEM, readable)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(b) {
+			return nil, Errorf(Config, "ca_file: %s holds no certificate in PEM form", c.CAFile)
+		}
 	}
-	b, err := readOwnFile(string(c.CAFile), maxPEM, readable)
-	if err != nil {
-		return fmt.Errorf("ca_file: %w", err)
+	if c.CertFile != "" {
+		pair, err := c.certificate()
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
 	}
-	base.TLSClientConfig.RootCAs = x509.NewCertPool()
-	if !base.TLSClientConfig.RootCAs.AppendCertsFromPEM(b) {
-		return Errorf(Config, "ca_file: %s holds no certificate in PEM form", c.CAFile)
-	}
-	return nil
+	return config, nil
 }
 
-// setCertificate makes base present the profile's client certificate, if it names one.
-func setCertificate(c *Common, base *http.Transport) error {
-	if c.CertFile == "" {
-		return nil
-	}
+// certificate reads the client certificate that c names.
+func (c *Common) certificate() (pair tls.Certificate, err error) {
 	cert, err := readOwnFile(string(c.CertFile), maxPEM, readable)
 	if err != nil {
-		return fmt.Errorf("cert_file: %w", err)
+		return pair, fmt.Errorf("cert_file: %w", err)
 	}
 	key, err := readOwnFile(string(c.KeyFile), maxPEM, private)
 	if err != nil {
-		return fmt.Errorf("key_file: %w", err)
+		return pair, fmt.Errorf("key_file: %w", err)
 	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile,
+	if pair, err = tls.X509KeyPair(cert, key); err != nil {
+		return pair, Errorf(Config, "cert_file %s and key_file %s are not a PEM certificate with its key", c.CertFile,
 			c.KeyFile)
 	}
-	base.TLSClientConfig.Certificates = []tls.Certificate{pair}
-	return nil
+	return pair, nil
 }
 
 // ParseURL returns the URL in an option's text. It returns a [Config] error if that

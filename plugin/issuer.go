@@ -15,6 +15,9 @@ type Issuer struct {
 	Gives Kind
 	From  string // its description in the README's table
 	Mints bool   // each profile has its own keys, recorded in a ledger
+	// Marks says that its keys carry a tag and an end, by which any host can find and delete
+	// them. Only such keys are shared by hosts.
+	Marks bool
 	// Takes are the kinds of credential from which it makes its own, through `from`. It
 	// leaves out credentials that must come from one particular issuer.
 	Takes []Taken

@@ -332,11 +332,7 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 			}
 			f, ok := targets[name]
 			if !ok {
-				e := at(key, "unknown option %q of plugin %s", key.Value, p.Issuer.Name)
-				if nearest := Nearest(key.Value, names); nearest != "" {
-					return e.WithMeant(key.Value, nearest)
-				}
-				return e.WithHint("the options are: %s", strings.Join(slices.Sorted(maps.Keys(targets)), ", "))
+				return unknownOption(key, "plugin "+p.Issuer.Name, names)
 			}
 			if former := set[name]; former != nil {
 				return at(key, "%s is set twice (%s on line %d)", key.Value, name, former.Line)
@@ -352,6 +348,17 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 		})
 	}
 	return literal, walk(n, true)
+}
+
+// unknownOption returns the error for a key that is none of the options called names. of
+// says whose options they are.
+func unknownOption(key *yaml.Node, of string, names []string) error {
+	e := at(key, "unknown option %q of %s", key.Value, of)
+	if nearest := Nearest(key.Value, names); nearest != "" {
+		return e.WithMeant(key.Value, nearest)
+	}
+	slices.Sort(names)
+	return e.WithHint("the options are: %s", strings.Join(names, ", "))
 }
 
 // eachPair calls do for each key of the mapping n, in order. Duplicate keys are an error.

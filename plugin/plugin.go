@@ -42,6 +42,8 @@ type Credential struct {
 	// Renew, if not zero, is when the credential should be replaced although it is still
 	// valid. Keys that rotate by age use it.
 	Renew time.Time
+	// Personal says that a person took part in obtaining it. It is then for this host alone.
+	Personal bool
 	// Fixed says that fetching again would bring no later expiry. There is no use in
 	// trying before the credential has expired.
 	Fixed bool

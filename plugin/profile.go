@@ -92,8 +92,12 @@ func appendInputs(inputs []Input, getenv func(string) string, blocks ...any) ([]
 			inputs = append(inputs, Input{f.name, v})
 		}
 	}
-	sort.Slice(inputs, func(i, j int) bool { return inputs[i].Name < inputs[j].Name })
+	sortInputs(inputs)
 	return inputs, nil
+}
+
+func sortInputs(inputs []Input) {
+	sort.Slice(inputs, func(i, j int) bool { return inputs[i].Name < inputs[j].Name })
 }
 
 // Chain returns p and the profiles below it, from top to bottom.
@@ -191,6 +195,11 @@ func (p *Profile) Source(env Env) Source {
 func (p *Profile) Run(ctx context.Context, argv []string, getenv func(string) string) ([]byte, error) {
 	env := &Env{Profile: p.Name, Getenv: getenv, Withheld: p.withheld}
 	return Program{Argv: argv, Depends: []string{}}.Run(ctx, env)
+}
+
+// Env returns what is needed to read the secrets of p.
+func (p *Profile) Env(getenv func(string) string) *Env {
+	return &Env{Profile: p.Name, Config: p.Config, Getenv: getenv, Withheld: p.withheld}
 }
 
 // Browser returns what opens web pages for a login of p.

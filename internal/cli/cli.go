@@ -212,7 +212,7 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	t.hold = func() (resume func()) { return plugin.Suspend(ctx) }
 	k.BindTo(ctx, (*context.Context)(nil))
 	return k.Run(i, t, ps, cache.World{Issuers: i.issuers, Getenv: i.env.get, Log: t.log, Warn: t.warn,
-		People: newVisitor(i, t, ps).people()})
+		People: newVisitor(i, t, ps).people(), Shared: ps.shared})
 }
 
 // parser returns the parser of a command line. The commands in names have their whole

@@ -36,6 +36,15 @@ func (ps *profiles) file() (*plugin.File, error) {
 	return ps.reread(true)
 }
 
+// shared is as in [cache.World].
+func (ps *profiles) shared() (*plugin.SharedCache, func() []string) {
+	f, err := ps.file()
+	if err != nil {
+		return nil, nil
+	}
+	return f.Shared()
+}
+
 // reread reads the configuration file. With required, a file that the user names must
 // exist.
 func (ps *profiles) reread(required bool) (*plugin.File, error) {

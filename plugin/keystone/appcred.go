@@ -27,6 +27,7 @@ var AppCred = plugin.Issuer{
 	Takes: []plugin.Taken{{Kind: plugin.KeystoneToken}},
 	From:  "a Keystone profile (from): expiring, least-privilege application credentials, rotated and removed by jeton",
 	Mints: true,
+	Marks: true,
 	New:   func() plugin.Options { return &AppCredOptions{} },
 }
 

@@ -23,6 +23,7 @@ var Issuer = plugin.Issuer{
 	Gives: plugin.AccessKey,
 	From:  "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
 	Mints: true,
+	Marks: true,
 	New:   func() plugin.Options { return &Options{} },
 	Imports: []plugin.Import{{Name: "outscale",
 		Help: "Take over profiles of Outscale's config.json, or what OSC_ variables say.",

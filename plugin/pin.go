@@ -1,0 +1,77 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+)
+
+// Pin returns a copy of p whose secrets are the values that they have now. Nobody can
+// change them between the time at which they name what is shared and the login. resolve
+// reads a secret. The profiles below p stay as they are.
+func (p *Profile) Pin(resolve func(SecretRef) (Secret, error)) (*Profile, error) {
+	pinned := *p
+	options := reflect.New(reflect.TypeOf(p.Options).Elem())
+	options.Elem().Set(reflect.ValueOf(p.Options).Elem())
+	pinned.Options = options.Interface().(Options)
+	for _, f := range fields(pinned.Options) {
+		ref, ok := f.value.Addr().Interface().(*SecretRef)
+		if !ok || ref.IsZero() {
+			continue
+		}
+		value, err := resolve(*ref)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		*ref = SecretRef{literal: value}
+	}
+	return &pinned, nil
+}
+
+// Resolve returns the secret that r refers to.
+func (r SecretRef) Resolve(ctx context.Context, env *Env) (Secret, error) { return r.resolve(ctx, env) }
+
+// SharedInputs returns everything that decides which credential p, which is pinned, gets on
+// any host: [Profile.Inputs] with the values of all secrets and the content of all files,
+// and without what is of this host. It returns an error wrapping [ErrNotShared] if p's
+// credential is for this host alone. The inputs hold secrets in clear text.
+func (p *Profile) SharedInputs(getenv func(string) string) ([]Input, error) {
+	inputs := []Input{{"plugin", p.Issuer.Name}}
+	if p.Issuer.Mints {
+		if !p.Issuer.Marks {
+			return nil, notShared("the keys of plugin %s cannot be told from others", p.Issuer.Name)
+		}
+		inputs = append(inputs, Input{"minted for", p.Name})
+	}
+	if ambient, ok := p.Options.(Ambient); ok {
+		for _, name := range ambient.Variables() {
+			inputs = append(inputs, Input{"$" + name, getenv(name)})
+		}
+	}
+	for _, block := range []any{p.Options, &p.Common} {
+		for _, f := range fields(block) {
+			if f.skipKey || f.value.IsZero() {
+				continue
+			}
+			v, err := f.sharedInput(getenv)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.name, err)
+			}
+			inputs = append(inputs, Input{f.name, v})
+		}
+	}
+	sortInputs(inputs)
+	return inputs, nil
+}
+
+// sharedInput is cacheInput for every host.
+func (f field) sharedInput(getenv func(string) string) (string, error) {
+	switch v := f.value.Interface().(type) {
+	case Argv:
+		return "", notShared("what a program prints can be another thing on another host")
+	case Path:
+		b, err := readOwnFile(string(v), maxPEM, readable)
+		return string(b), err
+	}
+	return f.cacheInput(getenv)
+}
