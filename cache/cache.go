@@ -366,7 +366,28 @@ func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) er
 	if e := c.load(ctx, key); e == nil || e.Token != cred.Token.Reveal() || e.Certificate != cred.ClientCertificate {
 		return nil // another process has replaced it
 	}
+	c.refuse(ctx, key.Name)
 	return c.remove(ctx, key.Name)
+}
+
+// refuse remembers that the credential kept under the key called name is no longer good, so
+// that the same is not taken from another host.
+func (c *Cache) refuse(ctx context.Context, name string) {
+	key := Key{Name: name, seal: sealFor(c.Pepper, name)}
+	if e := c.load(ctx, key); e != nil && e.Generation != 0 {
+		c.put(ctx, key, seenSuffix, seen{At: time.Now(), Generation: e.Generation, Refused: e.Generation})
+	}
+}
+
+// refuseAbove is refuse for the credential under the key called name, and for all that were
+// made from it.
+func (c *Cache) refuseAbove(ctx context.Context, name string) {
+	kept, _ := c.List(ctx)
+	for _, k := range kept {
+		if k.Name == name || slices.Contains(k.Below, name) {
+			c.refuse(ctx, k.Name)
+		}
+	}
 }
 
 // place returns the directory of the cache, or "" if the cache ends with this process.

@@ -57,10 +57,18 @@ func (c *Cache) collectKey(ctx context.Context, name string) (removed bool) {
 	if c.get(ctx, key, documentSuffix, &doc) != nil || !now.Before(doc.Until) {
 		c.Store.Delete(ctx, name+documentSuffix)
 	}
+	var d down
+	if c.get(ctx, key, downSuffix, &d) != nil || !now.Before(d.Until) {
+		c.Store.Delete(ctx, name+downSuffix)
+	}
+	var mark seen
+	if c.get(ctx, key, seenSuffix, &mark) != nil || now.Sub(mark.At) > fenceTime {
+		c.Store.Delete(ctx, name+seenSuffix)
+	}
 	if e := c.load(ctx, key); e == nil || Expired(e.Expires, now) {
 		removed = c.Store.Delete(ctx, name) == nil
 	}
-	for _, suffix := range []string{"", failedSuffix, documentSuffix} {
+	for _, suffix := range []string{"", failedSuffix, documentSuffix, downSuffix, seenSuffix} {
 		if _, err := c.Store.Get(ctx, name+suffix); err == nil {
 			return removed
 		}
@@ -121,7 +129,10 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 	names := f.Every()
 	// Each profile deletes the keys that were made for it.
 	for _, name := range names {
-		ledger.Profile = name
+		ledger.Profile, ledger.records = name, nil
+		if p, err := f.Profile(name); err == nil && s.Sharing() {
+			ledger.records = s.records(p)
+		}
 		if due, err := ledger.Has(ctx, true); err == nil && due {
 			failures = errors.Join(failures, collect(name))
 		}
@@ -129,6 +140,7 @@ func (s *Session) CollectKeys(ctx context.Context, f *plugin.File) (deleted int,
 	// A key made for a profile that is gone, or for the user that a profile had before,
 	// can be deleted by any profile that logs in to that account. A file that cannot be
 	// seen just now says nothing about its profiles.
+	ledger.records = nil
 	due := func(m *Minted) bool { return m.Config == f.Path && m.Due(time.Now()) }
 	for round := 0; round < 2 && f.Exists; round++ { // the first round settles what the second deletes
 		failures = errors.Join(failures, ledger.Orphan(ctx, f.Wants))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/cipher"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -42,11 +43,13 @@ type fleet struct {
 	warn   func(format string, args ...any)
 	key    Key // names what the host knows of the server
 
-	mu      sync.Mutex // guards what follows
-	opened  bool
-	off     error // why this process does not use the server, or nil
-	server  *plugin.SharedServer
-	secrets map[string]plugin.Secret // that have been read, by reference
+	mu     sync.Mutex // guards what follows
+	opened bool
+	// insisted says that the server is to be asked even if it failed lately.
+	insisted bool
+	off      error // why this process does not use the server, or nil
+	server   *plugin.SharedServer
+	secrets  map[string]plugin.Secret // that have been read, by reference
 
 	busy  chan struct{} // has one element while a call is under way, which guards what follows
 	spent time.Duration // in calls, but for those that waited for another host
@@ -107,7 +110,7 @@ func (f *fleet) open(ctx context.Context) error {
 		return f.off
 	}
 	f.opened = true
-	if d := f.failed(ctx); d != nil {
+	if d := f.failed(ctx); d != nil && !f.insisted {
 		f.off = fmt.Errorf("the server has failed, and is left alone until %s: %s", d.Until.Local().Format("15:04:05"),
 			d.Text)
 		return f.off
@@ -135,6 +138,8 @@ func (f *fleet) call(ctx context.Context, wait bool, script, name string, args .
 	}
 	begun := time.Now()
 	switch {
+	case !wait && f.spent >= sharedLimit:
+		return nil, errSpent
 	case f.spent == 0: // the call makes the connection, too
 		limited, cancel = context.WithTimeout(ctx, sharedLimit)
 		defer cancel()
@@ -151,13 +156,7 @@ func (f *fleet) call(ctx context.Context, wait bool, script, name string, args .
 
 // trip says for all processes of the host that the server has failed with err.
 func (f *fleet) trip(ctx context.Context, err error) {
-	text := err.Error()
-	switch own := (*plugin.Error)(nil); {
-	case errors.As(err, &own):
-		text = plugin.AsError(err).Text
-	case errors.Is(err, context.DeadlineExceeded):
-		text = "no answer in time"
-	}
+	text := explain(err).Text
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.off != nil {
@@ -172,14 +171,35 @@ func (f *fleet) trip(ctx context.Context, err error) {
 	f.log("shared cache: %s; it is left alone for %s", text, downTime)
 }
 
+// explain returns err, with which the server failed, as an error for the user.
+func explain(err error) *plugin.Error {
+	own, refusal := (*plugin.Error)(nil), redisError("")
+	switch {
+	case errors.As(err, &own):
+		return plugin.AsError(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return plugin.Errorf(plugin.Network, "no answer in time")
+	case !errors.As(err, &refusal):
+		return plugin.Errorf(plugin.Network, "%s", plugin.Shorten(err.Error()))
+	case refusal.is("WRONGPASS"), refusal.is("NOAUTH"), strings.Contains(string(refusal), "AUTH"):
+		return plugin.Errorf(plugin.Denied, "%v", refusal).WithHint("check username and password of shared_cache")
+	case refusal.is("NOPERM"):
+		return plugin.Errorf(plugin.Denied, "%v", refusal).
+			WithHint("docs/fleet.md has what its access control list must allow")
+	case refusal.is("OOM"):
+		return plugin.Errorf(plugin.Network, "the server's memory is full")
+	case refusal.is("READONLY"):
+		return plugin.Errorf(plugin.Network, "the server is a replica").
+			WithHint("name the sentinels: sentinels and master of shared_cache")
+	}
+	return plugin.Errorf(plugin.Network, "%v", refusal)
+}
+
 // lasting reports whether err does not go away by itself, so that the user has to know.
 func lasting(err error) bool {
-	var refusal redisError
-	if errors.As(err, &refusal) {
-		return refusal.is("NOAUTH") || refusal.is("WRONGPASS") || refusal.is("NOPERM") || refusal.is("ERR")
-	}
-	own := (*plugin.Error)(nil)
-	return errors.As(err, &own) && (own.Code == plugin.Config || own.Code == plugin.Unusable || own.Hint != "")
+	var certificate *tls.CertificateVerificationError
+	code := explain(err).Code
+	return code == plugin.Config || code == plugin.Denied || code == plugin.Unusable || errors.As(err, &certificate)
 }
 
 // secret returns a function that reads p's secrets, each once for all profiles of this
@@ -274,11 +294,14 @@ func (s *slot) call(ctx context.Context, wait bool, script string, args ...strin
 		return nil, err
 	}
 	answer, err := s.fleet.call(ctx, wait, script, s.name, args...)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && err != errSpent && ctx.Err() == nil {
 		s.fleet.trip(ctx, err)
 	}
 	return answer, err
 }
+
+// errSpent says that the shared cache has cost this process all the time that it may.
+var errSpent = fmt.Errorf("it has taken %s", sharedLimit)
 
 // A leader is the process that holds a lease. It is sealed anew each time, so that no two
 // leases are equal.

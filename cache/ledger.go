@@ -34,6 +34,9 @@ type Ledger struct {
 	// Cache is where keys are kept once they are made. The ledger takes no lock to change
 	// it.
 	Cache *Cache
+
+	records *records // those of the fleet, or nil
+	fleet   bool     // it deletes the keys of the whole fleet, too
 }
 
 const (
@@ -177,6 +180,8 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
+	l.adopt(ctx, a, now, false)
+	tags := a.tags()
 	l.gone(ctx, a.settle(there, now))
 	a.moved(l, order.Scope, now)
 	if readable && !replace {
@@ -187,6 +192,7 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 	// Keys that are due are deleted first, since they may be what fills the quota. A key
 	// that cannot be deleted is left for the next time.
 	l.collect(ctx, a, keys, now)
+	l.release(ctx, a, tags)
 	key := Minted{Scope: order.Scope, Config: l.Config, Profile: l.Profile, Created: now, Unseen: !readable}
 	switch {
 	case order.Life > 0:
@@ -228,7 +234,7 @@ func (l *Ledger) create(
 	ctx context.Context, a *Account, order plugin.Order, keys plugin.Keys, key Minted, before []string, replace bool,
 ) (*plugin.Credential, error) {
 	former := func(m *Minted) {
-		if m.replaced(key.grace()); order.Life > 0 && replace || l.lost(ctx, m) {
+		if m.replaced(key.grace()); order.Life > 0 && replace && !m.Shared || l.lost(ctx, m) {
 			m.DeleteAfter = time.Time{} // at once, or the quota would soon be used up
 		}
 	}
@@ -242,6 +248,7 @@ func (l *Ledger) create(
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
+	key.Shared = l.records.keep(ctx, a, key)
 	c, err := keys.Create(ctx, plugin.Mark{Scope: key.Scope, Tag: key.Tag, Expires: key.Expires})
 	if err != nil {
 		if !uncertain(err) {
@@ -249,9 +256,14 @@ func (l *Ledger) create(
 				m.Leaving = ""
 			}
 			a.Intents = a.Intents[:len(a.Intents)-1]
+			l.records.drop(ctx, key)
 			err = errors.Join(err, l.save(ctx, a))
 		}
 		return nil, err
+	}
+	if tagger, ok := keys.(plugin.Tagger); ok && key.Shared && !tagger.Tagged() {
+		key.Shared = false
+		l.records.drop(ctx, key)
 	}
 	for _, m := range a.inUse(l, order.Scope) {
 		former(m)
@@ -263,6 +275,9 @@ func (l *Ledger) create(
 	a.Keys, a.Intents = append(a.Keys, key), a.Intents[:len(a.Intents)-1]
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
+	}
+	if key.Shared {
+		l.records.keep(ctx, a, key)
 	}
 	return key.dated(c, order.MaxAge), nil
 }
@@ -347,7 +362,7 @@ func (l *Ledger) Stored(ctx context.Context, c *plugin.Credential, why error) er
 // lost reports whether nobody can have the key, because the process that made it was
 // killed before it could hand it out.
 func (l *Ledger) lost(ctx context.Context, m *Minted) bool {
-	return m.Unseen && !l.holds(ctx, m.ID)
+	return m.Unseen && !m.Shared && !l.holds(ctx, m.ID)
 }
 
 // holds reports whether the cache hands out the key with this id.
@@ -410,6 +425,8 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 	}
 	defer unlock()
 	now := time.Now()
+	l.adopt(ctx, a, now, true)
+	tags := a.tags()
 	if len(a.Intents) > 0 || l.others(ctx, a) != nil {
 		there, err := keys.List(ctx)
 		if err != nil {
@@ -423,7 +440,7 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 	a.moved(l, order.Scope, now)
 	for i := range a.Keys {
 		m := &a.Keys[i]
-		if all && m.of(l) || l.abandoned(ctx, m, now) {
+		if all && m.of(l) && (l.fleet || !m.Shared) || l.abandoned(ctx, m, now) {
 			m.Unwanted, m.DeleteAfter = true, time.Time{}
 		}
 	}
@@ -433,14 +450,16 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 		}
 	}
 	ids, err := l.collect(ctx, a, keys, now)
+	l.release(ctx, a, tags)
 	return ids, errors.Join(err, l.save(ctx, a))
 }
 
 // Unwant marks the keys in use by l's profile as unwanted, after a service refused the
-// profile's credential. If id is not empty, it marks only the key with that id.
+// profile's credential. If id is not empty, it marks only the key with that id. Other hosts
+// of a fleet keep theirs.
 func (l *Ledger) Unwant(ctx context.Context, id string) error {
 	return l.each(ctx, func(m *Minted) bool {
-		if !m.of(l) || m.Unwanted || id != "" && m.ID != id {
+		if !m.of(l) || m.Unwanted || m.Shared && !l.fleet || id != "" && m.ID != id {
 			return false
 		}
 		m.Unwanted = true
@@ -527,7 +546,8 @@ func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
 }
 
 // Has reports whether l's profile has keys that were made and not deleted. If due is set,
-// it reports whether any of them must now be deleted or settled.
+// it reports whether any of them must now be deleted or settled. Of the keys that only the
+// fleet knows, it reports those that would be deleted.
 func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 	accounts, err := Accounts(ctx, l.State)
 	now := time.Now()
@@ -537,10 +557,11 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 		}
 		for i := range a.Keys {
 			m := &a.Keys[i]
-			if m.of(l) && (!due || m.Due(now) || m.Leaving != "" || l.abandoned(ctx, m, now)) {
+			onlyDue := due || m.Shared && !l.fleet
+			if m.of(l) && (!onlyDue || m.Due(now) || m.Leaving != "" || l.abandoned(ctx, m, now)) {
 				return true, nil
 			}
 		}
 	}
-	return false, err
+	return (due || l.fleet) && len(l.ended(ctx, now, true)) > 0, err
 }

@@ -18,6 +18,7 @@ type Item struct {
 	Credential *plugin.Credential // nil if there is only a failure
 	Level      bool               // it is for a level that one or several profiles stand on
 	Created    time.Time
+	Generation int64    // in the fleet, or 0 if it is not shared
 	Failure    *Failure // nil if the last fetch succeeded
 }
 
@@ -52,7 +53,7 @@ func (c *Cache) List(ctx context.Context) ([]Item, error) {
 			if e := c.load(ctx, key); e != nil {
 				k := at(name, e.Profile)
 				k.Profile, k.Config, k.Below, k.Level = e.Profile, e.Config, e.Below, e.Level
-				k.Credential, k.Created = e.credential(), e.Created
+				k.Credential, k.Created, k.Generation = e.credential(), e.Created, e.Generation
 			}
 		case failedSuffix:
 			var x failure

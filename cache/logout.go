@@ -58,7 +58,7 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 		s.World.Warn("%s of profiles that are gone: forgotten, but not revoked; what was issued ends by itself",
 			plugin.Count(alive, "token"))
 	}
-	everyKey := func(*Minted) bool { return true }
+	everyKey := func(m *Minted) bool { return !m.Shared || s.WholeFleet }
 	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, f.Path, everyKey))
 }
 
@@ -77,7 +77,8 @@ func (s *Session) upperFirst(f *plugin.File, kind func(*plugin.Profile) bool) []
 }
 
 // logout revokes and removes the credentials kept for p, as it is now or was before an
-// edit. It reports whether there were any.
+// edit. It reports whether there were any. What other hosts share is only forgotten here,
+// unless it is the whole fleet that logs out.
 func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, failures error) {
 	kept, err := s.List(ctx)
 	if err != nil {
@@ -87,12 +88,15 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 	if p.Issuer.Mints {
 		failures, revoker = s.deleteKeys(ctx, p, revoker), nil // their cache entries go with them
 	}
+	if s.WholeFleet {
+		failures = errors.Join(failures, s.withdraw(ctx, p))
+	}
 	session, err := s.endSession(ctx, p, kept)
 	failures = errors.Join(failures, err)
 	for _, k := range s.belongingTo(p, kept) {
 		some = true
 		if c := k.Credential; revoker != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
-			!Expired(c.Expires, time.Now()) && k.Name != session {
+			!Expired(c.Expires, time.Now()) && k.Name != session && (k.Generation == 0 || s.WholeFleet) {
 			failures = errors.Join(failures, unrevoked(revoker.Revoke(ctx, c), c))
 		}
 		_, err := s.Drop(ctx, k.Name)
@@ -162,7 +166,7 @@ func (s *Session) deleteKeys(ctx context.Context, p *plugin.Profile, r plugin.Re
 	}
 	// Any remaining keys are at an account that the profile used before.
 	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, p.Config, func(m *Minted) bool {
-		return m.Config == p.Config && m.Profile == p.Name
+		return m.Config == p.Config && m.Profile == p.Name && (!m.Shared || s.WholeFleet)
 	}))
 }
 
@@ -196,7 +200,7 @@ func (s *Session) Reject(ctx context.Context, p *plugin.Profile, id string) erro
 	if err != nil {
 		return about(p, err)
 	}
-	if id != "" && !Mints(p) {
+	if id != "" && !Mints(p) && !s.WholeFleet {
 		return about(p, s.forgetOnly(ctx, p, key, id))
 	}
 	if e := s.load(ctx, key); id != "" && (e == nil || e.credential().ID() != id) {
@@ -216,8 +220,29 @@ func (s *Session) Reject(ctx context.Context, p *plugin.Profile, id string) erro
 			return about(p, err)
 		}
 	}
-	_, err = s.Drop(ctx, s.giver(ctx, p, key))
-	return about(p, err)
+	giver := s.giver(ctx, p, key)
+	s.refuseAbove(ctx, giver)
+	if s.WholeFleet {
+		err = errors.Join(s.withdraw(ctx, p), s.revokeKept(ctx, p, key))
+	}
+	_, e := s.Drop(ctx, giver)
+	return about(p, errors.Join(err, e))
+}
+
+// revokeKept revokes p's credential at its issuer, for all hosts that have it.
+func (s *Session) revokeKept(ctx context.Context, p *plugin.Profile, key Key) error {
+	revoker, ok := s.Source(p, Need{}).(plugin.Revoker)
+	if !ok {
+		return nil
+	}
+	if p.Issuer.Mints {
+		return revoker.Revoke(ctx, nil)
+	}
+	e := s.load(ctx, key)
+	if e == nil || e.credential().Kind()&plugin.AnyToken == 0 {
+		return nil
+	}
+	return unrevoked(revoker.Revoke(ctx, e.credential()), e.credential())
 }
 
 // forgetOnly removes the credential with this id from under p's key and from the levels that
@@ -233,6 +258,7 @@ func (s *Session) forgetOnly(ctx context.Context, p *plugin.Profile, key Key, id
 		e := s.load(ctx, k)
 		given := e != nil && token != "" && (e.Token == token || e.IDToken == token)
 		if e != nil && (e.credential().ID() == id || given && name != key.Name) {
+			s.refuse(ctx, name)
 			err = s.remove(ctx, name)
 		} else if name == key.Name {
 			token = "" // it has been replaced: what is below is newer, too

@@ -59,7 +59,7 @@ func (s *Session) member(p *plugin.Profile, n Need) *member {
 		return nil
 	}
 	for _, q := range p.Chain() {
-		if _, ok := s.Source(q, n).(plugin.LoginSource); ok {
+		if _, ok := q.Source(plugin.Env{Getenv: s.Getenv}).(plugin.LoginSource); ok {
 			return nil
 		}
 	}
@@ -358,6 +358,9 @@ func (s *search) put(ctx context.Context, v *view, got fetched) fetched {
 		life = min(life, time.Until(Policy{}.Schedule(c, got.created).Until))
 	}
 	text, err := s.slot.encode("value", v.number, value)
+	if s.profile.Issuer.Mints && !s.session.ledger(s.profile).shares(ctx, c.KeyID()) {
+		err = plugin.Errorf(plugin.Config, "without a record, no other host could delete it")
+	}
 	if err != nil || life <= 0 || !s.unchanged(ctx) {
 		s.end(ctx, v, nil)
 		return got

@@ -19,6 +19,9 @@ type Minted struct {
 	Tag string `json:"tag,omitempty"`
 	// Unseen says that the key has not been kept yet, so that nobody has received it.
 	Unseen bool `json:"unseen,omitempty"`
+	// Shared says that the fleet may have the key. Nobody deletes it before it has ended, but
+	// for who logs the whole fleet out.
+	Shared bool `json:"shared,omitempty"`
 	// Leaving is the directory of the cache that is about to remove the key, which then
 	// becomes unwanted.
 	Leaving string `json:"leaving,omitempty"`

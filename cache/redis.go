@@ -186,7 +186,7 @@ func (r *redis) dial(ctx context.Context, address string) (err error) {
 	}
 	if err != nil {
 		r.conn = nil
-		return plugin.ConnectionError(err, address)
+		return plugin.Because(plugin.AsError(plugin.ConnectionError(err, address)), err)
 	}
 	r.reader = bufio.NewReader(r.conn)
 	return nil

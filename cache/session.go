@@ -36,6 +36,8 @@ type Session struct {
 	Why error
 	// Clients are the HTTP clients of the run.
 	Clients plugin.Clients
+	// WholeFleet says that a logout or a rejection is for all hosts that share with this one.
+	WholeFleet bool
 
 	unkept bool // nothing is kept beyond this process
 	// answers are a person's, by question. They serve one call of Fetch.
@@ -219,7 +221,7 @@ func (n Need) from(renew bool) Need {
 func (s *Session) ledger(p *plugin.Profile) *Ledger {
 	return &Ledger{
 		State: s.State, Why: s.Why, Config: p.Config, Profile: p.Name,
-		Roaming: s.Roaming(p), Unkept: s.unkept, Cache: s.Cache,
+		Roaming: s.Roaming(p), Unkept: s.unkept, Cache: s.Cache, records: s.records(p), fleet: s.WholeFleet,
 	}
 }
 

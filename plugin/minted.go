@@ -68,6 +68,12 @@ type KeyPreparer interface {
 	Prepare(ctx context.Context) error
 }
 
+// A Tagger is the [Keys] of an issuer that may refuse a tag.
+type Tagger interface {
+	// Tagged reports whether the key that was made last has its tag.
+	Tagged() bool
+}
+
 // A KeyReader is the [Keys] of an issuer that can show the secret of an existing key.
 type KeyReader interface {
 	// Read returns an existing key with its secret, or an error wrapping

@@ -78,6 +78,19 @@ func (s *SharedServer) Allows(address string) error {
 	return nil
 }
 
+// Address returns where the server is, without the login, as far as s says it without a
+// program.
+func (s *SharedCache) Address(getenv func(string) string) string {
+	server := &SharedServer{}
+	if s.URL.InKey() {
+		if address, err := s.URL.resolve(context.Background(), &Env{Getenv: getenv}); err == nil &&
+			s.open(server, address) == nil {
+			return server.String()
+		}
+	}
+	return "where url of shared_cache leads"
+}
+
 // decodeShared reads the mapping n below shared_cache.
 func (f *File) decodeShared(n *yaml.Node) error {
 	s := &SharedCache{}

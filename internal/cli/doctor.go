@@ -24,10 +24,13 @@ import (
 type doctorCmd struct {
 	Profile string `arg:"" optional:"" help:"Only this profile, with which it logs in if nothing is kept of it."`
 	JSON    bool   `name:"json" help:"Print JSON."`
+	Fleet   bool   `help:"Measure the shared cache, and tell what the hosts share."`
 }
 
 func (d *doctorCmd) Help() string {
 	return `Checks the configuration, the profiles and their secrets, the cache, the issuers (without a login), and the files in which aws, kubectl and openstack find jeton. A finding comes with a shell command that fixes it, where there is one. With a profile it checks that profile alone, and logs in if nothing is cached.
+
+With --fleet it also tells how quickly the shared cache answers and, for each profile, for how long a credential is shared, which host is fetching one, and how many requests to the issuer were saved.
 
 Exits with 1 if there is an error, with 0 if there are only warnings.`
 }
@@ -36,6 +39,7 @@ Exits with 1 if there is an error, with 0 if there are only warnings.`
 type checkup struct {
 	Findings []plugin.Finding `json:"findings"`
 	Looked   []string         `json:"looked_at"`
+	Fleet    *fleetReport     `json:"fleet,omitempty"`
 
 	world   cache.World
 	ps      *profiles // without warnings: the findings have them
@@ -56,7 +60,9 @@ func (d *doctorCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 		c.failed("config", "", err)
 	} else {
 		c.file = f
-		c.issuers(ctx, c.profiles(ctx, f, d.Profile))
+		usable := c.profiles(ctx, f, d.Profile)
+		c.issuers(ctx, usable)
+		c.fleet(ctx, usable, d.Fleet)
 	}
 	if d.Profile == "" {
 		c.callers(ctx)
@@ -104,6 +110,7 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 	if len(c.Findings) == 0 {
 		fmt.Fprintln(&b, "nothing is wrong")
 	}
+	c.Fleet.write(&b)
 	return b.Bytes(), nil
 }
 

@@ -10,10 +10,13 @@ import (
 type logoutCmd struct {
 	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
 	All     bool   `help:"All profiles, and everything in the cache."`
+	Fleet   bool   `help:"For all hosts that share the credential, and not for this one alone."`
 }
 
 func (l *logoutCmd) Help() string {
-	return `Revokes the credential at its issuer and removes it from the cache. Does the same for the profiles that are made from this one, or that share a person's login with it. Deletes the access keys that jeton made for them.`
+	return `Revokes the credential at its issuer and removes it from the cache. Does the same for the profiles that are made from this one, or that share a person's login with it. Deletes the access keys that jeton made for them.
+
+What other hosts share with this one (shared_cache in the configuration) is only forgotten here: a job that ends must not log out the others. With --fleet it is revoked for all of them.`
 }
 
 func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {
@@ -25,11 +28,29 @@ func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error 
 		if err != nil {
 			return err
 		}
-		return cache.Open(ctx, w, true).LogoutAll(ctx, f)
+		s, err := forFleet(cache.Open(ctx, w, true), l.Fleet)
+		if err != nil {
+			return err
+		}
+		return s.LogoutAll(ctx, f)
 	}
 	p, err := ps.named(l.Profile)
 	if err != nil {
 		return err
 	}
-	return cache.Open(ctx, w, true).Logout(ctx, ps.read, p)
+	s, err := forFleet(cache.Open(ctx, w, true), l.Fleet)
+	if err != nil {
+		return err
+	}
+	return s.Logout(ctx, ps.read, p)
+}
+
+// forFleet has s act for the whole fleet, if that is wanted.
+func forFleet(s *cache.Session, wanted bool) (*cache.Session, error) {
+	if wanted && !s.Sharing() {
+		return nil, plugin.Errorf(plugin.Usage, "--fleet is for hosts with a shared cache, and there is none").
+			WithHint("write shared_cache: in the configuration, or set %s", plugin.SharedVariable)
+	}
+	s.WholeFleet = wanted
+	return s, nil
 }

@@ -9,10 +9,13 @@ import (
 type rejectCmd struct {
 	Profile string `arg:"" optional:"" help:"Profile; see jeton get --help."`
 	ID      string `name:"id" help:"Only if the credential is still the one with this id, as json and openstack-token have it." placeholder:"ID"`
+	Fleet   bool   `help:"Revoke it, for all hosts that share it."`
 }
 
 func (r *rejectCmd) Help() string {
-	return `Call it when a service refuses a credential that has not expired. Unlike logout, it does not revoke the credential at its issuer. With --id, fifty callers that meet the same refusal cost one request: a credential that another has replaced already is left alone.`
+	return `Call it when a service refuses a credential that has not expired. Unlike logout, it does not revoke the credential at its issuer. With --id, fifty callers that meet the same refusal cost one request: a credential that another has replaced already is left alone.
+
+Other hosts that share the credential (shared_cache in the configuration) go on with it, until they reject it too. With --fleet it is revoked, and no host gets it any more.`
 }
 
 func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {
@@ -20,5 +23,9 @@ func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error 
 	if err != nil {
 		return err
 	}
-	return cache.Open(ctx, w, true).Reject(ctx, p, r.ID)
+	s, err := forFleet(cache.Open(ctx, w, true), r.Fleet)
+	if err != nil {
+		return err
+	}
+	return s.Reject(ctx, p, r.ID)
 }

@@ -32,7 +32,9 @@ type report struct {
 	Profiles []profileReport `json:"profiles"`
 	Unused   []profileReport `json:"unused,omitempty"` // cached, but of no current profile
 	Minted   []cache.Account `json:"minted,omitempty"`
-	Errors   []string        `json:"errors,omitempty"` // what could not be checked
+	// Fleet is what this host knows of the shared cache.
+	Fleet  *cache.FleetState `json:"shared_cache,omitempty"`
+	Errors []string          `json:"errors,omitempty"` // what could not be checked
 }
 
 func (r *report) add(err error) {
@@ -54,6 +56,7 @@ type profileReport struct {
 	LastError string            `json:"last_error,omitempty"`
 	FailedAt  time.Time         `json:"failed_at,omitzero"`
 	RetryAt   time.Time         `json:"retry_at,omitzero"`
+	Shared    bool              `json:"shared,omitempty"` // other hosts have it too
 }
 
 func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
@@ -103,6 +106,7 @@ func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 			}
 		}
 	}
+	r.Fleet = session.FleetState(ctx)
 	r.Minted, err = cache.Accounts(ctx, session.State)
 	r.add(err)
 	return r.print(t, s.JSON)
@@ -160,6 +164,7 @@ func (row *profileReport) describe(k cache.Item, policy cache.Policy) {
 		return
 	}
 	row.Kept, row.AccessKey, row.Identity = true, c.AccessKey, c.Attrs
+	row.Shared = k.Generation != 0
 	row.FetchedAt, row.ExpiresAt = k.Created.UTC(), c.Expires.UTC()
 	row.RenewAt = policy.Schedule(c, k.Created).RenewedAt().UTC()
 }
@@ -187,6 +192,18 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 		}
 	}
 	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
+	if f := r.Fleet; f != nil {
+		fmt.Fprintf(&b, "\nSHARED CACHE\n%s: %s\n", f.Address, fleetState(f))
+	}
+	r.writeKeys(&b)
+	for _, e := range r.Errors {
+		fmt.Fprintf(&b, "error: %s\n", e)
+	}
+	return b.Bytes(), nil
+}
+
+// writeKeys writes the keys that jeton has made.
+func (r *report) writeKeys(b *bytes.Buffer) {
 	now := time.Now()
 	for i, account := range r.Minted {
 		if i == 0 {
@@ -206,28 +223,32 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 					state += " after " + m.DeleteAfter.UTC().Format(time.RFC3339)
 				}
 			}
-			fmt.Fprintf(&b, "%s  made %s ago", m.ID, age(now.Sub(m.Created)))
+			fmt.Fprintf(b, "%s  made %s ago", m.ID, age(now.Sub(m.Created)))
 			if !m.Expires.IsZero() && !m.Expired(now) {
-				fmt.Fprintf(&b, ", expires in %s", age(m.Expires.Sub(now)))
+				fmt.Fprintf(b, ", expires in %s", age(m.Expires.Sub(now)))
 			}
 			if m.Scope != "" {
-				fmt.Fprintf(&b, ", project %s", m.Scope)
+				fmt.Fprintf(b, ", project %s", m.Scope)
 			}
-			fmt.Fprintf(&b, " at %s: %s\n", account.Issuer, state)
+			fmt.Fprintf(b, " at %s: %s\n", account.Issuer, state)
 		}
 		for _, id := range account.Strays {
-			fmt.Fprintf(&b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it "+
+			fmt.Fprintf(b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it "+
 				"is not yours\n", id, account.Issuer)
 		}
 		for _, i := range account.Intents {
-			fmt.Fprintf(&b, "at %s: jeton was interrupted while it made a key for %s; the next one settles it\n",
+			fmt.Fprintf(b, "at %s: jeton was interrupted while it made a key for %s; the next one settles it\n",
 				account.Issuer, i.Key.Profile)
 		}
 	}
-	for _, e := range r.Errors {
-		fmt.Fprintf(&b, "error: %s\n", e)
+}
+
+// fleetState says in words how it stands with the shared cache.
+func fleetState(f *cache.FleetState) string {
+	if f.Trouble == "" {
+		return "in use"
 	}
-	return b.Bytes(), nil
+	return fmt.Sprintf("left alone for %s more: %s", age(time.Until(f.Until)), plugin.Shorten(f.Trouble))
 }
 
 // table writes the title and the rows, or nothing without rows.

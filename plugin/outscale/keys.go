@@ -18,7 +18,11 @@ type keys struct {
 	options *Options
 	api     *api
 	there   []accessKey // as last listed
+	tagged  bool        // the last key that was made has its tag
 }
+
+// Tagged reports whether the last key that was made has its tag.
+func (k *keys) Tagged() bool { return k.tagged }
 
 // An accessKey is what the API says about a key.
 type accessKey struct {
@@ -98,6 +102,7 @@ func (k *keys) Create(ctx context.Context, mark plugin.Mark) (*plugin.Credential
 	if err != nil {
 		return nil, err
 	}
+	k.tagged = r.Tag != ""
 	key := a.AccessKey
 	if key.ID == "" || key.SecretKey == "" {
 		return nil, plugin.Errorf(plugin.Unusable, "Outscale's answer holds no key").RememberFor(10 * time.Second)

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+// clocksApart is the difference between two clocks from which doctor warns of it.
+const clocksApart = time.Minute
+
+// A fleetReport is what doctor --fleet has measured.
+type fleetReport struct {
+	Server   *cache.FleetReport `json:"server"`
+	Profiles []cache.Census     `json:"profiles"`
+}
+
+// fleet checks the shared cache, if there is one. With all, it also asks what is shared of
+// these profiles.
+func (c *checkup) fleet(ctx context.Context, profiles []*plugin.Profile, all bool) {
+	if !c.session.Sharing() && !all {
+		return
+	}
+	server, err := c.session.Examine(ctx)
+	if err != nil {
+		level, where, e := plugin.Doubtful, "", plugin.AsError(cache.Unshared(err))
+		if e.Code == plugin.Config || e.Code == plugin.Denied {
+			level = plugin.Wrong
+		}
+		if server != nil {
+			where = server.Address
+		}
+		what := e.Text
+		if e.Hint != "" {
+			what += " (" + e.Hint + ")"
+		}
+		c.add("shared cache", level, "", where, what, e.Fix)
+		return
+	}
+	c.looked("the shared cache")
+	if server.Ahead.Abs() > clocksApart {
+		c.add("shared cache", plugin.Doubtful, "", server.Address,
+			"its clock and this machine's differ by "+server.Ahead.Abs().Round(time.Second).String(), "date -u")
+	}
+	if !all {
+		return
+	}
+	c.Fleet = &fleetReport{Server: server, Profiles: []cache.Census{}}
+	for _, p := range profiles {
+		c.Fleet.Profiles = append(c.Fleet.Profiles, c.session.Census(ctx, p))
+	}
+}
+
+// write writes r for people.
+func (r *fleetReport) write(b *bytes.Buffer) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(b, "\nshared cache %s: connected in %s, answers in %s, its clock is %s ahead\n", r.Server.Address,
+		short(r.Server.Connected), short(r.Server.Answered), short(r.Server.Ahead))
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PROFILE\tSHARED FOR\tASKED\tFETCHED\tSAVED\tSINCE\tFETCHING NOW")
+	for _, c := range r.Profiles {
+		if c.Why != "" {
+			fmt.Fprintf(w, "%s\tno: %s\n", c.Profile, plugin.Shorten(c.Why))
+			continue
+		}
+		left, since, leader := "-", "-", "-"
+		if c.Left > 0 {
+			left = age(c.Left)
+		}
+		if !c.Since.IsZero() {
+			since = age(time.Since(c.Since)) + " ago"
+		}
+		if c.Leader != "" {
+			leader = c.Leader
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", c.Profile, left, c.Asked, c.Fetched,
+			max(0, c.Asked-c.Fetched), since, leader)
+	}
+	w.Flush()
+}
+
+// short formats a short time.
+func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
