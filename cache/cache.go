@@ -473,7 +473,8 @@ func (c *Cache) Clear(ctx context.Context) error {
 	}
 	names, e := c.names(ctx)
 	for _, name := range names {
-		if value, suffix := cutName(name); isKeyName(value) && (suffix == documentSuffix || suffix == hit.AskedSuffix) {
+		value, suffix := cutName(name)
+		if isKeyName(value) && slices.Contains([]string{documentSuffix, hit.AskedSuffix, downSuffix, seenSuffix}, suffix) {
 			c.Store.Delete(ctx, name)
 		}
 	}

@@ -189,8 +189,7 @@ func explain(err error) *plugin.Error {
 	case refusal.is("OOM"):
 		return plugin.Errorf(plugin.Network, "the server's memory is full")
 	case refusal.is("READONLY"):
-		return plugin.Errorf(plugin.Network, "the server is a replica").
-			WithHint("name the sentinels: sentinels and master of shared_cache")
+		return plugin.Errorf(plugin.Network, "the server is a replica")
 	}
 	return plugin.Errorf(plugin.Network, "%v", refusal)
 }
@@ -198,8 +197,8 @@ func explain(err error) *plugin.Error {
 // lasting reports whether err does not go away by itself, so that the user has to know.
 func lasting(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	code := explain(err).Code
-	return code == plugin.Config || code == plugin.Denied || code == plugin.Unusable || errors.As(err, &certificate)
+	e := explain(err)
+	return e.Code != plugin.Network || e.Hint != "" || errors.As(err, &certificate)
 }
 
 // secret returns a function that reads p's secrets, each once for all profiles of this

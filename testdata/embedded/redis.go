@@ -13,6 +13,7 @@ import (
 // A Redis is a real redis-server, which listens on this machine only and writes nothing.
 type Redis struct {
 	Address string // HOST:PORT
+	Dir     string // where its files are
 	cmd     *exec.Cmd
 }
 
@@ -43,7 +44,7 @@ func StartRedisAt(dir, address string, options ...string) (*Redis, error) {
 		last := len(arguments) - 1
 		arguments = append([]string{arguments[last], "--sentinel"}, arguments[:8]...)
 	}
-	r := &Redis{Address: address, cmd: exec.Command(program, arguments...)}
+	r := &Redis{Address: address, Dir: dir, cmd: exec.Command(program, arguments...)}
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
