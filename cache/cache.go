@@ -474,7 +474,8 @@ func (c *Cache) Clear(ctx context.Context) error {
 	names, e := c.names(ctx)
 	for _, name := range names {
 		value, suffix := cutName(name)
-		if isKeyName(value) && slices.Contains([]string{documentSuffix, hit.AskedSuffix, downSuffix, seenSuffix}, suffix) {
+		of := []string{documentSuffix, hit.AskedSuffix, downSuffix, seenSuffix}
+		if isKeyName(value) && slices.Contains(of, suffix) {
 			c.Store.Delete(ctx, name)
 		}
 	}

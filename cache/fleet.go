@@ -116,7 +116,7 @@ func (f *fleet) open(ctx context.Context) error {
 		return f.off
 	}
 	if f.server, f.off = f.config.Open(ctx, f.env); f.off != nil {
-		f.warn("the shared cache is not used: %v", plugin.AsError(f.off))
+		f.warn("the shared cache is not used: %s", inFull(plugin.AsError(f.off)))
 		return f.off
 	}
 	if f.send == nil {
@@ -166,9 +166,17 @@ func (f *fleet) trip(ctx context.Context, err error) {
 	f.off = errors.New(text)
 	f.cache.put(ctx, f.key, downSuffix, down{At: now, Until: now.Add(downTime), Text: text})
 	if lasting(err) {
-		f.warn("the shared cache is not used: %s; jeton doctor tells more", text)
+		f.warn("the shared cache is not used: %s", inFull(explain(err)))
 	}
 	f.log("shared cache: %s; it is left alone for %s", text, downTime)
+}
+
+// inFull returns the text and the hint of e in one line.
+func inFull(e *plugin.Error) string {
+	if e.Hint == "" {
+		return e.Text
+	}
+	return e.Text + " (" + e.Hint + ")"
 }
 
 // explain returns err, with which the server failed, as an error for the user.

@@ -275,13 +275,14 @@ func TestExplore(t *testing.T) {
 		x     *explorer
 		fault string
 	}{
-		"two hosts":              {&explorer{hosts: 2, crashes: 1, maxPause: 1}, ""},
-		"three hosts":            {&explorer{hosts: 3}, ""},
-		"long pauses":            {&explorer{hosts: 2, maxPause: 2}, ""},
-		"a renewal":              {&explorer{hosts: 2, renew: true, crashes: 1, maxPause: 1}, ""},
-		"a logout":               {&explorer{hosts: 1, withdraw: true, crashes: 1, maxPause: 1}, ""},
-		"without the fence":      {&explorer{hosts: 2, maxPause: 1, model: &model{noFence: true}}, "replaces"},
-		"without the withdrawal": {&explorer{hosts: 1, withdraw: true, model: &model{noWithdrawal: true}}, "there again"},
+		"two hosts":         {&explorer{hosts: 2, crashes: 1, maxPause: 1}, ""},
+		"three hosts":       {&explorer{hosts: 3}, ""},
+		"long pauses":       {&explorer{hosts: 2, maxPause: 2}, ""},
+		"a renewal":         {&explorer{hosts: 2, renew: true, crashes: 1, maxPause: 1}, ""},
+		"a logout":          {&explorer{hosts: 1, withdraw: true, crashes: 1, maxPause: 1}, ""},
+		"without the fence": {&explorer{hosts: 2, maxPause: 1, model: &model{noFence: true}}, "replaces"},
+		"without the withdrawal": {&explorer{hosts: 1, withdraw: true, model: &model{noWithdrawal: true}},
+			"there again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := test.x

@@ -274,7 +274,8 @@ func TestFleetRefusal(t *testing.T) {
 		err    *plugin.Error
 		shared bool
 	}{
-		"refused":     {plugin.Errorf(plugin.Denied, "wrong password").WithHint("check it").RememberFor(time.Minute), true},
+		"refused": {plugin.Errorf(plugin.Denied, "wrong password").WithHint("check it").RememberFor(time.Minute),
+			true},
 		"retry after": {plugin.Errorf(plugin.Later, "too many").RememberFor(30 * time.Second), true},
 		"no network":  {plugin.Errorf(plugin.Network, "no route").RememberFor(2 * time.Second), false},
 		"unasked":     {plugin.Errorf(plugin.Denied, "no"), false},
@@ -420,24 +421,31 @@ func TestFleetNeverShares(t *testing.T) {
 	aboveProgram.Base = of(func(o *memberOptions) { o.Argv = plugin.Argv{"true"} })
 	minted := o.profile("minted")
 	minted.Issuer = &plugin.Issuer{Name: "mint", Mints: true}
+	withSecret := func(ref plugin.SecretRef) *plugin.Profile {
+		return of(func(o *memberOptions) { o.Secret = ref })
+	}
+	withFile := func(path plugin.Path) *plugin.Profile {
+		return of(func(o *memberOptions) { o.File = path })
+	}
+	printed := of(func(o *memberOptions) { o.Argv = plugin.Argv{"true"} })
+	failing := withSecret(plugin.CommandSecret([]string{"false"}))
 	for name, test := range map[string]struct {
 		a, b   *plugin.Profile
 		shared bool
 	}{
 		"the same":             {o.profile("same"), o.profile("same"), true},
 		"two names":            {o.profile("n1"), o.profile("n2"), false},
-		"two secrets":          {of(func(o *memberOptions) { o.Secret = secret("one") }), of(func(o *memberOptions) { o.Secret = secret("two") }), false},
-		"one secret, two ways": {of(func(o *memberOptions) { o.Secret = secret("same") }), of(func(o *memberOptions) { o.Secret = program("same") }), true},
-		"two programs":         {of(func(o *memberOptions) { o.Secret = program("one") }), of(func(o *memberOptions) { o.Secret = program("two") }), false},
-		"one file, two paths":  {of(func(o *memberOptions) { o.File = write("content") }), of(func(o *memberOptions) { o.File = write("content") }), true},
-		"two files":            {of(func(o *memberOptions) { o.File = write("one") }), of(func(o *memberOptions) { o.File = write("two") }), false},
-		"a program prints it":  {of(func(o *memberOptions) { o.Argv = plugin.Argv{"true"} }), of(func(o *memberOptions) { o.Argv = plugin.Argv{"true"} }), false},
+		"two secrets":          {withSecret(secret("one")), withSecret(secret("two")), false},
+		"one secret, two ways": {withSecret(secret("same")), withSecret(program("same")), true},
+		"two programs":         {withSecret(program("one")), withSecret(program("two")), false},
+		"one file, two paths":  {withFile(write("content")), withFile(write("content")), true},
+		"two files":            {withFile(write("one")), withFile(write("two")), false},
+		"a program prints it":  {printed, printed, false},
 		"a person answers":     {asks, asks, false},
 		"above a person":       {above, above, false},
 		"above a program":      {aboveProgram, aboveProgram, false},
 		"a key without a tag":  {minted, minted, false},
-		"the wrong password of a program": {of(func(o *memberOptions) { o.Secret = plugin.CommandSecret([]string{"false"}) }),
-			of(func(o *memberOptions) { o.Secret = plugin.CommandSecret([]string{"false"}) }), false},
+		"a program that fails": {failing, failing, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tell(t, server, "FLUSHALL")
@@ -529,7 +537,8 @@ func TestFleetReject(t *testing.T) {
 	failing := sharedAt("127.0.0.1:1")
 	alone := newDirHost(t, failing)
 	alone.WholeFleet = true
-	if err := alone.Logout(t.Context(), f, o.profile("a")); err == nil || !strings.Contains(err.Error(), "shared cache") {
+	err := alone.Logout(t.Context(), f, o.profile("a"))
+	if err == nil || !strings.Contains(err.Error(), "shared cache") {
 		t.Errorf("a logout of all without the server: %v", err)
 	}
 }

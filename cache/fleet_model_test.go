@@ -226,7 +226,8 @@ func TestModel(t *testing.T) {
 		var words []string
 		switch rand.N(9) {
 		case 0, 1, 2:
-			words = evaluation(scriptLook, name, lease, long, number, pick("1", ""), pick("1", "", ""), pick("1", ""), long)
+			words = evaluation(scriptLook, name, lease, long, number, pick("1", ""), pick("1", "", ""), pick("1", ""),
+				long)
 		case 3, 4:
 			text := fmt.Sprint("value", rand.N(1000))
 			texts[text] = true

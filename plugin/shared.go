@@ -123,8 +123,10 @@ func (f *File) decodeShared(n *yaml.Node) error {
 		return atNode(place, fmt.Errorf("shared_cache: %w", e))
 	}
 	if f.exposed != nil && s.literal() {
-		return AsError(f.exposed).WithHint("%s; or keep the secrets of shared_cache elsewhere: {env: NAME}, "+
-			"{file: PATH}, {command: [ARGV…]} or {keyring: NAME}", AsError(f.exposed).Hint)
+		e := AsError(f.exposed)
+		e.Text = "shared_cache: " + strings.TrimPrefix(e.Text, f.Path+" ")
+		return e.WithHint("%s; or keep the secrets of shared_cache elsewhere: {env: NAME}, {file: PATH}, "+
+			"{command: [ARGV…]} or {keyring: NAME}", e.Hint)
 	}
 	f.shared = s
 	return f.anchor(s)

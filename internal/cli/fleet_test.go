@@ -44,7 +44,8 @@ func startRedis(t testing.TB, options ...string) *embedded.Redis {
 func redisCLI(t testing.TB, address string, words ...string) string {
 	t.Helper()
 	host, port, _ := strings.Cut(address, ":")
-	out, err := exec.Command("redis-cli", append([]string{"-h", host, "-p", port, "--no-raw"}, words...)...).CombinedOutput()
+	words = append([]string{"-h", host, "-p", port, "--no-raw"}, words...)
+	out, err := exec.Command("redis-cli", words...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("redis-cli %v: %v: %s", words, err, out)
 	}
@@ -186,7 +187,8 @@ func TestFleetHosts(t *testing.T) {
 			t.Errorf("%d application credentials were made", after-made)
 		}
 	}
-	wrong := fleet(t, w, 10, "redis://"+r.Address, strings.ReplaceAll(prodAndAppCred, "CANARY-alice-pw", "CANARY-wrong"))
+	wrong := fleet(t, w, 10, "redis://"+r.Address,
+		strings.ReplaceAll(prodAndAppCred, "CANARY-alice-pw", "CANARY-wrong"))
 	w.front.Forget()
 	for i, u := range wrong {
 		result := u.storm(t, 1, nil, "get", "prod")[0]
@@ -210,7 +212,8 @@ func checkServer(t *testing.T, w *world, r *embedded.Redis) {
 		t.Fatalf("%v, %d bytes", err, len(dump))
 	}
 	host, _ := os.Hostname()
-	for _, text := range []string{"CANARY", "gAAAA", "prod", "alice", w.vars["WEB"], w.vars["KEYSTONE_HOST"], "/v3", "keystone", host} {
+	for _, text := range []string{"CANARY", "gAAAA", "prod", "alice", w.vars["WEB"], w.vars["KEYSTONE_HOST"], "/v3",
+		"keystone", host} {
 		if text != "" && bytes.Contains(dump, []byte(text)) {
 			t.Errorf("the server knows %s", text)
 		}
@@ -220,7 +223,8 @@ func checkServer(t *testing.T, w *world, r *embedded.Redis) {
 		t.Fatal(err)
 	}
 	for _, key := range strings.Fields(string(list)) {
-		if left := redisCLI(t, r.Address, "PTTL", key); strings.Contains(left, "-1") || !strings.HasPrefix(key, "jeton:{") {
+		left := redisCLI(t, r.Address, "PTTL", key)
+		if strings.Contains(left, "-1") || !strings.HasPrefix(key, "jeton:{") {
 			t.Errorf("%s stays: %s", key, left)
 		}
 	}
@@ -353,8 +357,9 @@ func TestFleetTLS(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir)
 	port := freePort(t)
-	r := startRedisWith(t, dir, "127.0.0.1:"+freePort(t), "--tls-port", port, "--tls-cert-file", filepath.Join(dir, "server.pem"),
-		"--tls-key-file", filepath.Join(dir, "server.key"), "--tls-ca-cert-file", filepath.Join(dir, "ca.pem"))
+	in := func(name string) string { return filepath.Join(dir, name) }
+	r := startRedisWith(t, dir, "127.0.0.1:"+freePort(t), "--tls-port", port, "--tls-cert-file", in("server.pem"),
+		"--tls-key-file", in("server.key"), "--tls-ca-cert-file", in("ca.pem"))
 	acl := documented(t, "../../docs/fleet.md", "ACL SETUSER")
 	redisCLI(t, r.Address, append(strings.Fields(acl), ">CANARY-redis-pw")...)
 	redisCLI(t, r.Address, "ACL", "SETUSER", "default", "off")
@@ -363,9 +368,9 @@ func TestFleetTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := newSharedKey()
-	shared := fmt.Sprintf("shared_cache: {url: 'rediss://localhost:%s', username: jeton, password: CANARY-redis-pw, key: %s, "+
-		"ca_file: %s, cert_file: %s, key_file: %s}\n", port, key, filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem"),
-		filepath.Join(dir, "client.key"))
+	files := fmt.Sprintf(", cert_file: %s, key_file: %s", in("client.pem"), in("client.key"))
+	shared := fmt.Sprintf("shared_cache: {url: 'rediss://localhost:%s', username: jeton, password: CANARY-redis-pw, "+
+		"key: %s, ca_file: %s%s}\n", port, key, in("ca.pem"), files)
 	var hosts []*user
 	for range 3 {
 		u := newUser(t, w, prodAndAppCred)
@@ -383,7 +388,8 @@ func TestFleetTLS(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	hosts[0].env = append(hosts[0].env, "PATH="+filepath.Dir(hosts[0].jeton)+":"+os.Getenv("PATH"))
-	if out, err := hosts[0].command("doctor", "--fleet").CombinedOutput(); !strings.Contains(string(out), "nothing is wrong") ||
+	out, err := hosts[0].command("doctor", "--fleet").CombinedOutput()
+	if !strings.Contains(string(out), "nothing is wrong") ||
 		!strings.Contains(string(out), "shared cache rediss://localhost:"+port) {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -394,9 +400,9 @@ func TestFleetTLS(t *testing.T) {
 		t.Errorf("%v are left", left)
 	}
 	for name, change := range map[string][2]string{
-		"another authority":   {filepath.Join(dir, "ca.pem"), filepath.Join(dir, "other.pem")},
+		"another authority":   {in("ca.pem"), in("other.pem")},
 		"another name":        {"localhost", "127.0.0.1"},
-		"no certificate":      {", cert_file: " + filepath.Join(dir, "client.pem") + ", key_file: " + filepath.Join(dir, "client.key"), ""},
+		"no certificate":      {files, ""},
 		"another password":    {"CANARY-redis-pw", "CANARY-other-pw"},
 		"plain text over TLS": {"rediss:", "redis:"},
 	} {
@@ -440,8 +446,8 @@ func TestFleetSentinel(t *testing.T) {
 		sentinels = append(sentinels, startRedisWith(t, dir, "127.0.0.1:"+freePort(t), conf).Address)
 	}
 	key := newSharedKey()
-	shared := fmt.Sprintf("shared_cache: {url: 'redis:///0', key: %s, sentinels: ['127.0.0.1:1', '%s'], master: main}\n", key,
-		strings.Join(sentinels, "', '"))
+	shared := fmt.Sprintf("shared_cache: {url: 'redis:///0', key: %s, sentinels: ['127.0.0.1:1', '%s'], "+
+		"master: main}\n", key, strings.Join(sentinels, "', '"))
 	host := func() *user {
 		u := newUser(t, w, prodAndS3)
 		u.append(t, shared)
@@ -517,12 +523,14 @@ func TestFleetCluster(t *testing.T) {
 	bus := redisCLI(t, nodes[1].Address, "CONFIG", "GET", "cluster-port")
 	redisCLI(t, nodes[0].Address, "CLUSTER", "MEET", host, port, strings.Split(bus, "\"")[3])
 	for _, node := range nodes {
-		until(t, func() bool { return strings.Contains(redisCLI(t, node.Address, "CLUSTER", "INFO"), "cluster_state:ok") })
+		until(t, func() bool {
+			return strings.Contains(redisCLI(t, node.Address, "CLUSTER", "INFO"), "cluster_state:ok")
+		})
 	}
 	profiles := ""
 	for i := range 8 {
-		profiles += fmt.Sprintf("  p%d: {plugin: keystone, auth_url: $KEYSTONE, username: alice, user_domain_id: $DOMAIN, "+
-			"password: CANARY-alice-pw, project_id: $WEB, region_name: r%d}\n", i, i)
+		profiles += fmt.Sprintf("  p%d: {plugin: keystone, auth_url: $KEYSTONE, username: alice, "+
+			"user_domain_id: $DOMAIN, password: CANARY-alice-pw, project_id: $WEB, region_name: r%d}\n", i, i)
 	}
 	hosts := fleet(t, w, 2, "redis://"+nodes[0].Address, profiles)
 	moved := 0
@@ -554,7 +562,8 @@ func TestFleetCluster(t *testing.T) {
 func TestFleetNamespaces(t *testing.T) {
 	inMakeTest(t)
 	t.Parallel()
-	if os.Geteuid() != 0 || client("ip") == "" || exec.Command("ip", "link", "add", "jetontest", "type", "bridge").Run() != nil {
+	probe := exec.Command("ip", "link", "add", "jetontest", "type", "bridge")
+	if os.Geteuid() != 0 || client("ip") == "" || probe.Run() != nil {
 		skip(t, "networks cannot be made here")
 	}
 	exec.Command("ip", "link", "del", "jetontest").Run()
@@ -563,15 +572,16 @@ func TestFleetNamespaces(t *testing.T) {
 	dir := t.TempDir()
 	certify(t, dir, n.gateway)
 	port := freePort(t)
-	startRedisWith(t, dir, "127.0.0.1:"+freePort(t), "--bind", "127.0.0.1", n.gateway, "--protected-mode", "no", "--tls-port", port,
-		"--tls-cert-file", filepath.Join(dir, "server.pem"), "--tls-key-file", filepath.Join(dir, "server.key"), "--tls-ca-cert-file",
-		filepath.Join(dir, "ca.pem"), "--tls-auth-clients", "no")
+	in := func(name string) string { return filepath.Join(dir, name) }
+	startRedisWith(t, dir, "127.0.0.1:"+freePort(t), "--bind", "127.0.0.1", n.gateway, "--protected-mode", "no",
+		"--tls-port", port, "--tls-cert-file", in("server.pem"), "--tls-key-file", in("server.key"),
+		"--tls-ca-cert-file", filepath.Join(dir, "ca.pem"), "--tls-auth-clients", "no")
 	key := newSharedKey()
 	keystone := n.forward(t, w.vars["KEYSTONE_HOST"])
 	var commands []*exec.Cmd
 	for i, space := range n.spaces {
-		u := newUser(t, w, strings.ReplaceAll(strings.ReplaceAll(prodAndS3, "$KEYSTONE", "http://"+keystone+"/v3"), "plugin: keystone,",
-			"plugin: keystone, plain_http: true,"))
+		u := newUser(t, w, strings.NewReplacer("$KEYSTONE", "http://"+keystone+"/v3", "plugin: keystone,",
+			"plugin: keystone, plain_http: true,").Replace(prodAndS3))
 		at := n.gateway
 		if i == 3 {
 			at = n.nowhere
@@ -739,7 +749,8 @@ func newNetwork(t *testing.T, n int) *network {
 	ip("addr", "add", net.gateway+"/24", "dev", name)
 	ip("link", "set", name, "up")
 	for i := range n {
-		space, inner, outer := fmt.Sprintf("%sn%d", name, i), fmt.Sprintf("%si%d", name, i), fmt.Sprintf("%so%d", name, i)
+		space, inner := fmt.Sprintf("%sn%d", name, i), fmt.Sprintf("%si%d", name, i)
+		outer := fmt.Sprintf("%so%d", name, i)
 		ip("netns", "add", space)
 		t.Cleanup(func() { exec.Command("ip", "netns", "del", space).Run() })
 		ip("link", "add", outer, "type", "veth", "peer", "name", inner)

@@ -334,6 +334,15 @@ func TestScriptsTofu(t *testing.T) {
 	})
 }
 
+// TestScriptsFleet runs those that need a server of the shared cache.
+func TestScriptsFleet(t *testing.T) {
+	runScripts(t, "../../testdata/script/fleet", func(t testing.TB) *world {
+		r, w := startRedis(t), newWorld(t)
+		w.vars["REDIS"], w.vars["SHARED_KEY"] = r.Address, newSharedKey()
+		return w
+	})
+}
+
 // TestScriptsKeyring runs those that need a keyring, in a session of its own.
 func TestScriptsKeyring(t *testing.T) {
 	inMakeTest(t)
