@@ -54,6 +54,7 @@ bench: build ## measure jeton beside a program that prints a file
 	mkdir -p .test/bench
 	$(GO) build $(RELEASE) -o .test/bench/ . ./testdata/bench/hello ./testdata/bench/rss
 	go run ./testdata/bench $(CURDIR)/.test/bench
+	JETON_BENCH=1 go test -count=1 -v -timeout 20m -run TestFleetDay ./cache
 
 clean: ## remove what was built
 	rm -rf jeton keystoneauth_jeton-*.whl .test
