@@ -73,6 +73,59 @@ func TestEveryOptionIsInTheKey(t *testing.T) {
 	}
 }
 
+// Every option of every plugin, changed alone, changes what hosts share it under, but those
+// that are known not to matter, and those that nobody shares.
+func TestEveryOptionIsShared(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	resolve := func(plugin.SecretRef) (plugin.Secret, error) { return plugin.NewSecret("a secret"), nil }
+	for i := range issuers {
+		shared := func(change func(*plugin.Profile)) (string, error) {
+			p := &plugin.Profile{Name: "p", Config: "/config.yaml", Issuer: &issuers[i], Options: issuers[i].New()}
+			change(p)
+			pinned, err := p.Pin(resolve)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inputs, err := pinned.SharedInputs(func(string) string { return "value" })
+			if err == nil && (!issuers[i].Mints || issuers[i].Marks) && strings.Contains(fmt.Sprint(inputs), "/config") {
+				t.Errorf("%s: the place of the configuration is in %v", issuers[i].Name, inputs)
+			}
+			return fmt.Sprint(inputs), err
+		}
+		plain, err := shared(func(*plugin.Profile) {})
+		if err != nil {
+			if !issuers[i].Mints {
+				t.Errorf("%s: %v", issuers[i].Name, err)
+			}
+			continue
+		}
+		for _, block := range []func(*plugin.Profile) any{
+			func(p *plugin.Profile) any { return p.Options }, func(p *plugin.Profile) any { return &p.Common },
+		} {
+			options := reflect.TypeOf(block(&plugin.Profile{Options: issuers[i].New()})).Elem()
+			for j := range options.NumField() {
+				option := options.Field(j).Tag.Get("yaml")
+				if option == "" {
+					continue
+				}
+				got, err := shared(func(p *plugin.Profile) {
+					set(t, reflect.ValueOf(block(p)).Elem().Field(j), file)
+				})
+				if outside := slices.Contains(outsideKey, option); err == nil && (got == plain) != outside {
+					t.Errorf("%s: %s gives %s", issuers[i].Name, option, got)
+				}
+				_, program := reflect.New(options.Field(j).Type).Interface().(*plugin.Argv)
+				if (err != nil) != program {
+					t.Errorf("%s: %s: %v", issuers[i].Name, option, err)
+				}
+			}
+		}
+	}
+}
+
 func set(t *testing.T, v reflect.Value, file string) {
 	switch p := v.Addr().Interface().(type) {
 	case *string:
@@ -124,16 +177,22 @@ func TestReadmeTables(t *testing.T) {
 		tables["plugins"] = append(tables["plugins"], fmt.Sprintf("| `%s` | %s | %s |", i.Name, i.Gives, i.From))
 		tables["options "+i.Name] = options(plugin.Documentation(i.New()))
 	}
+	tables["options shared_cache"] = options(plugin.Documentation(&plugin.SharedCache{}))
+	fleet, err := os.ReadFile("docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text += string(fleet)
 	for name, want := range tables {
 		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by main_test.go -->\n")
 		if !found {
-			t.Errorf("the README has no table of %s", name)
+			t.Errorf("the documents have no table of %s", name)
 			continue
 		}
 		table, _, _ := strings.Cut(rest, "\n\n")
 		got := strings.Split(table, "\n")[2:]
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf("the README's table of %s should be\n%s", name, strings.Join(want, "\n"))
+			t.Errorf("the documents' table of %s should be\n%s", name, strings.Join(want, "\n"))
 		}
 	}
 }

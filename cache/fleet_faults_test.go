@@ -153,27 +153,42 @@ func herd(t *testing.T, hosts []*host, processes int, p *plugin.Profile) (tokens
 	return tokens
 }
 
+// faults are what a server can do.
+var faults = map[string]func(t *testing.T, r *embedded.Redis, p *proxy){
+	"refuses connections":      func(_ *testing.T, r *embedded.Redis, p *proxy) { r.Stop() },
+	"does not answer":          func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("silent") },
+	"is stopped":               func(_ *testing.T, r *embedded.Redis, _ *proxy) { r.Pause() },
+	"is slow":                  func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("slow") },
+	"resets connections":       func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("reset") },
+	"breaks off in the middle": func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("half") },
+	"is no Redis":              func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("http") },
+	"sends too much":           func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("huge") },
+	"has no memory left":       func(t *testing.T, r *embedded.Redis, _ *proxy) { tell(t, r, "CONFIG", "SET", "maxmemory", "1") },
+	"wants a password":         func(t *testing.T, r *embedded.Redis, _ *proxy) { tell(t, r, "CONFIG", "SET", "requirepass", "x") },
+	"forbids a command": func(t *testing.T, r *embedded.Redis, _ *proxy) {
+		tell(t, r, "ACL", "SETUSER", "default", "-eval")
+	},
+	"is a replica": func(t *testing.T, r *embedded.Redis, _ *proxy) {
+		tell(t, r, "REPLICAOF", "127.0.0.1", "1")
+	},
+}
+
 // Whatever becomes of the server, nobody fails, each host asks at most once, and then leaves
 // the server alone.
 func TestFleetFaults(t *testing.T) {
-	for name, break_ := range map[string]func(t *testing.T, r *embedded.Redis, p *proxy){
-		"refused":  func(_ *testing.T, r *embedded.Redis, p *proxy) { r.Stop() },
-		"silent":   func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("silent") },
-		"stopped":  func(_ *testing.T, r *embedded.Redis, _ *proxy) { r.Pause() },
-		"slow":     func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("slow") },
-		"reset":    func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("reset") },
-		"half":     func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("half") },
-		"no redis": func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("http") },
-		"huge":     func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("huge") },
-		"full":     func(t *testing.T, r *embedded.Redis, _ *proxy) { tell(t, r, "CONFIG", "SET", "maxmemory", "1") },
-		"password": func(t *testing.T, r *embedded.Redis, _ *proxy) { tell(t, r, "CONFIG", "SET", "requirepass", "x") },
-		"forbidden": func(t *testing.T, r *embedded.Redis, _ *proxy) {
-			tell(t, r, "ACL", "SETUSER", "default", "-eval")
-		},
-		"a replica": func(t *testing.T, r *embedded.Redis, _ *proxy) {
-			tell(t, r, "REPLICAOF", "127.0.0.1", "1")
-		},
-	} {
+	document, err := os.ReadFile(dayDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(document), "<!-- faults: checked by fleet_faults_test.go -->\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	if rows := strings.Count(table, "\n") - 1; rows != len(faults) {
+		t.Errorf("%s tells of %d faults, and there are %d", dayDocument, rows, len(faults))
+	}
+	for name, fault := range faults {
+		if !strings.Contains(table, "\n| "+name+" | ") {
+			t.Errorf("%s does not tell that the server %s", dayDocument, name)
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := startRedis(t)
@@ -184,7 +199,7 @@ func TestFleetFaults(t *testing.T) {
 			for range 5 {
 				hosts = append(hosts, newDirHost(t, config))
 			}
-			break_(t, r, p)
+			fault(t, r, p)
 			defer r.Resume()
 			herd(t, hosts, 5, o.profile("a"))
 			if n := o.requests.Load(); n > 5 {

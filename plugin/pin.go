@@ -16,7 +16,7 @@ func (p *Profile) Pin(resolve func(SecretRef) (Secret, error)) (*Profile, error)
 	pinned.Options = options.Interface().(Options)
 	for _, f := range fields(pinned.Options) {
 		ref, ok := f.value.Addr().Interface().(*SecretRef)
-		if !ok || ref.IsZero() {
+		if !ok || ref.IsZero() || f.skipKey {
 			continue
 		}
 		value, err := resolve(*ref)

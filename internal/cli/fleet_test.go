@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,10 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/plugin"
 	"github.com/jeton-cli/jeton/testdata/embedded"
 )
 
@@ -711,20 +715,80 @@ func certify(t *testing.T, dir string, addresses ...string) {
 	write("client.key", key)
 }
 
-// documented returns the line of a file that begins with these words.
+// documented returns the text of a code block that begins with these words, in one line.
 func documented(t *testing.T, path, begin string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, begin) {
-			return line
+	_, block, found := strings.Cut(string(text), "```text\n"+begin)
+	block, _, ended := strings.Cut(block, "```")
+	if !found || !ended {
+		t.Fatalf("%s has no block %s", path, begin)
+	}
+	return begin + " " + strings.Join(strings.Fields(block), " ")
+}
+
+// The examples of docs/fleet.md work as they stand, with another host and other places of the
+// secrets.
+func TestFleetDocument(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := startRedis(t, "--requirepass", "CANARY-redis-pw"), newWorld(t)
+	dir := t.TempDir()
+	for name, secret := range map[string]string{"redis-password": "CANARY-redis-pw", "jeton-fleet-key": newSharedKey()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(secret+"\n"), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	t.Fatalf("%s has no line %s", path, begin)
-	return ""
+	hosts := strings.NewReplacer("rediss://redis.example:6379", "redis://"+r.Address, "/run/secrets", dir,
+		"username: jeton", "username: default", "jeton:PASSWORD@redis.example:6379", "default:CANARY-redis-pw@"+r.Address,
+		"BASE64", newSharedKey(), "rediss://", "redis://")
+	blocks := map[string][]string{}
+	for _, block := range regexp.MustCompile("(?s)```(yaml|sh)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		blocks[block[1]] = append(blocks[block[1]], block[2])
+	}
+	u := newUser(t, w, prodAndS3)
+	u.append(t, hosts.Replace(blocks["yaml"][0]))
+	run := func(u *user, script string) string {
+		t.Helper()
+		cmd := exec.Command("bash", "-ec", hosts.Replace(script))
+		cmd.Env = append([]string{"HOME=" + u.home, "PATH=" + filepath.Dir(u.jeton) + ":" + os.Getenv("PATH")}, u.env...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v: %s\n%s", err, script, out)
+		}
+		return string(out)
+	}
+	if client("openssl") != "" {
+		if key := run(u, blocks["sh"][0]); len(key) != 45 {
+			t.Errorf("the key is %q", key)
+		}
+	}
+	for _, u := range []*user{u, newUser(t, w, prodAndS3)} {
+		out := run(u, blocks["sh"][1]+"jeton get prod -f token\n"+blocks["sh"][2])
+		if !strings.Contains(out, "nothing is wrong") || !strings.Contains(out, "shared cache redis://"+r.Address) {
+			t.Error(out)
+		}
+	}
+	if out := run(u, blocks["sh"][2]); !strings.Contains(out, "shared cache redis://"+r.Address) {
+		t.Error(out)
+	}
+	for _, block := range blocks["yaml"] {
+		var document map[string]any
+		if err := yaml.Unmarshal([]byte(block), &document); err != nil {
+			t.Errorf("%v: %s", err, block)
+		}
+		for _, name := range regexp.MustCompile(`JETON_\w+`).FindAllString(block, -1) {
+			if name != plugin.SharedVariable && name != plugin.SharedKeyVariable {
+				t.Errorf("there is no %s", name)
+			}
+		}
+	}
 }
 
 // A network connects namespaces with this machine.
