@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -290,9 +291,12 @@ func TestExplore(t *testing.T) {
 			if x.model == nil {
 				x.model = &model{}
 			}
-			limit := 3000
-			if full() {
+			limit := 500
+			switch {
+			case full():
 				limit = 1 << 40
+			case os.Getenv("JETON_TEST_CLOUD") != "": // in make test
+				limit = 10_000
 			}
 			runs, violation := x.explore(t, limit)
 			t.Logf("%d schedules", runs)

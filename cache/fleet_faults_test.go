@@ -163,8 +163,12 @@ var faults = map[string]func(t *testing.T, r *embedded.Redis, p *proxy){
 	"breaks off in the middle": func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("half") },
 	"is no Redis":              func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("http") },
 	"sends too much":           func(_ *testing.T, _ *embedded.Redis, p *proxy) { p.set("huge") },
-	"has no memory left":       func(t *testing.T, r *embedded.Redis, _ *proxy) { tell(t, r, "CONFIG", "SET", "maxmemory", "1") },
-	"wants a password":         func(t *testing.T, r *embedded.Redis, _ *proxy) { tell(t, r, "CONFIG", "SET", "requirepass", "x") },
+	"has no memory left": func(t *testing.T, r *embedded.Redis, _ *proxy) {
+		tell(t, r, "CONFIG", "SET", "maxmemory", "1")
+	},
+	"wants a password": func(t *testing.T, r *embedded.Redis, _ *proxy) {
+		tell(t, r, "CONFIG", "SET", "requirepass", "x")
+	},
 	"forbids a command": func(t *testing.T, r *embedded.Redis, _ *proxy) {
 		tell(t, r, "ACL", "SETUSER", "default", "-eval")
 	},

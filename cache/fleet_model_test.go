@@ -218,7 +218,7 @@ func TestModel(t *testing.T) {
 	pick := func(list ...string) string { return list[rand.N(len(list))] }
 	numbers := []string{"-1", "0"}
 	texts := map[string]bool{}
-	for range 3000 {
+	for range 1000 {
 		name := pick("a", "b")
 		number := numbers[len(numbers)-1-rand.N(min(len(numbers), 4))]
 		lease := pick("one", "two", "three")

@@ -113,7 +113,7 @@ func (s *Session) Examine(ctx context.Context) (*FleetReport, error) {
 	report.Address = f.server.String()
 	for _, took := range []*time.Duration{&report.Connected, &report.Answered} {
 		begun := time.Now()
-		answer, err := f.call(ctx, true, scriptCensus, "")
+		answer, err := f.call(ctx, true, scriptCensus, "doctor")
 		if err != nil {
 			return report, err
 		}

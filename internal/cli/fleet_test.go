@@ -742,13 +742,15 @@ func TestFleetDocument(t *testing.T) {
 	}
 	r, w := startRedis(t, "--requirepass", "CANARY-redis-pw"), newWorld(t)
 	dir := t.TempDir()
-	for name, secret := range map[string]string{"redis-password": "CANARY-redis-pw", "jeton-fleet-key": newSharedKey()} {
+	secrets := map[string]string{"redis-password": "CANARY-redis-pw", "jeton-fleet-key": newSharedKey()}
+	for name, secret := range secrets {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(secret+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	hosts := strings.NewReplacer("rediss://redis.example:6379", "redis://"+r.Address, "/run/secrets", dir,
-		"username: jeton", "username: default", "jeton:PASSWORD@redis.example:6379", "default:CANARY-redis-pw@"+r.Address,
+		"username: jeton", "username: default",
+		"jeton:PASSWORD@redis.example:6379", "default:CANARY-redis-pw@"+r.Address,
 		"BASE64", newSharedKey(), "rediss://", "redis://")
 	blocks := map[string][]string{}
 	for _, block := range regexp.MustCompile("(?s)```(yaml|sh)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
@@ -759,7 +761,7 @@ func TestFleetDocument(t *testing.T) {
 	run := func(u *user, script string) string {
 		t.Helper()
 		cmd := exec.Command("bash", "-ec", hosts.Replace(script))
-		cmd.Env = append([]string{"HOME=" + u.home, "PATH=" + filepath.Dir(u.jeton) + ":" + os.Getenv("PATH")}, u.env...)
+		cmd.Env = []string{"HOME=" + u.home, "PATH=" + filepath.Dir(u.jeton) + ":" + os.Getenv("PATH")}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%v: %s\n%s", err, script, out)
