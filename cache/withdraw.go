@@ -43,4 +43,3 @@ func (f *fleet) insist() {
 	defer f.mu.Unlock()
 	f.insisted = true
 }
-
