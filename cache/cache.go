@@ -175,7 +175,7 @@ func (c *Cache) fetch(ctx context.Context, key Key, source plugin.Source, p Poli
 		return cred, nil // there is nothing better, and it keeps its age
 	}
 	fresh := newEntry(p, key, cred, got.created)
-	fresh.Generation = got.generation
+	fresh.Generation, fresh.Slot = got.generation, got.slot
 	err = c.put(ctx, key, "", fresh)
 	c.cool(ctx, key.Name)
 	if p.Stored != nil {
@@ -374,8 +374,8 @@ func (c *Cache) Forget(ctx context.Context, key Key, cred *plugin.Credential) er
 // that the same is not taken from another host.
 func (c *Cache) refuse(ctx context.Context, name string) {
 	key := Key{Name: name, seal: sealFor(c.Pepper, name)}
-	if e := c.load(ctx, key); e != nil && e.Generation != 0 {
-		c.put(ctx, key, seenSuffix, seen{At: time.Now(), Generation: e.Generation, Refused: e.Generation})
+	if e := c.load(ctx, key); e != nil && e.Slot != "" {
+		c.note(ctx, key, seen{Generation: e.Generation, Refused: e.Generation, ID: e.credential().ID()})
 	}
 }
 
@@ -384,8 +384,12 @@ func (c *Cache) refuse(ctx context.Context, name string) {
 func (c *Cache) refuseAbove(ctx context.Context, name string) {
 	kept, _ := c.List(ctx)
 	for _, k := range kept {
-		if k.Name == name || slices.Contains(k.Below, name) {
+		if k.Name != name && !slices.Contains(k.Below, name) {
+			continue
+		}
+		if unlock, err := c.lock(ctx, Key{Name: k.Name}); err == nil {
 			c.refuse(ctx, k.Name)
+			unlock()
 		}
 	}
 }
@@ -474,7 +478,7 @@ func (c *Cache) Clear(ctx context.Context) error {
 	names, e := c.names(ctx)
 	for _, name := range names {
 		value, suffix := cutName(name)
-		of := []string{documentSuffix, hit.AskedSuffix, downSuffix, seenSuffix}
+		of := []string{documentSuffix, hit.AskedSuffix, downSuffix}
 		if isKeyName(value) && slices.Contains(of, suffix) {
 			c.Store.Delete(ctx, name)
 		}

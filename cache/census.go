@@ -17,7 +17,8 @@ func (s *Session) Sharing() bool { return s.fleet() != nil }
 type FleetState struct {
 	// Address is where the server is, or says that a secret place tells it.
 	Address string `json:"address"`
-	// Trouble is why this host leaves it alone until Until, or empty.
+	// Trouble is why this host does not use it, or empty. Until is when it tries again, if
+	// nothing has to be changed for that.
 	Trouble string    `json:"trouble,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
 }
@@ -29,8 +30,12 @@ func (s *Session) FleetState(ctx context.Context) *FleetState {
 		return nil
 	}
 	state := &FleetState{Address: f.config.Address(s.Getenv)}
-	if d := f.failed(ctx); d != nil {
+	if d := f.failed(ctx, f.key); d != nil {
 		state.Trouble, state.Until = d.Text, d.Until
+	} else if f.config.InKey() { // no program is needed to see what is wrong with it
+		if _, err := f.config.Open(ctx, f.env); err != nil {
+			state.Trouble = inFull(plugin.AsError(err))
+		}
 	}
 	return state
 }
@@ -38,6 +43,8 @@ func (s *Session) FleetState(ctx context.Context) *FleetState {
 // A FleetReport is what the server of the shared cache answers.
 type FleetReport struct {
 	Address string `json:"address"`
+	// KeyID tells the fleet's key from others. It reveals nothing of it.
+	KeyID string `json:"key_id"`
 	// Connected is how long the connection took, and Answered one call after that.
 	Connected time.Duration `json:"connected_ns"`
 	Answered  time.Duration `json:"answered_ns"`
@@ -58,6 +65,7 @@ type Census struct {
 	// asked the issuer.
 	Asked   int64     `json:"asked"`
 	Fetched int64     `json:"fetched"`
+	Saved   int64     `json:"saved"`
 	Since   time.Time `json:"since,omitzero"`
 }
 
@@ -73,10 +81,11 @@ func (s *Session) Examine(ctx context.Context) (*FleetReport, error) {
 	if err := f.open(ctx); err != nil {
 		return report, err
 	}
-	report.Address = f.server.String()
+	probe := f.place("jeton shared probe 1", nil)
+	report.Address, report.KeyID = f.server.String(), probe.id
 	for _, took := range []*time.Duration{&report.Connected, &report.Answered} {
 		begun := time.Now()
-		answer, err := f.call(ctx, true, scriptCensus, "doctor")
+		answer, err := f.call(ctx, true, scriptCensus, probe.name)
 		if err != nil {
 			return report, err
 		}
@@ -88,7 +97,30 @@ func (s *Session) Examine(ctx context.Context) (*FleetReport, error) {
 		report.Ahead = r.time(7).Sub(begun.Add(*took / 2))
 	}
 	report.Connected = max(0, report.Connected-report.Answered)
+	if err := probe.try(ctx); err != nil {
+		return report, err
+	}
+	f.cache.Store.Delete(ctx, f.key.Name+downSuffix) // it answers again
 	return report, nil
+}
+
+// try does in the slot, which nobody uses, all that a host does: what the server forbids or
+// has no room for shows.
+func (s *slot) try(ctx context.Context) error {
+	const short = "1000"
+	for _, call := range [][]string{
+		{scriptLook, "probe", short, "-1", "1", "1", "1", short},
+		{scriptLook, "probe", short, "-1", "1", "", "1", short},
+		{scriptRenew, "probe", short}, {scriptEnd, "probe", "refused", short},
+		{scriptPut, formatNumber(time.Now().UnixMilli()), "value", short, "probe", short},
+		{scriptRecord, "probe", "record", short}, {scriptRecords}, {scriptRecord, "probe", "", short},
+		{scriptWithdraw, short},
+	} {
+		if _, err := s.fleet.call(ctx, true, call[0], s.name, call[1:]...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Census asks the server what the fleet shares of p.
@@ -130,12 +162,13 @@ func (c *Census) fill(slot *slot, answer any) error {
 	var l leader
 	if text := r.text(3); text != "" && slot.decode("lease", 0, text, &l) == nil {
 		host, _ := os.Hostname()
-		c.Leader = fmt.Sprintf("process %d of %s, for %s", l.PID, l.Host, time.Since(l.Since).Round(time.Second))
 		if l.Host == host {
-			c.Leader = fmt.Sprintf("process %d of this host, for %s", l.PID, time.Since(l.Since).Round(time.Second))
+			l.Host = "this host"
 		}
+		c.Leader = fmt.Sprintf("process %d of %s, since %s", l.PID, l.Host, time.Since(l.Since).Round(time.Second))
 	}
 	c.Asked, c.Fetched = r.number(4), r.number(5)
+	c.Saved = max(0, c.Asked-c.Fetched)
 	if since := r.number(6); since != 0 {
 		c.Since = time.Unix(since, 0)
 	}

@@ -22,6 +22,9 @@ type entry struct {
 	Level   bool      `json:"level,omitempty"` // it is for a level, not a profile
 	// Generation is that of the credential in the fleet, or 0 if it is not shared.
 	Generation int64 `json:"generation,omitempty"`
+	// Slot is the name of the slot of the secrets that it was obtained with, or empty if that
+	// is not known.
+	Slot string `json:"slot,omitempty"`
 
 	Token        string            `json:"token,omitempty"`
 	IDToken      string            `json:"id_token,omitempty"`

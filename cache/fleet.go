@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/cipher"
-	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -27,6 +26,10 @@ const (
 	callLimit = sharedLimit / 2
 	// downTime is how long a server that has failed is left alone.
 	downTime = 30 * time.Second
+	// secretsLimit is the time for the programs that print the secrets of the shared cache, and
+	// namingLimit for those of a profile.
+	secretsLimit = 2 * time.Second
+	namingLimit  = 5 * time.Second
 )
 
 // A fleet is the hosts that share what they fetch, as this process sees them: the server
@@ -42,6 +45,8 @@ type fleet struct {
 	log    func(format string, args ...any)
 	warn   func(format string, args ...any)
 	key    Key // names what the host knows of the server
+	// unnamed is why there is no such name: a secret cannot be read. It is nil else.
+	unnamed error
 
 	mu     sync.Mutex // guards what follows
 	opened bool
@@ -49,7 +54,9 @@ type fleet struct {
 	insisted bool
 	off      error // why this process does not use the server, or nil
 	server   *plugin.SharedServer
-	secrets  map[string]plugin.Secret // that have been read, by reference
+
+	reading sync.Mutex               // guards what follows
+	secrets map[string]plugin.Secret // that have been read, by reference
 
 	busy  chan struct{} // has one element while a call is under way, which guards what follows
 	spent time.Duration // in calls, but for those that waited for another host
@@ -86,17 +93,18 @@ func (s *Session) fleet() *fleet {
 			secrets: map[string]plugin.Secret{},
 		}
 		inputs, err := config.Inputs(s.Getenv)
-		f.key, f.off = newKey(s.Pepper, inputs, nil), err
+		f.key, f.unnamed = newKey(s.Pepper, inputs, nil), err
 		s.shared = f
 	})
 	return s.shared
 }
 
-// failed returns what the host knows of a server that has failed lately, or nil.
-func (f *fleet) failed(ctx context.Context) *down {
+// failed returns what the host knows of what has failed lately, or nil: of the server, whose
+// key is f.key, or of the secrets of a profile.
+func (f *fleet) failed(ctx context.Context, key Key) *down {
 	var d down
 	now := time.Now()
-	if f.cache.get(ctx, f.key, downSuffix, &d) != nil || !now.Before(d.Until) || d.Until.After(now.Add(downTime)) {
+	if f.cache.get(ctx, key, downSuffix, &d) != nil || !now.Before(d.Until) || d.Until.After(now.Add(downTime)) {
 		return nil
 	}
 	return &d
@@ -110,13 +118,22 @@ func (f *fleet) open(ctx context.Context) error {
 		return f.off
 	}
 	f.opened = true
-	if d := f.failed(ctx); d != nil && !f.insisted {
+	if d := f.failed(ctx, f.key); d != nil && !f.insisted {
 		f.off = fmt.Errorf("the server has failed, and is left alone until %s: %s", d.Until.Local().Format("15:04:05"),
 			d.Text)
 		return f.off
 	}
-	if f.server, f.off = f.config.Open(ctx, f.env); f.off != nil {
-		f.warn("the shared cache is not used: %s", inFull(plugin.AsError(f.off)))
+	begun := time.Now()
+	limited, cancel := context.WithTimeout(ctx, secretsLimit)
+	defer cancel()
+	if f.off = f.unnamed; f.off == nil {
+		f.server, f.off = f.config.Open(limited, f.env)
+	}
+	if f.off != nil {
+		if time.Since(begun) > sharedLimit { // once is enough
+			f.leave(ctx, f.key, plugin.AsError(f.off).Text)
+		}
+		f.complain(plugin.AsError(f.off))
 		return f.off
 	}
 	if f.send == nil {
@@ -134,12 +151,12 @@ func (f *fleet) call(ctx context.Context, wait bool, script, name string, args .
 	case f.busy <- struct{}{}:
 		defer func() { <-f.busy }()
 	case <-limited.Done():
-		return nil, limited.Err()
+		return nil, errUnsent
 	}
 	begun := time.Now()
 	switch {
 	case !wait && f.spent >= sharedLimit:
-		return nil, errSpent
+		return nil, errUnsent
 	case f.spent == 0: // the call makes the connection, too
 		limited, cancel = context.WithTimeout(ctx, sharedLimit)
 		defer cancel()
@@ -162,13 +179,26 @@ func (f *fleet) trip(ctx context.Context, err error) {
 	if f.off != nil {
 		return
 	}
-	now := time.Now()
 	f.off = errors.New(text)
-	f.cache.put(ctx, f.key, downSuffix, down{At: now, Until: now.Add(downTime), Text: text})
+	f.leave(ctx, f.key, text)
 	if lasting(err) {
-		f.warn("the shared cache is not used: %s", inFull(explain(err)))
+		f.complain(explain(err))
 	}
-	f.log("shared cache: %s; it is left alone for %s", text, downTime)
+	f.log("the shared cache is left alone for %s: %s", downTime, text)
+}
+
+// complain warns of what does not go away by itself. A command that cannot do without the
+// server returns it as an error instead.
+func (f *fleet) complain(e *plugin.Error) {
+	if !f.insisted {
+		f.warn("the shared cache is not used: %s", inFull(e))
+	}
+}
+
+// leave has all processes of the host leave alone, for downTime, what the key names.
+func (f *fleet) leave(ctx context.Context, key Key, text string) {
+	now := time.Now()
+	f.cache.put(ctx, key, downSuffix, down{At: now, Until: now.Add(downTime), Text: text})
 }
 
 // inFull returns the text and the hint of e in one line.
@@ -189,11 +219,15 @@ func explain(err error) *plugin.Error {
 		return plugin.Errorf(plugin.Network, "no answer in time")
 	case !errors.As(err, &refusal):
 		return plugin.Errorf(plugin.Network, "%s", plugin.Shorten(err.Error()))
-	case refusal.is("WRONGPASS"), refusal.is("NOAUTH"), strings.Contains(string(refusal), "AUTH"):
-		return plugin.Errorf(plugin.Denied, "%v", refusal).WithHint("check username and password of shared_cache")
-	case refusal.is("NOPERM"):
-		return plugin.Errorf(plugin.Denied, "%v", refusal).
-			WithHint("docs/fleet.md has what its access control list must allow")
+	case refusal.is("LOGIN"):
+		return plugin.Errorf(plugin.Denied, "the server refuses the login (%s)", strings.TrimPrefix(string(refusal),
+			"LOGIN ")).WithHint("check username and password of shared_cache")
+	case refusal.is("NOAUTH"), strings.Contains(string(refusal), "unauthenticated"):
+		return plugin.Errorf(plugin.Denied, "the server wants a login").
+			WithHint("set username and password of shared_cache")
+	case refusal.is("NOPERM"), strings.Contains(string(refusal), "can't run this command"):
+		return plugin.Errorf(plugin.Denied, "the server forbids a command").
+			WithHint("docs/fleet.md has the commands that jeton needs")
 	case refusal.is("OOM"):
 		return plugin.Errorf(plugin.Network, "the server's memory is full")
 	case refusal.is("READONLY"):
@@ -204,9 +238,8 @@ func explain(err error) *plugin.Error {
 
 // lasting reports whether err does not go away by itself, so that the user has to know.
 func lasting(err error) bool {
-	var certificate *tls.CertificateVerificationError
 	e := explain(err)
-	return e.Code != plugin.Network || e.Hint != "" || errors.As(err, &certificate)
+	return e.Code != plugin.Network || e.Hint != ""
 }
 
 // secret returns a function that reads p's secrets, each once for all profiles of this
@@ -217,8 +250,8 @@ func (f *fleet) secret(ctx context.Context, p *plugin.Profile) func(plugin.Secre
 		if err != nil {
 			return plugin.Secret{}, err
 		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
+		f.reading.Lock()
+		defer f.reading.Unlock()
 		if s, ok := f.secrets[name]; ok {
 			return s, nil
 		}
@@ -252,8 +285,13 @@ func (f *fleet) slot(chain []*plugin.Profile) (*slot, error) {
 		canonical = appendInputs(canonical, inputs)
 		canonical = appendText(canonical, "\x00from") // no option has this name
 	}
+	return f.place("jeton shared name 1", canonical), nil
+}
+
+// place returns the slot that the fleet has for a purpose under the canonical text.
+func (f *fleet) place(purpose string, canonical []byte) *slot {
 	under := func(key []byte) *slot {
-		name := hex.EncodeToString(mac(key, "jeton shared name 1", canonical)[:16])
+		name := hex.EncodeToString(mac(key, purpose, canonical)[:16])
 		return &slot{
 			fleet: f, name: name, seal: seal(mac(key, "jeton shared seal 1", []byte(name))),
 			id: hex.EncodeToString(mac(key, "jeton shared id 1", nil)[:4]),
@@ -263,7 +301,7 @@ func (f *fleet) slot(chain []*plugin.Profile) (*slot, error) {
 	if f.server.OldKey != nil && !bytes.Equal(f.server.OldKey, f.server.Key) {
 		s.former = under(f.server.OldKey)
 	}
-	return s, nil
+	return s
 }
 
 // bound is what a sealed text is authenticated with: a value of another slot, generation or
@@ -301,14 +339,15 @@ func (s *slot) call(ctx context.Context, wait bool, script string, args ...strin
 		return nil, err
 	}
 	answer, err := s.fleet.call(ctx, wait, script, s.name, args...)
-	if err != nil && err != errSpent && ctx.Err() == nil {
+	if err != nil && err != errUnsent && ctx.Err() == nil {
 		s.fleet.trip(ctx, err)
 	}
 	return answer, err
 }
 
-// errSpent says that the shared cache has cost this process all the time that it may.
-var errSpent = fmt.Errorf("it has taken %s", sharedLimit)
+// errUnsent says that a call was not made: the shared cache has cost this process all the time
+// that it may, or another call takes that long.
+var errUnsent = fmt.Errorf("it has taken %s", sharedLimit)
 
 // A leader is the process that holds a lease. It is sealed anew each time, so that no two
 // leases are equal.
@@ -324,15 +363,25 @@ func (s *slot) lease() (string, error) {
 	return s.encode("lease", 0, leader{host, os.Getpid(), time.Now()})
 }
 
+// maxLead is the longest that a host fetches, and a little more.
+const maxLead = fetchLimit + leaseTime
+
+// alive reports whether a lease is one of a host that can still be fetching. The server could
+// keep one for longer.
+func (s *slot) alive(lease string) bool {
+	var l leader
+	return s.decode("lease", 0, lease, &l) == nil && time.Since(l.Since).Abs() < maxLead
+}
+
 // A sharedValue is a credential as a fleet shares it. Its times are by the clock of the host
 // that obtained it.
 type sharedValue struct {
 	*entry
 	// Ahead is how far the server's clock was ahead of that host's.
 	Ahead time.Duration `json:"ahead,omitempty"`
-	// Paths says which attributes are paths on the host: those of which of the profile's
-	// files.
-	Paths map[string]int `json:"paths,omitempty"`
+	// Paths says which attributes are paths on the host, each with its place in
+	// [plugin.Profile.Paths].
+	Paths map[string]string `json:"paths,omitempty"`
 }
 
 // A sharedFailure is what an issuer refused a fleet.
@@ -345,9 +394,10 @@ type sharedFailure struct {
 const clockNoise = time.Second
 
 // shift returns how much later a time by the clock of another host is here. theirs and ours
-// say how far the server's clock is ahead of the hosts'.
+// say how far the server's clock is ahead of the hosts'. The server is not trusted: no time
+// gets later by what it says.
 func shift(theirs, ours time.Duration) time.Duration {
-	if d := theirs - ours; d.Abs() > clockNoise {
+	if d := theirs - ours; d < -clockNoise {
 		return d
 	}
 	return 0

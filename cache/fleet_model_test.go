@@ -117,15 +117,9 @@ func (m *model) do(_ context.Context, words ...string) (any, error) {
 			m.withdrawn(number)
 		}
 		s.fence.end = until(args[0])
-		n := int64(0)
-		for _, e := range []*ending{&s.value, &s.lease, &s.refusal} {
-			if e.now() != "" {
-				n++
-			}
-			*e = ending{}
-		}
-		s.generation = 0
-		return n, nil
+		withdrawn := []any{formatNumber(s.generation), s.value.now()}
+		s.value, s.lease, s.refusal, s.generation = ending{}, ending{}, ending{}, 0
+		return withdrawn, nil
 	case scriptCensus:
 		left := int64(-2)
 		if s.value.now() != "" {
@@ -152,7 +146,7 @@ func (m *model) do(_ context.Context, words ...string) (any, error) {
 		for _, tag := range slices.Sorted(maps.Keys(s.keys)) {
 			list = append(list, tag, s.keys[tag])
 		}
-		return list, nil
+		return append(modelTime(), list), nil
 	}
 	return nil, redisError("ERR no such script")
 }
@@ -296,9 +290,10 @@ func comparable(script string, answer any) any {
 	case scriptCensus:
 		list[2], list[6], list[7], list[8] = list[2].(int64) > 0, nil, nil, nil
 	case scriptRecords:
+		records := list[2].([]any)
 		pairs := map[any]any{}
-		for i := 0; i < len(list); i += 2 {
-			pairs[list[i]] = list[i+1]
+		for i := 0; i < len(records); i += 2 {
+			pairs[records[i]] = records[i+1]
 		}
 		return pairs
 	}

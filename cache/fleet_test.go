@@ -164,6 +164,7 @@ func token(t testing.TB, h *host, p *plugin.Profile, n Need) string {
 
 // Ten hosts that ask at once cost one request, and all get the same.
 func TestFleet(t *testing.T) {
+	t.Parallel()
 	config := sharedAt(startRedis(t).Address)
 	o := &office{life: time.Hour, takes: 300 * time.Millisecond}
 	var wg sync.WaitGroup

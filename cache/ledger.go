@@ -180,7 +180,7 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	l.adopt(ctx, a, now, false)
+	due := l.adopt(ctx, a, now, false)
 	tags := a.tags()
 	l.gone(ctx, a.settle(there, now))
 	a.moved(l, order.Scope, now)
@@ -191,7 +191,7 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 	}
 	// Keys that are due are deleted first, since they may be what fills the quota. A key
 	// that cannot be deleted is left for the next time.
-	l.collect(ctx, a, keys, now)
+	l.collect(ctx, a, keys, due)
 	l.release(ctx, a, tags)
 	key := Minted{Scope: order.Scope, Config: l.Config, Profile: l.Profile, Created: now, Unseen: !readable}
 	switch {
@@ -201,7 +201,13 @@ func (l *Ledger) Mint(ctx context.Context, order plugin.Order, keys plugin.Keys,
 	case order.MaxAge > 0:
 		key.Expires = now.Add(order.MaxAge + keyGrace)
 	}
-	return l.create(ctx, a, order, keys, key, slices.Sorted(maps.Keys(there)), replace)
+	before := slices.Sorted(maps.Keys(there))
+	for {
+		c, err := l.create(ctx, a, order, keys, key, before, replace)
+		if !errors.Is(err, plugin.ErrFull) || !l.makeRoom(ctx, a, keys) {
+			return c, err
+		}
+	}
 }
 
 // again reads the secret of the key in use from the issuer, if there is a key that needs
@@ -248,7 +254,7 @@ func (l *Ledger) create(
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
-	key.Shared = l.records.keep(ctx, a, key)
+	key.Recorded = l.records.keep(ctx, a, key)
 	c, err := keys.Create(ctx, plugin.Mark{Scope: key.Scope, Tag: key.Tag, Expires: key.Expires})
 	if err != nil {
 		if !uncertain(err) {
@@ -256,14 +262,14 @@ func (l *Ledger) create(
 				m.Leaving = ""
 			}
 			a.Intents = a.Intents[:len(a.Intents)-1]
-			l.records.drop(ctx, key)
+			l.records.drop(ctx, a, key.Tag)
 			err = errors.Join(err, l.save(ctx, a))
 		}
 		return nil, err
 	}
-	if tagger, ok := keys.(plugin.Tagger); ok && key.Shared && !tagger.Tagged() {
-		key.Shared = false
-		l.records.drop(ctx, key)
+	if tagger, ok := keys.(plugin.Tagger); ok && key.Recorded && !tagger.Tagged() {
+		key.Recorded = false
+		l.records.drop(ctx, a, key.Tag)
 	}
 	for _, m := range a.inUse(l, order.Scope) {
 		former(m)
@@ -276,7 +282,7 @@ func (l *Ledger) create(
 	if err := l.save(ctx, a); err != nil {
 		return nil, err
 	}
-	if key.Shared {
+	if key.Recorded {
 		l.records.keep(ctx, a, key)
 	}
 	return key.dated(c, order.MaxAge), nil
@@ -425,7 +431,7 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 	}
 	defer unlock()
 	now := time.Now()
-	l.adopt(ctx, a, now, true)
+	due := l.adopt(ctx, a, now, true)
 	tags := a.tags()
 	if len(a.Intents) > 0 || l.others(ctx, a) != nil {
 		there, err := keys.List(ctx)
@@ -449,7 +455,7 @@ func (l *Ledger) Collect(ctx context.Context, order plugin.Order, keys plugin.Ke
 			return nil, err
 		}
 	}
-	ids, err := l.collect(ctx, a, keys, now)
+	ids, err := l.collect(ctx, a, keys, due)
 	l.release(ctx, a, tags)
 	return ids, errors.Join(err, l.save(ctx, a))
 }
@@ -546,8 +552,8 @@ func (l *Ledger) Forsake(ctx context.Context) (ids []string, failures error) {
 }
 
 // Has reports whether l's profile has keys that were made and not deleted. If due is set,
-// it reports whether any of them must now be deleted or settled. Of the keys that only the
-// fleet knows, it reports those that would be deleted.
+// it reports whether any of them must now be deleted or settled. What the fleet knows is only
+// found out with a login: with a fleet there may always be some.
 func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 	accounts, err := Accounts(ctx, l.State)
 	now := time.Now()
@@ -563,5 +569,5 @@ func (l *Ledger) Has(ctx context.Context, due bool) (bool, error) {
 			}
 		}
 	}
-	return (due || l.fleet) && len(l.ended(ctx, now, true)) > 0, err
+	return l.records != nil && (due || l.fleet), err
 }

@@ -58,7 +58,7 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 		s.World.Warn("%s of profiles that are gone: forgotten, but not revoked; what was issued ends by itself",
 			plugin.Count(alive, "token"))
 	}
-	everyKey := func(m *Minted) bool { return !m.Shared || s.WholeFleet }
+	everyKey := func(m *Minted) bool { return !m.Shared || s.wholeFleet }
 	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, f.Path, everyKey))
 }
 
@@ -85,19 +85,27 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 		return false, about(p, err)
 	}
 	revoker, _ := s.Source(p, Need{}).(plugin.Revoker)
-	if p.Issuer.Mints {
-		failures, revoker = s.deleteKeys(ctx, p, revoker), nil // their cache entries go with them
+	var revoked []string
+	if s.wholeFleet {
+		revoked, failures = s.revokeShared(ctx, p, revoker)
+		defer func() { // once more, for what another host has put in between
+			_, err := s.revokeShared(ctx, p, revoker)
+			failures = errors.Join(failures, about(p, err))
+		}()
 	}
-	if s.WholeFleet {
-		failures = errors.Join(failures, s.withdraw(ctx, p))
+	tokens := revoker
+	if p.Issuer.Mints {
+		failures = errors.Join(failures, s.deleteKeys(ctx, p, revoker))
+		tokens = nil // the cache entries of the keys go with them
 	}
 	session, err := s.endSession(ctx, p, kept)
 	failures = errors.Join(failures, err)
 	for _, k := range s.belongingTo(p, kept) {
 		some = true
-		if c := k.Credential; revoker != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
-			!Expired(c.Expires, time.Now()) && k.Name != session && (k.Generation == 0 || s.WholeFleet) {
-			failures = errors.Join(failures, unrevoked(revoker.Revoke(ctx, c), c))
+		if c := k.Credential; tokens != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
+			!Expired(c.Expires, time.Now()) && k.Name != session && (k.Generation == 0 || s.wholeFleet) &&
+			!slices.Contains(revoked, c.ID()) {
+			failures = errors.Join(failures, unrevoked(tokens.Revoke(ctx, c), c))
 		}
 		_, err := s.Drop(ctx, k.Name)
 		failures = errors.Join(failures, err)
@@ -166,7 +174,7 @@ func (s *Session) deleteKeys(ctx context.Context, p *plugin.Profile, r plugin.Re
 	}
 	// Any remaining keys are at an account that the profile used before.
 	return errors.Join(s.ledger(p).Unwant(ctx, ""), s.keysLeft(ctx, p.Config, func(m *Minted) bool {
-		return m.Config == p.Config && m.Profile == p.Name && (!m.Shared || s.WholeFleet)
+		return m.Config == p.Config && m.Profile == p.Name && (!m.Shared || s.wholeFleet)
 	}))
 }
 
@@ -194,13 +202,13 @@ func unrevoked(err error, c *plugin.Credential) error {
 
 // Reject drops p's credential, which a service has refused, so that the next call fetches
 // a new one. If id is not empty, it does so only if the credential is still the one with
-// this id.
-func (s *Session) Reject(ctx context.Context, p *plugin.Profile, id string) error {
+// this id. For a whole fleet it revokes it, with what the profiles of f have made of it.
+func (s *Session) Reject(ctx context.Context, f *plugin.File, p *plugin.Profile, id string) error {
 	key, err := s.Key(p)
 	if err != nil {
 		return about(p, err)
 	}
-	if id != "" && !Mints(p) && !s.WholeFleet {
+	if id != "" && !Mints(p) {
 		return about(p, s.forgetOnly(ctx, p, key, id))
 	}
 	if e := s.load(ctx, key); id != "" && (e == nil || e.credential().ID() != id) {
@@ -222,27 +230,27 @@ func (s *Session) Reject(ctx context.Context, p *plugin.Profile, id string) erro
 	}
 	giver := s.giver(ctx, p, key)
 	s.refuseAbove(ctx, giver)
-	if s.WholeFleet {
-		err = errors.Join(s.withdraw(ctx, p), s.revokeKept(ctx, p, key))
+	if s.wholeFleet {
+		return s.Logout(ctx, f, p)
 	}
-	_, e := s.Drop(ctx, giver)
-	return about(p, errors.Join(err, e))
+	_, err = s.Drop(ctx, giver)
+	return about(p, err)
 }
 
-// revokeKept revokes p's credential at its issuer, for all hosts that have it.
-func (s *Session) revokeKept(ctx context.Context, p *plugin.Profile, key Key) error {
-	revoker, ok := s.Source(p, Need{}).(plugin.Revoker)
-	if !ok {
-		return nil
+// revokeShared has the fleet forget p's credential, and revokes it, unless it is a key, which
+// p's ledger deletes. It returns the ids of what it has revoked.
+func (s *Session) revokeShared(ctx context.Context, p *plugin.Profile, revoker plugin.Revoker) (ids []string,
+	failures error) {
+	shared, failures := s.withdraw(ctx, p)
+	for _, c := range shared {
+		revocable := c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0
+		if revoker == nil || !revocable || Expired(c.Expires, time.Now()) {
+			continue
+		}
+		ids = append(ids, c.ID())
+		failures = errors.Join(failures, unrevoked(revoker.Revoke(ctx, c), c))
 	}
-	if p.Issuer.Mints {
-		return revoker.Revoke(ctx, nil)
-	}
-	e := s.load(ctx, key)
-	if e == nil || e.credential().Kind()&plugin.AnyToken == 0 {
-		return nil
-	}
-	return unrevoked(revoker.Revoke(ctx, e.credential()), e.credential())
+	return ids, failures
 }
 
 // forgetOnly removes the credential with this id from under p's key and from the levels that

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +16,9 @@ const (
 	followLimit = 2 * time.Second // for the fetch of another host
 	// followPause is the longest time between two looks at whether another host has fetched.
 	followPause = 100 * time.Millisecond
+	// maxKnown is how often what is shared may change while a process looks for what is of
+	// use. More often, it is not hosts that change it.
+	maxKnown = 5
 	// maxShared is how long a value is shared that has no end.
 	maxShared = 24 * time.Hour
 )
@@ -32,8 +34,6 @@ type member struct {
 	fleet   *fleet
 	profile *plugin.Profile
 	need    Need
-	key     Key
-	policy  Policy
 }
 
 // A fetched is the result of a fetch.
@@ -41,16 +41,29 @@ type fetched struct {
 	credential *plugin.Credential
 	created    time.Time // when the answer came
 	generation int64     // of the credential in the fleet, or 0
+	slot       string    // the slot of the secrets that it was obtained with, or empty
 }
 
-// seen is what a host remembers of a slot when the credential itself is gone.
+// seen is what a host remembers of a slot, even if it has no credential any more.
 type seen struct {
 	At         time.Time `json:"at"`
-	Generation int64     `json:"generation"`        // the newest that it has had
-	Refused    int64     `json:"refused,omitempty"` // the newest that was refused
+	Generation int64     `json:"generation,omitempty"` // the newest that it has had
+	Refused    int64     `json:"refused,omitempty"`    // the newest that was refused
+	ID         string    `json:"id,omitempty"`         // of the credential that was refused
 }
 
 const seenSuffix = ".fleet"
+
+// note adds news to what the host remembers under key. The caller holds the key's lock.
+func (c *Cache) note(ctx context.Context, key Key, news seen) {
+	var s seen
+	c.get(ctx, key, seenSuffix, &s)
+	s.At, s.Generation, s.Refused = time.Now(), max(s.Generation, news.Generation), max(s.Refused, news.Refused)
+	if news.ID != "" {
+		s.ID = news.ID
+	}
+	c.put(ctx, key, seenSuffix, s)
+}
 
 // member returns p's part in the fleet, or nil if it has none.
 func (s *Session) member(p *plugin.Profile, n Need) *member {
@@ -67,41 +80,73 @@ func (s *Session) member(p *plugin.Profile, n Need) *member {
 }
 
 // slot returns the slot of the profile, and the source of its credentials with the secrets
-// that name the slot.
-func (m *member) slot(ctx context.Context) (*slot, plugin.Source, error) {
+// that name the slot. A profile whose secrets take too long to read is not shared, and its
+// host does not try again for downTime.
+func (m *member) slot(ctx context.Context) (*slot, traced, error) {
 	if err := m.fleet.open(ctx); err != nil {
-		return nil, nil, err
+		return nil, traced{}, err
 	}
+	key, err := m.session.Key(m.profile)
+	if err != nil {
+		return nil, traced{}, err
+	}
+	if d := m.fleet.failed(ctx, key); d != nil {
+		return nil, traced{}, errors.New(d.Text)
+	}
+	limited, cancel := context.WithTimeout(ctx, namingLimit)
+	defer cancel()
 	var chain []*plugin.Profile
 	for _, q := range m.profile.Chain() {
-		pinned, err := q.Pin(m.fleet.secret(ctx, q))
+		pinned, err := q.Pin(m.fleet.secret(limited, q))
 		if err != nil {
-			return nil, nil, err
+			if limited.Err() != nil && ctx.Err() == nil {
+				m.fleet.leave(ctx, key, "its secrets take too long to read")
+			}
+			return nil, traced{}, err
 		}
 		chain = append(chain, pinned)
 	}
 	slot, err := m.fleet.slot(chain)
 	if err != nil {
-		return nil, nil, err
+		return nil, traced{}, err
 	}
-	return slot, m.session.tracked(chain[0], m.need), nil
+	return slot, m.session.traced(chain[0], m.need), nil
+}
+
+// outdated reports whether what is kept for p was obtained with secrets that have changed
+// since, although its key is still the same: that of a secret that a program prints, or that
+// is in a keyring.
+func (s *Session) outdated(ctx context.Context, p *plugin.Profile) bool {
+	m := s.member(p, Need{})
+	if m == nil || !p.ByReference() {
+		return false
+	}
+	slot, _, err := m.slot(ctx)
+	if err != nil {
+		return true
+	}
+	key, err := s.Key(p)
+	e := s.load(ctx, key)
+	return err != nil || e == nil || e.Slot != slot.name
 }
 
 // obtain returns a credential for Cache.fetch. kept is what the host has, or nil, and prev
 // its credential if a source may see it.
 func (m *member) obtain(ctx context.Context, source plugin.Source, p Policy, key Key, kept *entry,
 	prev *plugin.Credential) (fetched, error) {
-	m.key, m.policy = key, p
 	slot, pinned, err := m.slot(ctx)
 	if err != nil {
 		m.fleet.log("%s: not shared: %v", m.profile.Name, err)
 		return direct(ctx, source, prev)
 	}
-	s := &search{member: m, slot: slot, source: pinned, kept: kept, prev: prev}
+	s := &search{member: m, policy: p, key: key, slot: slot, source: pinned, kept: kept, prev: prev}
 	m.fleet.cache.get(ctx, key, seenSuffix, &s.seen)
 	got, err := s.run(ctx)
 	if errors.Is(err, errAlone) {
-		return direct(ctx, pinned, prev)
+		got, err = direct(ctx, pinned, prev)
+	}
+	if !pinned.outdated && !pinned.personal {
+		got.slot = slot.name
 	}
 	return got, err
 }
@@ -118,8 +163,10 @@ func direct(ctx context.Context, source plugin.Source, prev *plugin.Credential) 
 // A search is one process's way to a credential.
 type search struct {
 	*member
+	policy Policy
+	key    Key
 	slot   *slot
-	source plugin.Source
+	source traced
 	kept   *entry
 	prev   *plugin.Credential
 	seen   seen
@@ -136,7 +183,7 @@ type view struct {
 	theirs     *entry
 	refusal    *failure
 	number     int64 // of this process's fetch, or 0 if it is not to fetch
-	led        bool  // somebody is fetching
+	led        bool  // another host is fetching
 }
 
 // run looks until there is a credential or it is this process that has to fetch.
@@ -145,10 +192,10 @@ func (s *search) run(ctx context.Context) (fetched, error) {
 	if s.lease, err = s.slot.lease(); err != nil {
 		return fetched{}, errAlone
 	}
-	known := int64(-1)
-	begun := time.Now()
-	for looks := 0; ; looks++ {
-		v, err := s.look(ctx, known, looks > 0, false)
+	known, changes, polling, late := int64(-1), 0, false, time.Now().Add(followLimit)
+	for {
+		alone := changes > maxKnown || !time.Now().Before(late)
+		v, err := s.look(ctx, known, polling && !alone, alone)
 		if err != nil {
 			return fetched{}, errAlone
 		}
@@ -161,25 +208,26 @@ func (s *search) run(ctx context.Context) (fetched, error) {
 			s.end(ctx, v, nil)
 			return s.take(ctx, v)
 		case v.number != 0:
+			if alone {
+				s.fleet.log("%s: another host has not fetched it in time", s.profile.Name)
+				s.lease = "" // it is the other host's
+			}
 			return s.lead(ctx, v)
+		case alone:
+			return fetched{}, errAlone
 		case v.generation != 0 && known != v.generation:
-			known = v.generation // if nobody else is replacing it, this process does
+			known, polling = v.generation, false // if nobody else is replacing it, this process does
+			changes++
 			continue
 		case verdict == aging:
 			return s.take(ctx, v)
 		case s.policy.judge(s.kept, time.Now()) != useless:
 			return fetched{credential: s.prev, created: s.kept.Created, generation: s.kept.Generation}, nil
-		case time.Since(begun) >= followLimit:
-			s.fleet.log("%s: another host has not fetched it in %s", s.profile.Name, followLimit)
-			if v, err = s.look(ctx, known, true, true); err != nil {
-				return fetched{}, errAlone
-			}
-			if s.judge(v) == good {
-				return s.take(ctx, v)
-			}
-			s.lease = ""
-			return s.lead(ctx, v)
+		case !v.led: // nobody is known to fetch, and this process was not let either
+			late = time.Now()
+			continue
 		}
+		polling = true
 		select {
 		case <-time.After(followPause/3 + rand.N(followPause*2/3)):
 		case <-ctx.Done():
@@ -189,8 +237,8 @@ func (s *search) run(ctx context.Context) (fetched, error) {
 }
 
 // look looks at what there is. known is the generation of a value that is of no use. wait
-// says that the look is one of many, while another host fetches. With alone, it is this
-// process that fetches, whoever else does.
+// says that another host is fetching. With alone, it is this process that fetches, whoever
+// else does.
 func (s *search) look(ctx context.Context, known int64, wait, alone bool) (*view, error) {
 	flag := func(b bool) string {
 		if b {
@@ -211,22 +259,26 @@ func (s *search) look(ctx context.Context, known int64, wait, alone bool) (*view
 	}
 	s.counted = true
 	s.ahead = r.time(5).Sub(begun.Add(time.Since(begun) / 2))
-	v := &view{number: r.number(0), generation: r.number(1), led: r.text(4) != ""}
+	v := &view{number: r.number(0), generation: r.number(1), led: s.slot.alive(r.text(4))}
 	if v.generation != 0 {
 		v.theirs = s.open(s.slot, v.generation, r.text(2))
 	}
 	if text := r.text(3); text != "" {
-		var f sharedFailure
-		if s.slot.decode("refusal", 0, text, &f) == nil {
-			d := shift(f.Ahead, s.ahead)
-			f.At, f.Until = shifted(f.At, d), shifted(f.Until, d)
-			if !s.policy.Anew && !f.At.Before(s.policy.Since) && f.active(time.Now()) {
-				v.refusal = &f.failure
-			}
-		}
+		v.refusal = s.refusal(text)
 		s.anew = v.refusal == nil // it does not count, and does not keep this process from fetching
 	}
 	return v, nil
+}
+
+// refusal returns what the issuer refused another host, or nil if that does not count. It
+// does not count between hosts with different clocks: nobody can tell for how long.
+func (s *search) refusal(text string) *failure {
+	var f sharedFailure
+	if s.slot.decode("refusal", 0, text, &f) != nil || (f.Ahead-s.ahead).Abs() > clockNoise ||
+		s.policy.Anew || f.At.Before(s.policy.Since) || !f.active(time.Now()) {
+		return nil
+	}
+	return &f.failure
 }
 
 // open returns the value of a slot, or nil if it is not what another host has put there.
@@ -241,10 +293,10 @@ func (s *search) open(slot *slot, generation int64, text string) *entry {
 	e.Created, e.Issued, e.Expires, e.Renew = shifted(e.Created, d), shifted(e.Issued, d), shifted(e.Expires, d),
 		shifted(e.Renew, d)
 	e.Generation = generation
-	files := s.profile.Files()
-	for name, i := range v.Paths {
-		if i >= 0 && i < len(files) {
-			e.Attrs[name] = files[i]
+	paths := s.profile.Paths()
+	for name, place := range v.Paths {
+		if paths[place] != "" {
+			e.Attrs[name] = paths[place]
 		}
 	}
 	return e
@@ -253,7 +305,10 @@ func (s *search) open(slot *slot, generation int64, text string) *entry {
 // judge returns the verdict on what the look has found.
 func (s *search) judge(v *view) verdict {
 	e := v.theirs
-	if e == nil || e.credential().Check(time.Now()) != nil || v.generation <= s.seen.Refused {
+	if e == nil || v.generation <= s.seen.Refused {
+		return useless
+	}
+	if c := e.credential(); c.Check(time.Now()) != nil || c.ID() == s.seen.ID {
 		return useless
 	}
 	if v.generation < s.seen.Generation {
@@ -266,19 +321,13 @@ func (s *search) judge(v *view) verdict {
 // take returns what another host has fetched.
 func (s *search) take(ctx context.Context, v *view) (fetched, error) {
 	s.fleet.log("%s: shared by another host", s.profile.Name)
-	s.remember(ctx, v.generation)
-	return fetched{v.theirs.credential(), v.theirs.Created, v.generation}, nil
-}
-
-// remember keeps the generation of what this host has.
-func (s *search) remember(ctx context.Context, generation int64) {
-	s.seen.At, s.seen.Generation = time.Now(), generation
-	s.fleet.cache.put(ctx, s.key, seenSuffix, s.seen)
+	s.fleet.cache.note(ctx, s.key, seen{Generation: v.generation})
+	return fetched{credential: v.theirs.credential(), created: v.theirs.Created, generation: v.generation}, nil
 }
 
 // refused returns the error for what the issuer refused another host.
 func refused(f *failure) error {
-	e := plugin.Errorf(f.Code, "%s", f.Text).RememberFor(time.Until(f.Until))
+	e := plugin.Errorf(f.Code, "%s (another host of the fleet was told so)", f.Text).RememberFor(time.Until(f.Until))
 	e.Hint = f.Hint
 	return e
 }
@@ -292,31 +341,41 @@ func (s *search) lead(ctx context.Context, v *view) (fetched, error) {
 		return s.put(ctx, v, got), nil
 	}
 	prev := s.prev
-	if e := v.theirs; e != nil && (s.kept == nil || e.Created.After(s.kept.Created)) && v.generation > s.seen.Refused {
+	if e := v.theirs; e != nil && (s.kept == nil || e.Created.After(s.kept.Created)) && s.judge(v) != useless {
 		prev = e.credential()
 	}
 	c, err := s.source.Fetch(ctx, prev)
 	stop()
-	created := time.Now()
+	got := fetched{credential: c, created: time.Now()}
 	if err == nil {
-		err = c.Check(created)
+		err = c.Check(got.created)
 	}
 	ctx = context.WithoutCancel(ctx) // others need not wait for the end of the lease
 	switch {
 	case err != nil:
 		s.end(ctx, v, err)
 		return fetched{}, err
-	case c.Personal:
-		s.end(ctx, v, nil)
-		return fetched{credential: c, created: created}, nil
 	case c == prev && c == s.prev:
 		s.end(ctx, v, nil)
-		return fetched{c, s.kept.Created, s.kept.Generation}, nil
+		return fetched{credential: c, created: s.kept.Created, generation: s.kept.Generation}, nil
 	case c == prev:
 		s.end(ctx, v, nil)
 		return s.take(ctx, v)
+	case c.Personal || s.source.outdated || !s.shareable(ctx, c):
+		s.end(ctx, v, nil)
+		return got, nil
 	}
-	return s.put(ctx, v, fetched{credential: c, created: created}), nil
+	return s.put(ctx, v, got), nil
+}
+
+// shareable reports whether c, which this process has fetched, may be shared: other hosts
+// must be able to delete a key, and the files that name the slot must still be as they were.
+func (s *search) shareable(ctx context.Context, c *plugin.Credential) bool {
+	if s.profile.Issuer.Mints && !s.session.ledger(s.profile).share(ctx, c.KeyID()) {
+		return false
+	}
+	now, _, err := s.member.slot(ctx)
+	return err == nil && now.name == s.slot.name
 }
 
 // fromFormer returns what the fleet shares under the former key, if that is good.
@@ -332,6 +391,7 @@ func (s *search) fromFormer(ctx context.Context, v *view) (got fetched, ok bool)
 	if err != nil || r.number(0) == 0 {
 		return got, false
 	}
+	// The generations under the two keys are counted apart, and both grow with the time.
 	e := s.open(s.slot.former, r.number(0), r.text(1))
 	if e == nil || s.judge(&view{generation: r.number(0), theirs: e}) != good {
 		return got, false
@@ -340,17 +400,16 @@ func (s *search) fromFormer(ctx context.Context, v *view) (got fetched, ok bool)
 	return fetched{credential: e.credential(), created: e.Created}, true
 }
 
-// put shares what this process has fetched. If that fails, it is for this host alone.
+// put shares a credential. If that fails, it is for this host alone. An answer that was lost
+// does not mean that the server does not have the value.
 func (s *search) put(ctx context.Context, v *view, got fetched) fetched {
 	c := got.credential
-	value := sharedValue{entry: newEntry(Policy{}, Key{}, c, got.created), Ahead: s.ahead}
-	files := s.profile.Files()
-	for name, attr := range c.Attrs {
-		if i := slices.Index(files, attr); i >= 0 {
-			if value.Paths == nil {
-				value.Paths = map[string]int{}
+	value := sharedValue{entry: newEntry(Policy{}, Key{}, c, got.created), Ahead: s.ahead, Paths: map[string]string{}}
+	for place, path := range s.profile.Paths() {
+		for name, attr := range c.Attrs {
+			if attr == path {
+				value.Paths[name] = place
 			}
-			value.Paths[name] = i
 		}
 	}
 	life := maxShared
@@ -358,32 +417,24 @@ func (s *search) put(ctx context.Context, v *view, got fetched) fetched {
 		life = min(life, time.Until(Policy{}.Schedule(c, got.created).Until))
 	}
 	text, err := s.slot.encode("value", v.number, value)
-	if s.profile.Issuer.Mints && !s.session.ledger(s.profile).shares(ctx, c.KeyID()) {
-		err = plugin.Errorf(plugin.Config, "without a record, no other host could delete it")
-	}
-	if err != nil || life <= 0 || !s.unchanged(ctx) {
+	if err != nil || life <= 0 {
 		s.end(ctx, v, nil)
 		return got
 	}
 	answer, err := s.slot.call(ctx, false, scriptPut, formatNumber(v.number), text, milliseconds(life), s.lease,
 		milliseconds(fenceTime))
-	if err != nil {
-		return got
-	}
-	if answer != int64(1) {
+	switch {
+	case err == nil && answer != int64(1):
 		s.fleet.log("%s: another host has fetched it since", s.profile.Name)
 		return got
+	case errors.As(err, new(redisError)) || errors.Is(err, errUnsent):
+		return got
+	case err == nil:
+		s.fleet.log("%s: shared with the other hosts", s.profile.Name)
 	}
-	s.fleet.log("%s: shared with the other hosts", s.profile.Name)
 	got.generation = v.number
-	s.remember(ctx, v.number)
+	s.fleet.cache.note(ctx, s.key, seen{Generation: v.number})
 	return got
-}
-
-// unchanged reports whether the files that name the slot are as they were before the fetch.
-func (s *search) unchanged(ctx context.Context) bool {
-	now, _, err := s.member.slot(ctx)
-	return err == nil && now.name == s.slot.name
 }
 
 // end ends the lease, if v has it. If the issuer refused with err, the fleet is told.
@@ -393,7 +444,7 @@ func (s *search) end(ctx context.Context, v *view, err error) {
 	}
 	text, life := "", time.Duration(0)
 	if e := plugin.AsError(err); err != nil && e.Remember > 0 && !errors.Is(err, plugin.ErrPerson) &&
-		(e.Code == plugin.Later || e.Code == plugin.Denied || e.Code == plugin.Config) {
+		(e.Code == plugin.Later || e.Code == plugin.Denied) {
 		now := time.Now()
 		life = e.Remember
 		f := sharedFailure{failure{At: now, Until: now.Add(life), Code: e.Code, Text: e.Text, Hint: e.Hint}, s.ahead}

@@ -19,8 +19,10 @@ type Minted struct {
 	Tag string `json:"tag,omitempty"`
 	// Unseen says that the key has not been kept yet, so that nobody has received it.
 	Unseen bool `json:"unseen,omitempty"`
-	// Shared says that the fleet may have the key. Nobody deletes it before it has ended, but
-	// for who logs the whole fleet out.
+	// Recorded says that the fleet knows of the key, so that any host can delete it.
+	Recorded bool `json:"recorded,omitempty"`
+	// Shared says that other hosts may have the key. Nobody deletes it before it has ended,
+	// unless the whole fleet logs out or the issuer has no room for another.
 	Shared bool `json:"shared,omitempty"`
 	// Leaving is the directory of the cache that is about to remove the key, which then
 	// becomes unwanted.

@@ -2,37 +2,46 @@ package cache
 
 import (
 	"context"
+	"encoding/hex"
 	"slices"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-// records are what a fleet knows of the keys that its hosts have made for a profile. A host
-// can be gone when its keys have ended: any other then deletes them. A key that has not
-// ended is some host's, even if nobody knows whose.
-type records struct{ member *member }
+// records are what a fleet knows of the keys that its hosts have made. A host can be gone when
+// its keys have ended: any other that logs in as the same user then deletes them. A key that
+// has not ended is some host's, even if nobody knows whose.
+type records struct{ fleet *fleet }
 
 // A record is a key of one host in the eyes of the others. If the key has no id, it is only
 // meant to be made.
 type record struct {
-	Issuer  string `json:"issuer"`
-	Subject string `json:"subject"`
-	Key     Minted `json:"key"`
+	Key Minted `json:"key"`
 }
 
 // recordTime is how long the record of a key is kept when the key has ended.
 const recordTime = 30 * 24 * time.Hour
 
-// records returns those of p, or nil if its keys are not shared.
+// records returns those of the fleet, or nil if p's keys are not shared.
 func (s *Session) records(p *plugin.Profile) *records {
-	if !p.Issuer.Marks {
-		return nil
-	}
-	if m := s.member(p, Need{}); m != nil {
-		return &records{m}
+	if f := s.fleet(); f != nil && p.Issuer.Marks {
+		return &records{f}
 	}
 	return nil
+}
+
+// slot returns the slot of the records of the account.
+func (r *records) slot(ctx context.Context, a *Account) (*slot, error) {
+	if err := r.fleet.open(ctx); err != nil {
+		return nil, err
+	}
+	return r.fleet.place("jeton shared keys 1", appendText(appendText(nil, a.Issuer), a.Subject)), nil
+}
+
+// hash returns the name of a record at the server.
+func (s *slot) hash(tag string) string {
+	return hex.EncodeToString(mac([]byte(s.name), "jeton shared tag 1", []byte(tag))[:16])
 }
 
 // keep has the fleet know of a key of the account, and reports whether it does.
@@ -40,63 +49,71 @@ func (r *records) keep(ctx context.Context, a *Account, key Minted) bool {
 	if r == nil || key.Tag == "" {
 		return false
 	}
-	slot, _, err := r.member.slot(ctx)
+	slot, err := r.slot(ctx, a)
 	if err != nil {
 		return false
 	}
-	key.Config, key.Profile, key.Leaving = "", "", "" // they are this host's
-	text, err := slot.encode("key "+key.Tag, 0, record{a.Issuer, a.Subject, key})
+	key.Config, key.Leaving = "", "" // they are this host's
+	hash := slot.hash(key.Tag)
+	text, err := slot.encode("key "+hash, 0, record{Key: key})
 	if err == nil {
-		_, err = slot.call(ctx, false, scriptRecord, key.Tag, text, milliseconds(time.Until(key.Expires)+recordTime))
+		_, err = slot.call(ctx, false, scriptRecord, hash, text, milliseconds(time.Until(key.Expires)+recordTime))
 	}
 	return err == nil
 }
 
-// drop has the fleet forget a key.
-func (r *records) drop(ctx context.Context, key Minted) {
-	if r == nil || key.Tag == "" {
+// drop has the fleet forget a key of the account.
+func (r *records) drop(ctx context.Context, a *Account, tag string) {
+	if r == nil || tag == "" {
 		return
 	}
-	if slot, _, err := r.member.slot(ctx); err == nil {
-		slot.call(ctx, false, scriptRecord, key.Tag, "", "0")
+	slot, err := r.slot(ctx, a)
+	for ; err == nil && slot != nil; slot = slot.former {
+		_, err = slot.call(ctx, true, scriptRecord, slot.hash(tag), "", "0")
 	}
 }
 
-// all returns what the fleet knows. It returns nothing if the fleet cannot be asked. wait is
-// as in [fleet.call].
-func (r *records) all(ctx context.Context, wait bool) (known []record) {
+// all returns what the fleet knows of the account's keys, and the time by the server's clock.
+// It returns nothing if the fleet cannot be asked. wait is as in [fleet.call].
+func (r *records) all(ctx context.Context, a *Account, wait bool) (known []record, now time.Time) {
 	if r == nil {
-		return nil
+		return nil, now
 	}
-	slot, _, err := r.member.slot(ctx)
-	if err != nil {
-		return nil
-	}
-	answer, err := slot.call(ctx, wait, scriptRecords)
-	if err != nil {
-		return nil
-	}
-	pairs, _ := answer.([]any)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		var k record
-		tag := reply(pairs).text(i)
-		if slot.decode("key "+tag, 0, reply(pairs).text(i+1), &k) == nil && k.Key.Tag == tag {
-			known = append(known, k)
+	slot, err := r.slot(ctx, a)
+	for ; err == nil && slot != nil; slot = slot.former {
+		var answer any
+		if answer, err = slot.call(ctx, wait, scriptRecords); err != nil {
+			break
+		}
+		parts, e := list(answer, 3)
+		if e != nil {
+			break
+		}
+		now = parts.time(0)
+		pairs, _ := parts[2].([]any)
+		for i := 0; i+1 < len(pairs); i += 2 {
+			var k record
+			hash := reply(pairs).text(i)
+			if slot.decode("key "+hash, 0, reply(pairs).text(i+1), &k) == nil {
+				known = append(known, k)
+			}
 		}
 	}
-	return known
+	return known, now
 }
 
-// ended returns what the fleet knows of keys that are to be deleted: those that have ended,
-// or all if the whole fleet logs out.
-func (l *Ledger) ended(ctx context.Context, now time.Time, wait bool) []record {
-	return slices.DeleteFunc(l.records.all(ctx, wait), func(k record) bool { return !l.fleet && !k.Key.Expired(now) })
-}
-
-// adopt takes over into a what the fleet knows of keys that are to be deleted.
-func (l *Ledger) adopt(ctx context.Context, a *Account, now time.Time, wait bool) {
-	for _, k := range l.ended(ctx, now, wait) {
-		if k.Issuer != a.Issuer || k.Subject != a.Subject || slices.Contains(a.tags(), k.Key.Tag) {
+// adopt takes over into a what the fleet knows of keys that are to be deleted: those that have
+// ended and, if the whole fleet logs out, all of the profile. It returns the time by which
+// keys that other hosts use have ended: now, or that of the server's clock, if that is
+// earlier. A host whose clock is ahead must not delete them.
+func (l *Ledger) adopt(ctx context.Context, a *Account, now time.Time, wait bool) time.Time {
+	known, theirs := l.records.all(ctx, a, wait)
+	if !theirs.IsZero() && theirs.Before(now.Add(-clockNoise)) {
+		now = theirs
+	}
+	for _, k := range known {
+		mine := l.fleet && k.Key.Profile == l.Profile
+		if slices.Contains(a.tags(), k.Key.Tag) || !mine && !k.Key.Expired(now.Add(-keyMargin)) {
 			continue
 		}
 		k.Key.Config, k.Key.Profile = l.Config, l.Profile
@@ -106,17 +123,18 @@ func (l *Ledger) adopt(ctx context.Context, a *Account, now time.Time, wait bool
 			a.Keys = append(a.Keys, k.Key)
 		}
 	}
+	return now
 }
+
+// keyMargin is how long a key of another host is left alone after its end.
+const keyMargin = 10 * time.Second
 
 // release has the fleet forget those of the keys with these tags that a has no more.
 func (l *Ledger) release(ctx context.Context, a *Account, tags []string) {
-	if l.records == nil {
-		return
-	}
 	left := a.tags()
 	for _, tag := range tags {
 		if !slices.Contains(left, tag) {
-			l.records.drop(ctx, Minted{Tag: tag})
+			l.records.drop(ctx, a, tag)
 		}
 	}
 }
@@ -132,10 +150,39 @@ func (a *Account) tags() (tags []string) {
 	return tags
 }
 
-// shares reports whether the fleet knows of the key with this id, which l's profile has made.
-func (l *Ledger) shares(ctx context.Context, id string) bool {
-	accounts, _ := Accounts(ctx, l.State)
-	return slices.ContainsFunc(accounts, func(a Account) bool {
-		return slices.ContainsFunc(a.Keys, func(m Minted) bool { return m.of(l) && m.ID == id && m.Shared })
+// share says that other hosts may get the key with this id, and reports whether they may: the
+// fleet has to know of it. From then on it is left alone until it ends.
+func (l *Ledger) share(ctx context.Context, id string) (shared bool) {
+	err := l.each(ctx, func(m *Minted) bool {
+		if !m.of(l) || m.ID != id || !m.Recorded {
+			return false
+		}
+		m.Shared, shared = true, true
+		return true
 	})
+	return shared && err == nil
+}
+
+// makeRoom deletes the oldest key of this host that was replaced and has not ended, since the
+// issuer has no room for another. Another host that still has it gets a new one when it is
+// refused. It reports whether there was such a key.
+func (l *Ledger) makeRoom(ctx context.Context, a *Account, keys plugin.Keys) bool {
+	oldest := -1
+	for i := range a.Keys {
+		m := &a.Keys[i]
+		if m.Shared && m.Unwanted && (oldest < 0 || m.Created.Before(a.Keys[oldest].Created)) {
+			oldest = i
+		}
+	}
+	if oldest < 0 {
+		return false
+	}
+	m := a.Keys[oldest]
+	l.gone(ctx, []string{m.ID})
+	if keys.Delete(ctx, m.ID) != nil {
+		return false
+	}
+	a.Keys = slices.Delete(a.Keys, oldest, oldest+1)
+	l.records.drop(ctx, a, m.Tag)
+	return l.save(ctx, a) == nil
 }

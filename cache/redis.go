@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type redis struct {
 	server *plugin.SharedServer
 	conn   net.Conn // nil as long as nothing was asked
 	reader *bufio.Reader
+	fresh  bool // nothing has come through the connection yet
 }
 
 const (
@@ -179,27 +181,51 @@ func (r *redis) dial(ctx context.Context, address string) (err error) {
 	if err := r.server.Allows(address); err != nil {
 		return err
 	}
-	if r.server.TLS == nil {
-		r.conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	} else {
-		r.conn, err = (&tls.Dialer{Config: r.server.TLS}).DialContext(ctx, "tcp", address)
-	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		r.conn = nil
-		return plugin.Because(plugin.AsError(plugin.ConnectionError(err, address)), err)
+		return plugin.ConnectionError(err, address)
 	}
-	r.reader = bufio.NewReader(r.conn)
+	if r.server.TLS != nil {
+		config := r.server.TLS.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(address)
+		secure := tls.Client(conn, config)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return handshakeError(err, address)
+		}
+		conn = secure
+	}
+	r.conn, r.reader, r.fresh = conn, bufio.NewReader(conn), true
 	return nil
+}
+
+// handshakeError returns the error for a TLS handshake that failed with err.
+func handshakeError(err error, address string) error {
+	e := plugin.AsError(plugin.ConnectionError(err, address))
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		e.Code = plugin.Config // it does not go away by itself
+	} else if e.Hint == "" {
+		e.Hint = "is it a server with TLS?"
+	}
+	if errors.As(err, new(x509.UnknownAuthorityError)) {
+		e.Hint = "name the file of its certificate authority: ca_file of shared_cache"
+	}
+	return e
 }
 
 // login says who jeton is, and which database it wants.
 func (r *redis) login(ctx context.Context) error {
-	if !r.server.Password.IsZero() {
+	if !r.server.Password.IsZero() || r.server.Username != "" {
 		words := []string{"AUTH", r.server.Password.Reveal()}
 		if r.server.Username != "" {
 			words = []string{"AUTH", r.server.Username, r.server.Password.Reveal()}
 		}
 		if _, err := r.exchange(ctx, words); err != nil {
+			if refusal := redisError(""); errors.As(err, &refusal) { // the rest can repeat the password
+				kind, _, _ := strings.Cut(string(refusal), " ")
+				err = redisError("LOGIN " + kind)
+			}
 			return err
 		}
 	}
@@ -226,8 +252,9 @@ func (r *redis) exchange(ctx context.Context, words []string) (any, error) {
 	left := maxReply
 	reply, err := readReply(r.reader, &left, 0)
 	if err != nil && !errors.As(err, new(redisError)) {
-		err = r.broken(err)
+		return nil, r.broken(err)
 	}
+	r.fresh = false
 	return reply, err
 }
 
@@ -236,10 +263,14 @@ func (r *redis) broken(err error) error {
 	if own := (*plugin.Error)(nil); errors.As(err, &own) {
 		return err
 	}
-	return plugin.ConnectionError(err, r.conn.RemoteAddr().String())
+	e := plugin.AsError(plugin.ConnectionError(err, r.conn.RemoteAddr().String()))
+	if r.fresh && r.server.TLS == nil && e.Hint == "" && errors.Is(err, io.EOF) {
+		e.Hint = "if the server wants TLS, write rediss://"
+	}
+	return e
 }
 
-var errReply = plugin.Errorf(plugin.Unusable, "what answers there is no Redis").
+var errReply = plugin.Errorf(plugin.Unusable, "the server does not answer as a Redis does").
 	WithHint("check the url of shared_cache")
 
 // readReply reads one reply of at most left bytes. depth says in how many arrays it is.

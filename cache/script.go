@@ -15,7 +15,8 @@ import (
 //	jeton:{NAME}:refusal   what the issuer refused, sealed
 //	jeton:{NAME}:fence     f: the last number given to a fetch, p: the last one that was put,
 //	                       a: how often it was asked for, n: how often fetched, s: since when
-//	jeton:{NAME}:keys      the sealed records of the keys that were made, by tag
+//	jeton:{NAME}:keys      the sealed records of the keys that were made for one user of an
+//	                       issuer, after whom NAME is made here, each by a hash of its tag
 //
 // The scripts below are the server's part of the protocol. Each is one step.
 
@@ -100,13 +101,16 @@ end
 return 0
 `
 
-// scriptWithdraw removes the value, and has no fetch put one that is under way.
+// scriptWithdraw removes the value, and has no fetch put one that is under way. It returns
+// the generation and the value.
 //
 // ARGV: 1 fenceTime in ms.
 const scriptWithdraw = number + `
 redis.call('HSET', KEYS[4], 'p', number(redis.call('TIME')))
 redis.call('PEXPIRE', KEYS[4], ARGV[1])
-return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+local v = redis.call('HMGET', KEYS[1], 'g', 'v')
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return {v[1] or '0', v[2] or ''}
 `
 
 // scriptCensus returns what doctor tells of it.
@@ -119,7 +123,7 @@ return {g or '0', redis.call('HGET', KEYS[1], 'v') or '', redis.call('PTTL', KEY
 
 // scriptRecord keeps the record of a key that is made, or removes it if it is empty.
 //
-// ARGV: 1 the tag, 2 the record, 3 its time in ms.
+// ARGV: 1 the hash, 2 the record, 3 its time in ms.
 const scriptRecord = `
 if ARGV[2] == '' then
   return redis.call('HDEL', KEYS[5], ARGV[1])
@@ -131,8 +135,11 @@ end
 return 1
 `
 
-// scriptRecords returns all records, each after its tag.
-const scriptRecords = `return redis.call('HGETALL', KEYS[5])`
+// scriptRecords returns the time and all records, each after its hash.
+const scriptRecords = `
+local t = redis.call('TIME')
+return {t[1], t[2], redis.call('HGETALL', KEYS[5])}
+`
 
 // evaluation returns the command that runs a script on what is shared under name.
 func evaluation(script, name string, args ...string) []string {

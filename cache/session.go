@@ -36,8 +36,6 @@ type Session struct {
 	Why error
 	// Clients are the HTTP clients of the run.
 	Clients plugin.Clients
-	// WholeFleet says that a logout or a rejection is for all hosts that share with this one.
-	WholeFleet bool
 
 	unkept bool // nothing is kept beyond this process
 	// answers are a person's, by question. They serve one call of Fetch.
@@ -46,8 +44,9 @@ type Session struct {
 	file    *plugin.File
 	current atomic.Pointer[Login] // the login of this process
 
-	once   sync.Once
-	shared *fleet // see [Session.fleet]
+	once       sync.Once
+	shared     *fleet // see [Session.fleet]
+	wholeFleet bool   // see [Session.ForFleet]
 }
 
 // A Need is what a command asks of a credential beyond what its profile says.
@@ -116,7 +115,7 @@ func (s *Session) FetchAlone(ctx context.Context, p *plugin.Profile, n Need) (*p
 	if err != nil {
 		return nil, err
 	}
-	return s.Cache.Fetch(ctx, key, s.tracked(p, n), s.Policy(p, n))
+	return s.Cache.Fetch(ctx, key, s.traced(p, n), s.Policy(p, n))
 }
 
 // Describe returns, as JSON, what p's issuer says about the token of c. It returns an error
@@ -144,44 +143,51 @@ func (s *Session) Policy(p *plugin.Profile, n Need) Policy {
 
 // Source returns the source of p's credentials, connected to the source of the profile
 // below it.
-func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source { return s.source(p, n, new(bool)) }
+func (s *Session) Source(p *plugin.Profile, n Need) plugin.Source { return s.source(p, n, &trace{}) }
 
-// A tracked source marks the credentials in which a person took part.
-type tracked struct {
-	plugin.Source
-	personal *bool
+// A trace says what went into a fetch.
+type trace struct {
+	personal bool // a person took part
+	outdated bool // what it was made from was obtained with secrets that have changed since
 }
 
-func (t tracked) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
+// A traced source marks the credentials in which a person took part.
+type traced struct {
+	plugin.Source
+	*trace
+}
+
+func (t traced) Fetch(ctx context.Context, prev *plugin.Credential) (*plugin.Credential, error) {
 	c, err := t.Source.Fetch(ctx, prev)
-	if c != nil && *t.personal {
+	if c != nil && t.personal {
 		c.Personal = true
 	}
 	return c, err
 }
 
-// tracked returns the source of p's credentials, as a fetch needs it.
-func (s *Session) tracked(p *plugin.Profile, n Need) plugin.Source {
-	personal := new(bool)
-	return tracked{s.source(p, n, personal), personal}
+// traced returns the source of p's credentials, as a fetch needs it.
+func (s *Session) traced(p *plugin.Profile, n Need) traced {
+	t := &trace{}
+	return traced{s.source(p, n, t), t}
 }
 
-// source is Source. It sets personal if a person takes part in what the source does.
-func (s *Session) source(p *plugin.Profile, n Need, personal *bool) plugin.Source {
+// source is Source. It notes in t what goes into the credential.
+func (s *Session) source(p *plugin.Profile, n Need, t *trace) plugin.Source {
 	env := plugin.Env{
 		Clients: &s.Clients, Getenv: s.Getenv, Log: s.Log, Warn: s.World.Warn,
 		Ask: func(question string) (plugin.Secret, error) {
-			*personal = true
+			t.personal = true
 			return s.answered(question)
 		},
 		Refresh: !n.Since.IsZero(), Whole: n.Whole && !p.Level, Ledger: s.ledger(p),
-		Grants:  &grants{session: s, profile: p, used: personal},
+		Grants:  &grants{session: s, profile: p, used: &t.personal},
 		Sharers: func() []plugin.Options { return s.sharers(p) },
 	}
 	if p.Base != nil {
 		env.From = func(ctx context.Context, renew bool) (*plugin.Credential, error) {
 			c, err := s.FetchAlone(ctx, p.Base, n.from(renew))
-			*personal = *personal || err == nil && c.Personal
+			t.personal = t.personal || err == nil && c.Personal
+			t.outdated = t.outdated || s.outdated(ctx, p.Base)
 			if err != nil && !p.Base.Level {
 				err = fmt.Errorf("from %s: %w", p.Base.Name, err)
 			}
@@ -221,7 +227,7 @@ func (n Need) from(renew bool) Need {
 func (s *Session) ledger(p *plugin.Profile) *Ledger {
 	return &Ledger{
 		State: s.State, Why: s.Why, Config: p.Config, Profile: p.Name,
-		Roaming: s.Roaming(p), Unkept: s.unkept, Cache: s.Cache, records: s.records(p), fleet: s.WholeFleet,
+		Roaming: s.Roaming(p), Unkept: s.unkept, Cache: s.Cache, records: s.records(p), fleet: s.wholeFleet,
 	}
 }
 

@@ -327,13 +327,7 @@ func (f *File) anchor(block any) error {
 // secretVariables returns the environment variables that the profiles and the shared cache
 // of f name as {env: NAME}.
 func (f *File) secretVariables() (names []string) {
-	if f.shared != nil {
-		for _, ref := range []SecretRef{f.shared.URL, f.shared.Password, f.shared.Key, f.shared.OldKey} {
-			if ref.env != "" {
-				names = append(names, ref.env)
-			}
-		}
-	}
+	names = f.shared.Variables()
 	for _, node := range f.nodes {
 		for i := 1; i < len(node.Content); i += 2 {
 			value := node.Content[i]

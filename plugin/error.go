@@ -123,6 +123,9 @@ func AsError(err error) *Error {
 	return &whole
 }
 
+// ErrFull says that an issuer has no room for another key.
+var ErrFull = errors.New("there is no room for another key")
+
 // Because returns e as an error that also matches why in [errors.Is].
 func Because(e *Error, why error) error { return &because{e, why} }
 

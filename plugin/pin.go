@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 )
@@ -31,6 +32,35 @@ func (p *Profile) Pin(resolve func(SecretRef) (Secret, error)) (*Profile, error)
 // Resolve returns the secret that r refers to.
 func (r SecretRef) Resolve(ctx context.Context, env *Env) (Secret, error) { return r.resolve(ctx, env) }
 
+// ByReference reports whether p or a profile below it has a secret that does not enter the
+// cache key by its value.
+func (p *Profile) ByReference() bool {
+	for _, q := range p.Chain() {
+		for _, f := range fields(q.Options) {
+			if ref, ok := f.value.Interface().(SecretRef); ok && !ref.IsZero() && !f.skipKey && !ref.InKey() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Paths returns the files that p and the profiles below it name, by the place of the name.
+// It is the same place on all hosts that share.
+func (p *Profile) Paths() map[string]string {
+	paths := map[string]string{}
+	for i, q := range p.Chain() {
+		for _, block := range []any{q.Options, &q.Common} {
+			for _, f := range fields(block) {
+				if path, ok := f.value.Interface().(Path); ok && path != "" {
+					paths[fmt.Sprint(i, " ", f.name)] = string(path)
+				}
+			}
+		}
+	}
+	return paths
+}
+
 // SharedInputs returns everything that decides which credential p, which is pinned, gets on
 // any host: [Profile.Inputs] with the values of all secrets and the content of all files,
 // and without what is of this host. It returns an error wrapping [ErrNotShared] if p's
@@ -54,6 +84,9 @@ func (p *Profile) SharedInputs(getenv func(string) string) ([]Input, error) {
 				continue
 			}
 			v, err := f.sharedInput(getenv)
+			if errors.Is(err, ErrNotShared) {
+				return nil, err
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
 			}

@@ -69,11 +69,11 @@ func (s *SharedServer) String() string {
 func (s *SharedServer) Allows(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return Errorf(Unusable, "the address %q makes no sense", Shorten(address))
+		return Errorf(Unusable, "an address makes no sense")
 	}
 	if s.TLS == nil && !loopback(host) {
-		return Errorf(Config, "it leads to %s, and without TLS the password would be sent in clear", Shorten(address)).
-			WithHint("use rediss:// for the url of shared_cache")
+		return Errorf(Config, "it leads to %s, and redis:// is without TLS", Shorten(address)).
+			WithHint("write rediss://; redis:// is for a server on this host, as localhost")
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (s *SharedCache) Address(getenv func(string) string) string {
 			return server.String()
 		}
 	}
-	return "where url of shared_cache leads"
+	return "shared_cache"
 }
 
 // decodeShared reads the mapping n below shared_cache.
@@ -148,8 +148,8 @@ func (s *SharedCache) check(at func(option string)) error {
 		return wrong("sentinels", "sentinels and master belong together: set both or neither")
 	}
 	for _, address := range s.Sentinels {
-		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-			return wrong("sentinels", "%q is not HOST:PORT", Shorten(address))
+		if _, port, err := net.SplitHostPort(address); err != nil || port == "" || strings.ContainsAny(address, "@/") {
+			return wrong("sentinels", "each must be HOST:PORT, without a login")
 		}
 	}
 	if !s.URL.literal.IsZero() {
@@ -207,6 +207,25 @@ func (f *File) sharedCache() *SharedCache {
 	return s
 }
 
+// Variables returns the names of the environment variables that hold the secrets of s, which
+// can be nil.
+func (s *SharedCache) Variables() []string {
+	names := []string{SharedVariable, SharedKeyVariable}
+	if s != nil {
+		for _, ref := range []SecretRef{s.URL, s.Password, s.Key, s.OldKey} {
+			if ref.env != "" {
+				names = append(names, ref.env)
+			}
+		}
+	}
+	return names
+}
+
+// InKey reports whether no program and no keyring is needed to read the secrets of s.
+func (s *SharedCache) InKey() bool {
+	return s.URL.InKey() && s.Password.InKey() && s.Key.InKey() && s.OldKey.InKey()
+}
+
 // Inputs returns what says which server s means, to be hashed with a key only.
 func (s *SharedCache) Inputs(getenv func(string) string) ([]Input, error) {
 	return appendInputs([]Input{{"shared cache", ""}}, getenv, s)
@@ -220,8 +239,8 @@ func (s *SharedCache) Open(ctx context.Context, env *Env) (*SharedServer, error)
 		return nil, err
 	}
 	if s.Key.IsZero() {
-		return nil, Errorf(Config, "key is missing, with which all hosts seal what they share").
-			WithHint("make one: openssl rand -base64 32; and set key, or %s", SharedKeyVariable)
+		return nil, Errorf(Config, "key is missing").
+			WithHint("set key or %s to the fleet's key; to begin: openssl rand -base64 32", SharedKeyVariable)
 	}
 	var address, key, old Secret
 	for _, part := range []struct {
@@ -239,11 +258,11 @@ func (s *SharedCache) Open(ctx context.Context, env *Env) (*SharedServer, error)
 		}
 	}
 	if err := s.open(server, address); err != nil {
-		return nil, fmt.Errorf("url: %w", err)
+		return nil, fmt.Errorf("%s: %w", s.URL.at("url", SharedVariable), err)
 	}
 	var err error
 	if server.Key, err = sharedKey(key); err != nil {
-		return nil, fmt.Errorf("key: %w", err)
+		return nil, fmt.Errorf("%s: %w", s.Key.at("key", SharedKeyVariable), err)
 	}
 	if !old.IsZero() {
 		if server.OldKey, err = sharedKey(old); err != nil {
@@ -262,11 +281,21 @@ func (s *SharedCache) Open(ctx context.Context, env *Env) (*SharedServer, error)
 	return server, nil
 }
 
+// at returns where r is to be changed: at the variable, if it has the secret, or else at the
+// option.
+func (r SecretRef) at(option, variable string) string {
+	if r.env == variable {
+		return variable
+	}
+	return option
+}
+
 // open sets in server what the address says.
 func (s *SharedCache) open(server *SharedServer, address Secret) error {
 	u, err := url.Parse(address.Reveal())
 	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.RawQuery != "" || u.Fragment != "" {
-		return Errorf(Config, "must be such as rediss://redis.example:6379/0")
+		return Errorf(Config, "must be such as rediss://redis.example:6379/0").
+			WithHint("in a login, write %% @ : / ? # as %%25 %%40 %%3A %%2F %%3F %%23; or use the options for it")
 	}
 	if u.Scheme == "rediss" {
 		server.TLS = &tls.Config{}
@@ -275,7 +304,8 @@ func (s *SharedCache) open(server *SharedServer, address Secret) error {
 	}
 	if database := strings.Trim(u.Path, "/"); database != "" {
 		if server.Database, err = strconv.Atoi(database); err != nil || server.Database < 0 {
-			return Errorf(Config, "the database %q is not a number", Shorten(database))
+			return Errorf(Config, "what follows the host must be /NUMBER, the number of the database").
+				WithHint("in a login, write / as %%2F; or use the options for it")
 		}
 	}
 	if password, ok := u.User.Password(); ok {
@@ -322,7 +352,8 @@ func sharedKey(text Secret) ([]byte, error) {
 			return key, nil
 		}
 	}
-	return nil, Errorf(Config, "must be 32 bytes in base64").WithHint("make one: openssl rand -base64 32")
+	return nil, Errorf(Config, "must be 32 bytes in base64").
+		WithHint("it is the fleet's key; to begin: openssl rand -base64 32")
 }
 
 // ErrNotShared says that what a profile gives is for this host alone.

@@ -116,7 +116,7 @@ func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.
 	}
 	if handover != nil {
 		refused := func() {
-			if err := s.Reject(context.WithoutCancel(ctx), cmd.Caller.Profile, c.ID()); err != nil {
+			if err := s.Reject(context.WithoutCancel(ctx), nil, cmd.Caller.Profile, c.ID()); err != nil {
 				cmd.Log("%s: %v", cmd.Caller.Name, plugin.AsError(err))
 			}
 		}
@@ -128,7 +128,8 @@ func run(ctx context.Context, s *cache.Session, cmd *formats.Command, c *plugin.
 	if err != nil {
 		return err
 	}
-	unset = append(unset, cmd.Caller.Profile.SecretVariables()...)
+	shared, _ := s.Shared()
+	unset = slices.Concat(unset, cmd.Caller.Profile.SecretVariables(), shared.Variables())
 	return replace(ctx, cmd.Path, cmd.Argv, environ(cmd, set, unset))
 }
 

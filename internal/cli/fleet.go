@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,13 +29,14 @@ func (c *checkup) fleet(ctx context.Context, profiles []*plugin.Profile, all boo
 	}
 	server, err := c.session.Examine(ctx)
 	if err != nil {
-		level, where, e := plugin.Doubtful, "", plugin.AsError(cache.Unshared(err))
-		if e.Code == plugin.Config || e.Code == plugin.Denied {
+		level, where, e := plugin.Doubtful, "shared_cache", plugin.AsError(cache.Unshared(err))
+		if all || e.Code == plugin.Config || e.Code == plugin.Denied {
 			level = plugin.Wrong
 		}
 		if server != nil {
 			where = server.Address
 		}
+		e.Text = strings.TrimPrefix(e.Text, "the shared cache: ")
 		what := e.Text
 		if e.Hint != "" {
 			what += " (" + e.Hint + ")"
@@ -61,29 +63,43 @@ func (r *fleetReport) write(b *bytes.Buffer) {
 	if r == nil {
 		return
 	}
-	fmt.Fprintf(b, "\nshared cache %s: connected in %s, answers in %s, its clock is %s ahead\n", r.Server.Address,
-		short(r.Server.Connected), short(r.Server.Answered), short(r.Server.Ahead))
+	fmt.Fprintf(b, "\nshared cache %s, key %s\nconnected in %s, answers in %s, its clock %s\n\n", r.Server.Address,
+		r.Server.KeyID, short(r.Server.Connected), short(r.Server.Answered), clock(r.Server.Ahead))
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PROFILE\tSHARED FOR\tASKED\tFETCHED\tSAVED\tSINCE\tFETCHING NOW")
+	fmt.Fprintln(w, "PROFILE\tSHARED FOR\tASKED\tFETCHED\tSAVED\tSINCE")
 	for _, c := range r.Profiles {
-		if c.Why != "" {
-			fmt.Fprintf(w, "%s\tno: %s\n", c.Profile, plugin.Shorten(c.Why))
-			continue
-		}
-		left, since, leader := "-", "-", "-"
+		left, since := "-", "-"
 		if c.Left > 0 {
 			left = age(c.Left)
 		}
 		if !c.Since.IsZero() {
 			since = age(time.Since(c.Since)) + " ago"
 		}
-		if c.Leader != "" {
-			leader = c.Leader
+		if c.Why != "" {
+			left = "no"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%s\n", c.Profile, left, c.Asked, c.Fetched,
-			max(0, c.Asked-c.Fetched), since, leader)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", c.Profile, left, c.Asked, c.Fetched, c.Saved, since)
 	}
 	w.Flush()
+	for _, c := range r.Profiles {
+		if c.Why != "" {
+			fmt.Fprintf(b, "%s is not shared: %s\n", c.Profile, plugin.Printable(c.Why))
+		}
+		if c.Leader != "" {
+			fmt.Fprintf(b, "%s is being fetched by %s\n", c.Profile, c.Leader)
+		}
+	}
+}
+
+// clock says in words how a clock stands that is ahead by d.
+func clock(d time.Duration) string {
+	switch {
+	case d.Abs() < 100*time.Millisecond:
+		return "is right"
+	case d < 0:
+		return "is " + short(-d) + " behind"
+	}
+	return "is " + short(d) + " ahead"
 }
 
 // short formats a short time.

@@ -331,7 +331,7 @@ func TestFleetKilledLeaders(t *testing.T) {
 		os.RemoveAll(filepath.Join(u.home, ".local"))
 		os.RemoveAll(filepath.Join(u.home, ".cache"))
 	}
-	time.Sleep(61 * time.Second)
+	time.Sleep(72 * time.Second)
 	if out, err := hosts[2].command("gc").CombinedOutput(); err != nil {
 		t.Fatalf("gc: %v: %s", err, out)
 	}
@@ -365,7 +365,7 @@ func TestFleetTLS(t *testing.T) {
 	r := startRedisWith(t, dir, "127.0.0.1:"+freePort(t), "--tls-port", port, "--tls-cert-file", in("server.pem"),
 		"--tls-key-file", in("server.key"), "--tls-ca-cert-file", in("ca.pem"))
 	acl := documented(t, "../../docs/fleet.md", "ACL SETUSER")
-	redisCLI(t, r.Address, append(strings.Fields(acl), ">CANARY-redis-pw")...)
+	redisCLI(t, r.Address, strings.Fields(strings.Replace(acl, ">PASSWORD", ">CANARY-redis-pw", 1))...)
 	redisCLI(t, r.Address, "ACL", "SETUSER", "default", "off")
 	other, _, _ := (*authority)(nil).sign(t, x509.Certificate{})
 	if err := os.WriteFile(filepath.Join(dir, "other.pem"), other, 0o600); err != nil {

@@ -47,10 +47,8 @@ func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error 
 
 // forFleet has s act for the whole fleet, if that is wanted.
 func forFleet(s *cache.Session, wanted bool) (*cache.Session, error) {
-	if wanted && !s.Sharing() {
-		return nil, plugin.Errorf(plugin.Usage, "--fleet is for hosts with a shared cache, and there is none").
-			WithHint("write shared_cache: in the configuration, or set %s", plugin.SharedVariable)
+	if wanted {
+		return s, s.ForFleet()
 	}
-	s.WholeFleet = wanted
 	return s, nil
 }

@@ -33,6 +33,9 @@ func (manCmd) Run(i *invocation, t *terminal) error {
 	for _, n := range model.Children {
 		roffCommand(&b, n)
 	}
+	fmt.Fprintf(&b, ".SH ENVIRONMENT\n.TP\n.B JETON_PROFILE\nthe profile, if none is named\n.TP\n.B %s\nwhere hosts "+
+		"share what they fetch, as the url of shared_cache; none for nowhere\n.TP\n.B %s\nits key\n",
+		plugin.SharedVariable, plugin.SharedKeyVariable)
 	b.WriteString(".SH FILES\n.TP\n.I $XDG_CONFIG_HOME/jeton/config.yaml\nprofiles; or $JETON_CONFIG, or " +
 		"\\-\\-config\n.TP\n.I $XDG_CACHE_HOME/jeton\nwhat is kept; or $JETON_CACHE_DIR\n.TP\n.I " +
 		"$XDG_STATE_HOME/jeton\nthe ledger of access keys, imported secrets, what setup has replaced\n")

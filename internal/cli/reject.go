@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/plugin"
 )
 
 type rejectCmd struct {
@@ -15,10 +16,14 @@ type rejectCmd struct {
 func (r *rejectCmd) Help() string {
 	return `Call it when a service refuses a credential that has not expired. Unlike logout, it does not revoke the credential at its issuer. With --id, fifty callers that meet the same refusal cost one request: a credential that another has replaced already is left alone.
 
-Other hosts that share the credential (shared_cache in the configuration) go on with it, until they reject it too. With --fleet it is revoked, and no host gets it any more.`
+Other hosts that share the credential (shared_cache in the configuration) go on with it, until they reject it too. With --fleet it is revoked for all of them.`
 }
 
 func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {
+	if r.ID != "" && r.Fleet {
+		return plugin.Errorf(plugin.Usage, "--id and --fleet exclude each other").
+			WithHint("--fleet is for all hosts, whichever credential each of them has")
+	}
 	p, err := ps.named(r.Profile)
 	if err != nil {
 		return err
@@ -27,5 +32,5 @@ func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error 
 	if err != nil {
 		return err
 	}
-	return s.Reject(ctx, p, r.ID)
+	return s.Reject(ctx, ps.read, p, r.ID)
 }

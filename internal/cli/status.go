@@ -245,8 +245,11 @@ func (r *report) writeKeys(b *bytes.Buffer) {
 
 // fleetState says in words how it stands with the shared cache.
 func fleetState(f *cache.FleetState) string {
-	if f.Trouble == "" {
-		return "in use"
+	switch {
+	case f.Trouble == "":
+		return "no failure is known"
+	case f.Until.IsZero():
+		return "not used: " + plugin.Printable(f.Trouble)
 	}
 	return fmt.Sprintf("left alone for %s more: %s", age(time.Until(f.Until)), plugin.Shorten(f.Trouble))
 }

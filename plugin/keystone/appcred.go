@@ -282,10 +282,10 @@ func (k *appCredKeys) full(message string) error {
 	if len(list) > 20 {
 		list = append(list[:20], "…")
 	}
-	return plugin.Errorf(plugin.Denied, "%s; there are: %s", strings.TrimSuffix(message, "."),
+	return plugin.Because(plugin.Errorf(plugin.Denied, "%s; there are: %s", strings.TrimSuffix(message, "."),
 		strings.Join(list, ", ")).
-		WithHint("delete one that nobody uses: openstack application credential delete NAME; those that jeton has " +
-			"replaced go once they have ended").RememberFor(time.Minute)
+		WithHint("delete one that nobody uses: openstack application credential delete NAME; those that jeton has "+
+			"replaced go once they have ended").RememberFor(time.Minute), plugin.ErrFull)
 }
 
 // Delete removes an application credential. One that is already gone is no error.

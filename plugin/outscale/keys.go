@@ -154,9 +154,10 @@ func (k *keys) full(ctx context.Context) error {
 		}
 		list = append(list, text+")")
 	}
-	return plugin.Errorf(plugin.Denied, "Outscale allows no more access keys; there are %s", strings.Join(list, ", ")).
-		WithHint("delete one that nobody uses: octl iaas api DeleteAccessKey --AccessKeyId ID; those that jeton has " +
-			"replaced go once they have ended").RememberFor(time.Minute)
+	return plugin.Because(plugin.Errorf(plugin.Denied, "Outscale allows no more access keys; there are %s",
+		strings.Join(list, ", ")).
+		WithHint("delete one that nobody uses: octl iaas api DeleteAccessKey --AccessKeyId ID; those that jeton has "+
+			"replaced go once they have ended").RememberFor(time.Minute), plugin.ErrFull)
 }
 
 // check asks, with a dry run, whether a key could be made.
