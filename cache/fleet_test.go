@@ -6,10 +6,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -191,4 +194,11 @@ func TestFleet(t *testing.T) {
 	if !strings.Contains(h.said(), "shared with the other hosts") {
 		t.Error(h.said())
 	}
+}
+
+func TestMain(m *testing.M) {
+	// Many tests wait for something, so that more of them fit than there are processors.
+	flag.Parse()
+	flag.Lookup("test.parallel").Value.Set(strconv.Itoa(8 * runtime.GOMAXPROCS(0)))
+	os.Exit(m.Run())
 }
