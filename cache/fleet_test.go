@@ -196,6 +196,32 @@ func TestFleet(t *testing.T) {
 	}
 }
 
+// The hosts of a fleet agree on when a credential is renewed ahead of need, up to a tenth
+// before renew_after. Fleets do not.
+func TestFleetRenewAfter(t *testing.T) {
+	o := &office{life: 24 * time.Hour}
+	p := o.profile("a")
+	p.Common.RenewAfter = 10 * time.Hour
+	config := sharedAt("127.0.0.1:1")
+	at := map[time.Duration]bool{}
+	for i := range 20 {
+		now := time.Now()
+		c := &plugin.Credential{Token: plugin.NewSecret(fmt.Sprint(i)), Issued: now, Expires: now.Add(24 * time.Hour)}
+		a := newDirHost(t, config).Policy(p, Need{}).Schedule(c, now).Renew.Sub(now)
+		b := newDirHost(t, config).Policy(p, Need{MinTTL: time.Minute}).Schedule(c, now).Renew.Sub(now)
+		if a != b || a < 9*time.Hour || a > 10*time.Hour {
+			t.Errorf("renewed after %s on one host, and %s on another", a, b)
+		}
+		at[a] = true
+		if alone := newDirHost(t, nil).Policy(p, Need{}).Schedule(c, now).Renew.Sub(now); alone != 10*time.Hour {
+			t.Errorf("a host alone renews after %s", alone)
+		}
+	}
+	if len(at) < 15 {
+		t.Errorf("20 credentials are renewed at %d times", len(at))
+	}
+}
+
 func TestMain(m *testing.M) {
 	// Many tests wait for something, so that more of them fit than there are processors.
 	flag.Parse()
