@@ -224,8 +224,8 @@ func plotOf(without, with []day) []byte {
 	}
 	fmt.Fprintf(&b, `<line x1="%d" y1="%.0f" x2="%d" y2="%.0f" stroke="#888" stroke-dasharray="5 4"/>`+"\n", left, y(60),
 		left+width, y(60))
-	fmt.Fprintf(&b, `<text x="%d" y="%.0f" fill="#666">60 a minute: OVHcloud allows a user no more</text>`+"\n",
-		left+6, y(60)-6)
+	fmt.Fprintf(&b, `<text x="%d" y="%.0f" text-anchor="end" fill="#666">60: OVHcloud allows a user no more</text>`+"\n",
+		left+width, y(60)+18)
 	for _, line := range []struct {
 		days  []day
 		color string
