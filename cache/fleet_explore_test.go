@@ -296,7 +296,7 @@ func TestExplore(t *testing.T) {
 			case full():
 				limit = 1 << 40
 			case os.Getenv("JETON_TEST_CLOUD") != "": // in make test
-				limit = 10_000
+				limit = 2000
 			}
 			runs, violation := x.explore(t, limit)
 			t.Logf("%d schedules", runs)
