@@ -33,7 +33,7 @@ test-clients: test-servers ## run the tests with the big clients: a browser, Ope
 	PATH="$(CURDIR)/.test/bin:$$PATH" testdata/cloud/with testdata/test-clients
 
 torture: test-servers ## run the tests that count very high, with the whole count
-	PATH="$(CURDIR)/.test/bin:$$PATH" JETON_TEST_TORTURE=1 go test -count=1 -v -timeout 30m -run 'As|LikeBash|Storm|Killed' ./internal/cli ./plugin/...
+	PATH="$(CURDIR)/.test/bin:$$PATH" JETON_TEST_TORTURE=1 go test -count=1 -v -timeout 30m -run 'As|LikeBash|Storm|Killed|FleetHosts|Explore' ./internal/cli ./plugin/... ./cache
 
 test-servers: ## install what the tests need, as far as that is allowed
 	testdata/cloud/install .test
