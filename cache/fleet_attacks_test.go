@@ -251,6 +251,32 @@ func TestFleetLyingClock(t *testing.T) {
 	}
 }
 
+// --refresh does not take what another host has fetched before, even if that host's clock is
+// ahead by less than a second.
+func TestFleetRefreshIsExact(t *testing.T) {
+	m, config := newModel(), sharedAt("127.0.0.1:1")
+	o := &office{life: time.Hour}
+	host := func(ahead time.Duration) *host {
+		h := newDirHost(t, config)
+		answers(h, m, func(words []string, list []any, err error) ([]any, error) {
+			if words[1] == scriptLook {
+				now := time.Now().Add(ahead)
+				list[5], list[6] = formatNumber(now.Unix()), formatNumber(int64(now.Nanosecond()/1000))
+			}
+			return list, err
+		})
+		return h
+	}
+	first := token(t, host(-600*time.Millisecond), o.profile("a"), Need{})
+	if got := token(t, host(0), o.profile("a"), Need{Since: time.Now().Add(-300 * time.Millisecond)}); got == first {
+		t.Error("it was fetched before")
+	}
+	second := token(t, host(0), o.profile("a"), Need{})
+	if got := token(t, host(0), o.profile("a"), Need{Since: time.Now().Add(-time.Second)}); got != second {
+		t.Errorf("what was fetched since is fetched again: %s, %s", second, got)
+	}
+}
+
 // lies returns all of them in make test, and else the first.
 func lies(all ...time.Duration) []time.Duration {
 	if os.Getenv("JETON_TEST_CLOUD") == "" {

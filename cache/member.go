@@ -288,8 +288,10 @@ func (s *search) open(slot *slot, generation int64, text string) *entry {
 		s.fleet.log("%s: what is shared was not sealed with this key for this profile", s.profile.Name)
 		return nil
 	}
-	d := shift(v.Ahead, s.ahead)
-	e := v.entry
+	e, d := v.entry, shift(v.Ahead, s.ahead)
+	if e.Created.Add(min(0, v.Ahead-s.ahead)).Before(s.policy.Since) {
+		return nil // --refresh wants to know it to the millisecond
+	}
 	e.Created, e.Issued, e.Expires, e.Renew = shifted(e.Created, d), shifted(e.Issued, d), shifted(e.Expires, d),
 		shifted(e.Renew, d)
 	e.Generation = generation
