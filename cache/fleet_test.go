@@ -29,7 +29,6 @@ type office struct {
 	life     time.Duration
 	takes    time.Duration // for a request
 	err      func() error  // why it refuses, or nil
-	mints    bool          // its credentials are keys
 }
 
 // memberOptions are those of a profile at an office.
