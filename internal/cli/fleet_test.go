@@ -19,10 +19,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -126,20 +126,17 @@ func (u *user) holdLocks(t *testing.T) (release func()) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("%v: there are %d locks", err, len(paths))
 	}
-	var files []*os.File
+	var locks []*flock.Flock
 	for _, path := range paths {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err == nil {
-			err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		}
-		if err != nil {
+		l := flock.New(path, flock.SetFlag(os.O_RDWR))
+		if err := l.Lock(); err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, f)
+		locks = append(locks, l)
 	}
 	return func() {
-		for _, f := range files {
-			f.Close()
+		for _, l := range locks {
+			l.Close()
 		}
 	}
 }
@@ -259,14 +256,14 @@ func TestFleetPausedLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-asked
-	leader.Process.Signal(syscall.SIGSTOP)
+	embedded.Pause(leader.Process)
 	time.Sleep(5500 * time.Millisecond) // its lease ends
 	second, err := hosts[1].command("get", "prod", "-f", "token").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	close(release)
-	leader.Process.Signal(syscall.SIGCONT)
+	embedded.Resume(leader.Process)
 	if err := leader.Wait(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,11 @@ package embedded
 import (
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -66,7 +67,13 @@ func (r *Redis) Stop() {
 }
 
 // Pause stops the server in the middle of whatever it does, until Resume.
-func (r *Redis) Pause() { r.cmd.Process.Signal(syscall.SIGSTOP) }
+func (r *Redis) Pause() { Pause(r.cmd.Process) }
 
 // Resume has a paused server go on.
-func (r *Redis) Resume() { r.cmd.Process.Signal(syscall.SIGCONT) }
+func (r *Redis) Resume() { Resume(r.cmd.Process) }
+
+// Pause stops a process in the middle of whatever it does, until Resume.
+func Pause(p *os.Process) { exec.Command("kill", "-STOP", strconv.Itoa(p.Pid)).Run() }
+
+// Resume has a paused process go on.
+func Resume(p *os.Process) { exec.Command("kill", "-CONT", strconv.Itoa(p.Pid)).Run() }
