@@ -32,6 +32,7 @@ type crowd struct {
 
 	mu      sync.Mutex
 	waiting []net.Conn // those that have not asked for anything yet, the oldest first
+	left    bool       // nobody is served any more
 }
 
 // serve serves the connections of l until it is closed.
@@ -41,8 +42,9 @@ func (c *crowd) serve(l net.Listener) error {
 		if err != nil {
 			return err
 		}
-		c.add(conn)
-		c.active.Add(1)
+		if !c.add(conn) {
+			return conn.Close()
+		}
 		go plugin.Catch(func() error {
 			defer c.active.Done()
 			defer conn.Close()
@@ -92,14 +94,20 @@ func asked(r *http.Request) {
 	}
 }
 
-func (c *crowd) add(conn net.Conn) {
+// add counts a connection as active, and reports whether it is to be served.
+func (c *crowd) add(conn net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.left {
+		return false
+	}
+	c.active.Add(1)
 	if len(c.waiting) >= maxGuests {
 		c.waiting[0].Close()
 		c.waiting = slices.Delete(c.waiting, 0, 1)
 	}
 	c.waiting = append(c.waiting, conn)
+	return true
 }
 
 func (c *crowd) remove(conn net.Conn) {
@@ -117,7 +125,7 @@ func (c *crowd) leave() {
 	for _, conn := range c.waiting {
 		conn.Close()
 	}
-	c.waiting = nil
+	c.waiting, c.left = nil, true
 	c.mu.Unlock()
 	served := make(chan struct{})
 	go plugin.Catch(func() error {
