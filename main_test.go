@@ -80,7 +80,7 @@ func TestEveryOptionIsShared(t *testing.T) {
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	resolve := func(plugin.SecretRef) (plugin.Secret, error) { return plugin.NewSecret("a secret"), nil }
+	resolve := func(string, plugin.SecretRef) (plugin.Secret, error) { return plugin.NewSecret("a secret"), nil }
 	for i := range issuers {
 		shared := func(change func(*plugin.Profile)) (string, error) {
 			p := &plugin.Profile{Name: "p", Config: "/config.yaml", Issuer: &issuers[i], Options: issuers[i].New()}

@@ -34,7 +34,7 @@ func (s *Session) FleetState(ctx context.Context) *FleetState {
 		state.Trouble, state.Until = d.Text, d.Until
 	} else if f.config.InKey() { // no program is needed to see what is wrong with it
 		if _, err := f.config.Open(ctx, f.env); err != nil {
-			state.Trouble = inFull(plugin.AsError(err))
+			state.Trouble = plugin.InOneLine(err)
 		}
 	}
 	return state
@@ -139,9 +139,9 @@ func (s *Session) Census(ctx context.Context, p *plugin.Profile) Census {
 		}
 	}
 	if err != nil {
-		census.Why = plugin.AsError(Unshared(err)).Text
-		if errors.Is(err, plugin.ErrNotShared) {
-			census.Why = err.Error()
+		census.Why = Unshared(err).Text
+		if own := (*plugin.Error)(nil); errors.Is(err, plugin.ErrNotShared) && errors.As(err, &own) {
+			census.Why = own.Text // without the option, which is not wrong
 		}
 	}
 	return census

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -65,7 +64,6 @@ type fleet struct {
 
 // A down is what a host knows of a server that has failed, for all its processes.
 type down struct {
-	At    time.Time `json:"at"`
 	Until time.Time `json:"until"`
 	Text  string    `json:"text"`
 }
@@ -173,7 +171,7 @@ func (f *fleet) call(ctx context.Context, wait bool, script, name string, args .
 
 // trip says for all processes of the host that the server has failed with err.
 func (f *fleet) trip(ctx context.Context, err error) {
-	text := explain(err).Text
+	text := Unshared(err).Text
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.off != nil {
@@ -182,7 +180,7 @@ func (f *fleet) trip(ctx context.Context, err error) {
 	f.off = errors.New(text)
 	f.leave(ctx, f.key, text)
 	if lasting(err) {
-		f.complain(explain(err))
+		f.complain(Unshared(err))
 	}
 	f.log("the shared cache is left alone for %s: %s", downTime, text)
 }
@@ -191,26 +189,17 @@ func (f *fleet) trip(ctx context.Context, err error) {
 // server returns it as an error instead.
 func (f *fleet) complain(e *plugin.Error) {
 	if !f.insisted {
-		f.warn("the shared cache is not used: %s", inFull(e))
+		f.warn("the shared cache is not used: %s", plugin.InOneLine(e))
 	}
 }
 
 // leave has all processes of the host leave alone, for downTime, what the key names.
 func (f *fleet) leave(ctx context.Context, key Key, text string) {
-	now := time.Now()
-	f.cache.put(ctx, key, downSuffix, down{At: now, Until: now.Add(downTime), Text: text})
+	f.cache.put(ctx, key, downSuffix, down{time.Now().Add(downTime), text})
 }
 
-// inFull returns the text and the hint of e in one line.
-func inFull(e *plugin.Error) string {
-	if e.Hint == "" {
-		return e.Text
-	}
-	return e.Text + " (" + e.Hint + ")"
-}
-
-// explain returns err, with which the server failed, as an error for the user.
-func explain(err error) *plugin.Error {
+// Unshared returns err, with which the shared cache failed, as an error for the user.
+func Unshared(err error) *plugin.Error {
 	own, refusal := (*plugin.Error)(nil), redisError("")
 	switch {
 	case errors.As(err, &own):
@@ -238,14 +227,14 @@ func explain(err error) *plugin.Error {
 
 // lasting reports whether err does not go away by itself, so that the user has to know.
 func lasting(err error) bool {
-	e := explain(err)
+	e := Unshared(err)
 	return e.Code != plugin.Network || e.Hint != ""
 }
 
 // secret returns a function that reads p's secrets, each once for all profiles of this
 // process.
-func (f *fleet) secret(ctx context.Context, p *plugin.Profile) func(plugin.SecretRef) (plugin.Secret, error) {
-	return func(ref plugin.SecretRef) (plugin.Secret, error) {
+func (f *fleet) secret(ctx context.Context, p *plugin.Profile) func(string, plugin.SecretRef) (plugin.Secret, error) {
+	return func(option string, ref plugin.SecretRef) (plugin.Secret, error) {
 		name, err := ref.CacheInput(f.env.Getenv)
 		if err != nil {
 			return plugin.Secret{}, err
@@ -255,7 +244,7 @@ func (f *fleet) secret(ctx context.Context, p *plugin.Profile) func(plugin.Secre
 		if s, ok := f.secrets[name]; ok {
 			return s, nil
 		}
-		s, err := ref.Resolve(ctx, p.Env(f.env.Getenv))
+		s, err := ref.ResolveAs(ctx, option, p.Env(f.env.Getenv))
 		if err == nil {
 			f.secrets[name] = s
 		}
@@ -308,7 +297,7 @@ func (f *fleet) place(purpose string, canonical []byte) *slot {
 // kind is not accepted.
 func (s *slot) bound(kind string, generation int64) []byte {
 	return []byte("jeton shared 1\x00" + kind + "\x00" + s.name + "\x00" + s.id + "\x00" +
-		strconv.FormatInt(generation, 10))
+		formatNumber(generation))
 }
 
 func (s *slot) encode(kind string, generation int64, v any) (string, error) {

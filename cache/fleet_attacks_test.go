@@ -432,7 +432,7 @@ func TestFleetKeysOfOthers(t *testing.T) {
 		t.Error("the key of another host was deleted")
 	}
 	known, _ := a.records(p).all(t.Context(), account, true)
-	if len(known) != 1 || known[0].Key.ID != c.AccessKey {
+	if len(known) != 1 || known[0].ID != c.AccessKey {
 		t.Errorf("recorded is %v", known)
 	}
 	// The fleet logs out.

@@ -14,12 +14,6 @@ import (
 // has not ended is some host's, even if nobody knows whose.
 type records struct{ fleet *fleet }
 
-// A record is a key of one host in the eyes of the others. If the key has no id, it is only
-// meant to be made.
-type record struct {
-	Key Minted `json:"key"`
-}
-
 // recordTime is how long the record of a key is kept when the key has ended.
 const recordTime = 30 * 24 * time.Hour
 
@@ -55,7 +49,7 @@ func (r *records) keep(ctx context.Context, a *Account, key Minted) bool {
 	}
 	key.Config, key.Leaving = "", "" // they are this host's
 	hash := slot.hash(key.Tag)
-	text, err := slot.encode("key "+hash, 0, record{Key: key})
+	text, err := slot.encode("key "+hash, 0, key)
 	if err == nil {
 		_, err = slot.call(ctx, false, scriptRecord, hash, text, milliseconds(time.Until(key.Expires)+recordTime))
 	}
@@ -75,7 +69,7 @@ func (r *records) drop(ctx context.Context, a *Account, tag string) {
 
 // all returns what the fleet knows of the account's keys, and the time by the server's clock.
 // It returns nothing if the fleet cannot be asked. wait is as in [fleet.call].
-func (r *records) all(ctx context.Context, a *Account, wait bool) (known []record, now time.Time) {
+func (r *records) all(ctx context.Context, a *Account, wait bool) (known []Minted, now time.Time) {
 	if r == nil {
 		return nil, now
 	}
@@ -92,7 +86,7 @@ func (r *records) all(ctx context.Context, a *Account, wait bool) (known []recor
 		now = parts.time(0)
 		pairs, _ := parts[2].([]any)
 		for i := 0; i+1 < len(pairs); i += 2 {
-			var k record
+			var k Minted
 			hash := reply(pairs).text(i)
 			if slot.decode("key "+hash, 0, reply(pairs).text(i+1), &k) == nil {
 				known = append(known, k)
@@ -112,15 +106,15 @@ func (l *Ledger) adopt(ctx context.Context, a *Account, now time.Time, wait bool
 		now = theirs
 	}
 	for _, k := range known {
-		mine := l.fleet && k.Key.Profile == l.Profile
-		if slices.Contains(a.tags(), k.Key.Tag) || !mine && !k.Key.Expired(now.Add(-keyMargin)) {
+		mine := l.fleet && k.Profile == l.Profile
+		if slices.Contains(a.tags(), k.Tag) || !mine && !k.Expired(now.Add(-keyMargin)) {
 			continue
 		}
-		k.Key.Config, k.Key.Profile = l.Config, l.Profile
-		if k.Key.ID == "" {
-			a.Intents = append(a.Intents, Intent{Key: k.Key})
+		k.Config, k.Profile = l.Config, l.Profile
+		if k.ID == "" {
+			a.Intents = append(a.Intents, Intent{Key: k})
 		} else {
-			a.Keys = append(a.Keys, k.Key)
+			a.Keys = append(a.Keys, k)
 		}
 	}
 	return now

@@ -39,7 +39,7 @@ func (s *Session) withdraw(ctx context.Context, p *plugin.Profile) (shared []*pl
 			}
 		}
 		if err != nil {
-			e := explain(err)
+			e := Unshared(err)
 			e.Text = "it is forgotten here, but not in the shared cache: " + e.Text
 			if e.Hint == "" {
 				e.Hint = "run it again when the server answers"
@@ -62,13 +62,6 @@ func (s *slot) withdraw(ctx context.Context) (*plugin.Credential, error) {
 		return nil, err
 	}
 	return v.credential(), nil
-}
-
-// Unshared returns err, with which the shared cache failed, as an error for the user.
-func Unshared(err error) error {
-	e := explain(err)
-	e.Text = "the shared cache: " + e.Text
-	return e
 }
 
 // insist has the server be asked even if it failed lately.

@@ -123,6 +123,15 @@ func AsError(err error) *Error {
 	return &whole
 }
 
+// InOneLine returns the text and the hint of err, in one line.
+func InOneLine(err error) string {
+	e := AsError(err)
+	if e.Hint == "" {
+		return e.Text
+	}
+	return e.Text + " (" + e.Hint + ")"
+}
+
 // ErrFull says that an issuer has no room for another key.
 var ErrFull = errors.New("there is no room for another key")
 

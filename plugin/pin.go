@@ -1,8 +1,6 @@
 package plugin
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"reflect"
 )
@@ -10,7 +8,7 @@ import (
 // Pin returns a copy of p whose secrets are the values that they have now. Nobody can
 // change them between the time at which they name what is shared and the login. resolve
 // reads a secret. The profiles below p stay as they are.
-func (p *Profile) Pin(resolve func(SecretRef) (Secret, error)) (*Profile, error) {
+func (p *Profile) Pin(resolve func(option string, ref SecretRef) (Secret, error)) (*Profile, error) {
 	pinned := *p
 	options := reflect.New(reflect.TypeOf(p.Options).Elem())
 	options.Elem().Set(reflect.ValueOf(p.Options).Elem())
@@ -20,17 +18,14 @@ func (p *Profile) Pin(resolve func(SecretRef) (Secret, error)) (*Profile, error)
 		if !ok || ref.IsZero() || f.skipKey {
 			continue
 		}
-		value, err := resolve(*ref)
+		value, err := resolve(f.name, *ref)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
+			return nil, err
 		}
 		*ref = SecretRef{literal: value}
 	}
 	return &pinned, nil
 }
-
-// Resolve returns the secret that r refers to.
-func (r SecretRef) Resolve(ctx context.Context, env *Env) (Secret, error) { return r.resolve(ctx, env) }
 
 // ByReference reports whether p or a profile below it has a secret that does not enter the
 // cache key by its value.
@@ -73,28 +68,8 @@ func (p *Profile) SharedInputs(getenv func(string) string) ([]Input, error) {
 		}
 		inputs = append(inputs, Input{"minted for", p.Name})
 	}
-	if ambient, ok := p.Options.(Ambient); ok {
-		for _, name := range ambient.Variables() {
-			inputs = append(inputs, Input{"$" + name, getenv(name)})
-		}
-	}
-	for _, block := range []any{p.Options, &p.Common} {
-		for _, f := range fields(block) {
-			if f.skipKey || f.value.IsZero() {
-				continue
-			}
-			v, err := f.sharedInput(getenv)
-			if errors.Is(err, ErrNotShared) {
-				return nil, err
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", f.name, err)
-			}
-			inputs = append(inputs, Input{f.name, v})
-		}
-	}
-	sortInputs(inputs)
-	return inputs, nil
+	input := func(f field) (string, error) { return f.sharedInput(getenv) }
+	return appendInputs(p.ambient(inputs, getenv), input, p.Options, &p.Common)
 }
 
 // sharedInput is cacheInput for every host.

@@ -65,39 +65,47 @@ func (p *Profile) Inputs(getenv func(string) string) ([]Input, error) {
 		// Keys minted for one profile are deleted with it.
 		inputs = append(inputs, Input{"minted for", p.Config + "\x00" + p.Name})
 	}
+	return appendInputs(p.ambient(inputs, getenv), keyInput(getenv), p.Options, &p.Common)
+}
+
+// ambient appends the variables that decide whose credential p gets.
+func (p *Profile) ambient(inputs []Input, getenv func(string) string) []Input {
 	if ambient, ok := p.Options.(Ambient); ok {
 		for _, name := range ambient.Variables() {
 			inputs = append(inputs, Input{"$" + name, getenv(name)})
 		}
 	}
-	return appendInputs(inputs, getenv, p.Options, &p.Common)
+	return inputs
 }
 
 // DocumentInputs returns everything that decides which document called name the profile
 // gets: the options of its connections.
 func (p *Profile) DocumentInputs(name string, getenv func(string) string) ([]Input, error) {
-	return appendInputs([]Input{{"document", name}}, getenv, &p.Common)
+	return appendInputs([]Input{{"document", name}}, keyInput(getenv), &p.Common)
 }
 
-func appendInputs(inputs []Input, getenv func(string) string, blocks ...any) ([]Input, error) {
+// keyInput returns the function that says how an option enters the key of this host's cache.
+func keyInput(getenv func(string) string) func(field) (string, error) {
+	return func(f field) (string, error) { return f.cacheInput(getenv) }
+}
+
+// appendInputs appends the options in the structs that blocks point to, as input gives them,
+// and sorts all.
+func appendInputs(inputs []Input, input func(field) (string, error), blocks ...any) ([]Input, error) {
 	for _, block := range blocks {
 		for _, f := range fields(block) {
 			if f.skipKey || f.value.IsZero() {
 				continue
 			}
-			v, err := f.cacheInput(getenv)
+			v, err := input(f)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
 			}
 			inputs = append(inputs, Input{f.name, v})
 		}
 	}
-	sortInputs(inputs)
-	return inputs, nil
-}
-
-func sortInputs(inputs []Input) {
 	sort.Slice(inputs, func(i, j int) bool { return inputs[i].Name < inputs[j].Name })
+	return inputs, nil
 }
 
 // Chain returns p and the profiles below it, from top to bottom.
@@ -193,8 +201,7 @@ func (p *Profile) Source(env Env) Source {
 // Run runs a program that has no need of p's secrets, and returns what it prints. It is as
 // [Program.Run].
 func (p *Profile) Run(ctx context.Context, argv []string, getenv func(string) string) ([]byte, error) {
-	env := &Env{Profile: p.Name, Getenv: getenv, Withheld: p.withheld}
-	return Program{Argv: argv, Depends: []string{}}.Run(ctx, env)
+	return Program{Argv: argv, Depends: []string{}}.Run(ctx, p.Env(getenv))
 }
 
 // Env returns what is needed to read the secrets of p.

@@ -228,7 +228,7 @@ func (s *SharedCache) InKey() bool {
 
 // Inputs returns what says which server s means, to be hashed with a key only.
 func (s *SharedCache) Inputs(getenv func(string) string) ([]Input, error) {
-	return appendInputs([]Input{{"shared cache", ""}}, getenv, s)
+	return appendInputs([]Input{{"shared cache", ""}}, keyInput(getenv), s)
 }
 
 // Open reads the secrets and files of s. Its errors have the code [Config], unless a

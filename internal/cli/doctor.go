@@ -152,9 +152,9 @@ func (c *checkup) failed(check, profile string, err error) {
 		where, fix = "JETON_CONFIG", "unset JETON_CONFIG"
 	case where != "":
 		fix = plugin.EditAt(where)
-		what = inOneLine(err)
+		what = plugin.InOneLine(err)
 	default:
-		what = inOneLine(err)
+		what = plugin.InOneLine(err)
 	}
 	c.add(check, plugin.Wrong, profile, where, what, fix)
 }
@@ -213,7 +213,7 @@ func (c *checkup) environment() {
 		}
 		c.add("environment", plugin.Wrong, "", e.Variable, e.Text, fix)
 	case err != nil:
-		c.add("environment", plugin.Wrong, "", "", inOneLine(err), "")
+		c.add("environment", plugin.Wrong, "", "", plugin.InOneLine(err), "")
 	case len(others) > 0 && c.world.Getenv("JETON_PROFILE") == "":
 		c.add("environment", plugin.Doubtful, "", others[0],
 			"the environment holds several identities, of which jeton takes "+p.Issuer.EnvName,
@@ -240,7 +240,7 @@ func (c *checkup) directories(ctx context.Context) {
 	c.looked("what is kept")
 	accounts, err := cache.Accounts(ctx, c.session.State)
 	if err != nil {
-		c.add("ledger", plugin.Wrong, "", state, inOneLine(err), "")
+		c.add("ledger", plugin.Wrong, "", state, plugin.InOneLine(err), "")
 	}
 	now := time.Now()
 	for _, account := range accounts {
@@ -421,7 +421,7 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 		var err error
 		if cred, err = c.session.FetchAlone(ctx, p, cache.Need{}); err != nil {
 			e := plugin.AsError(err)
-			fix, what := e.Fix, inOneLine(err)
+			fix, what := e.Fix, plugin.InOneLine(err)
 			switch {
 			case errors.Is(err, plugin.ErrPerson):
 				fix = plugin.ShellWords(plugin.LoginCommand(p.Name, p.Config, c.world.Getenv)...)

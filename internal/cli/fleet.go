@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -29,19 +28,14 @@ func (c *checkup) fleet(ctx context.Context, profiles []*plugin.Profile, all boo
 	}
 	server, err := c.session.Examine(ctx)
 	if err != nil {
-		level, where, e := plugin.Doubtful, "shared_cache", plugin.AsError(cache.Unshared(err))
+		level, where, e := plugin.Doubtful, "shared_cache", cache.Unshared(err)
 		if all || e.Code == plugin.Config || e.Code == plugin.Denied {
 			level = plugin.Wrong
 		}
 		if server != nil {
 			where = server.Address
 		}
-		e.Text = strings.TrimPrefix(e.Text, "the shared cache: ")
-		what := e.Text
-		if e.Hint != "" {
-			what += " (" + e.Hint + ")"
-		}
-		c.add("shared cache", level, "", where, what, e.Fix)
+		c.add("shared cache", level, "", where, plugin.InOneLine(e), e.Fix)
 		return
 	}
 	c.looked("the shared cache")

@@ -33,15 +33,7 @@ import (
 // startRedis starts a real server of the shared cache, or skips the test.
 func startRedis(t testing.TB, options ...string) *embedded.Redis {
 	t.Helper()
-	r, err := embedded.StartRedis(t.TempDir(), options...)
-	if errors.Is(err, exec.ErrNotFound) {
-		skip(t, "redis-server is not installed")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.Stop)
-	return r
+	return startRedisWith(t, t.TempDir(), "127.0.0.1:"+freePort(t), options...)
 }
 
 // redisCLI runs a command at the server.

@@ -39,7 +39,7 @@ type report struct {
 
 func (r *report) add(err error) {
 	if err != nil {
-		r.Errors = append(r.Errors, inOneLine(err))
+		r.Errors = append(r.Errors, plugin.InOneLine(err))
 	}
 }
 
@@ -84,7 +84,7 @@ func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 	for _, name := range names {
 		p, err := f.Profile(name)
 		if err != nil {
-			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: inOneLine(err)})
+			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: plugin.InOneLine(err)})
 			continue
 		}
 		r.Profiles = append(r.Profiles, reportOn(session, p, kept, used))
@@ -135,7 +135,7 @@ func reportOn(s *cache.Session, p *plugin.Profile, kept []cache.Item, used map[s
 		err = checkFormat(p)
 	}
 	if err != nil {
-		row.Error = inOneLine(err)
+		row.Error = plugin.InOneLine(err)
 		return row
 	}
 	for _, name := range key.Below[:p.Levels()] {

@@ -107,15 +107,6 @@ func (t *terminal) fail(err error) (code plugin.Code) {
 	return e.Code
 }
 
-// inOneLine returns err's text with its hint.
-func inOneLine(err error) string {
-	e := plugin.AsError(err)
-	if e.Hint == "" {
-		return e.Text
-	}
-	return e.Text + " (" + e.Hint + ")"
-}
-
 // patience is how long a question waits for an answer.
 const patience = 2 * time.Minute
 
