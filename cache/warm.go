@@ -63,7 +63,7 @@ func (s *Session) LeaveBehind(ctx context.Context, a Answer) {
 	if s.State == nil || a.File.Path == "" {
 		return
 	}
-	variables := a.Variables()
+	variables := s.deciding(a)
 	w := hit.Warm{Args: a.Args, Document: a.Document, ValidUntil: a.ValidUntil, MAC: SecretMAC(s.Pepper)}
 	if !s.sort(&w, variables, a.Profile) {
 		return
@@ -102,10 +102,24 @@ func (s *Session) LeaveBehind(ctx context.Context, a Answer) {
 			return Reading{}, err
 		}
 		second, err := s.reading(a, again)
-		if err == nil && (!slices.Equal(again.Files(), a.Profile.Files()) || len(a.Variables()) != len(variables)) {
+		if err == nil && (!slices.Equal(again.Files(), a.Profile.Files()) || len(s.deciding(a)) != len(variables)) {
 			err = errors.New("the profile has changed meanwhile")
 		}
 		return second, err
+	})
+}
+
+// deciding returns the variables that were read and that the answer depends on. It does not
+// depend on those that only the shared cache has to do with. They hold its secrets, and must
+// not be kept.
+func (s *Session) deciding(a Answer) []string {
+	if s.Shared == nil {
+		return a.Variables()
+	}
+	shared, _ := s.Shared()
+	own := a.Profile.SecretVariables()
+	return slices.DeleteFunc(a.Variables(), func(name string) bool {
+		return slices.Contains(shared.Variables(), name) && !slices.Contains(own, name)
 	})
 }
 

@@ -91,23 +91,10 @@ func (g *getCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profil
 	if g.repeatable(i, t, f) {
 		s.LeaveBehind(ctx, cache.Answer{
 			Args: i.args, Started: i.started, File: ps.read, Profile: p, Document: document,
-			ValidUntil: formats.ValidUntil(f, c), Read: g.reading(i),
-			Variables: func() []string { return without(i.env.names(), sharedVariables(w, p)) },
+			ValidUntil: formats.ValidUntil(f, c), Variables: i.env.names, Read: g.reading(i),
 		})
 	}
 	return nil
-}
-
-// sharedVariables returns the environment variables that only the shared cache has to do with.
-// A warm answer does not depend on them, and must not keep them: they hold its secrets.
-func sharedVariables(w cache.World, p *plugin.Profile) []string {
-	shared, _ := w.Shared()
-	return without(shared.Variables(), p.SecretVariables())
-}
-
-// without returns the names that are not among those in but.
-func without(names, but []string) []string {
-	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(but, name) })
 }
 
 // whole uses c, and a new credential instead if the issuer refuses c, as one that was revoked,
