@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -11,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
 )
 
@@ -155,17 +161,54 @@ func set(t *testing.T, v reflect.Value, file string) {
 	}
 }
 
-func readme(t *testing.T) string {
-	b, err := os.ReadFile("README.md")
+// A document is what people read: the README, and what is below docs.
+type document struct{ path, text string }
+
+func documents(t *testing.T) (list []document) {
+	paths := []string{"README.md"}
+	err := filepath.WalkDir("docs", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".md" {
+			paths = append(paths, path)
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, document{path, string(b)})
+	}
+	return list
 }
 
-// The tables of plugins and options in the README say what the code does.
-func TestReadmeTables(t *testing.T) {
-	text := readme(t)
+// profileBlocks returns the profiles that documents show, as one configuration file for each
+// document.
+func profileBlocks(t *testing.T) (list []document) {
+	for _, d := range documents(t) {
+		text := ""
+		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(d.text, -1) {
+			if body := strings.TrimPrefix(block[1], "profiles:\n"); strings.HasPrefix(body, "  ") &&
+				strings.Contains(body, "plugin: ") && !strings.Contains(text, body) {
+				text += body
+			}
+		}
+		if text != "" {
+			list = append(list, document{d.path, "profiles:\n" + text})
+		}
+	}
+	return list
+}
+
+// The tables of plugins and options in the documents say what the code does.
+func TestTables(t *testing.T) {
+	text := ""
+	for _, d := range documents(t) {
+		text += d.text + "\n"
+	}
 	options := func(list []plugin.Option) (rows []string) {
 		for _, o := range list {
 			rows = append(rows, fmt.Sprintf("| `%s` | %s |", o.Name, o.Help))
@@ -178,11 +221,6 @@ func TestReadmeTables(t *testing.T) {
 		tables["options "+i.Name] = options(plugin.Documentation(i.New()))
 	}
 	tables["options shared_cache"] = options(plugin.Documentation(&plugin.SharedCache{}))
-	fleet, err := os.ReadFile("docs/fleet.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text += string(fleet)
 	for name, want := range tables {
 		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by main_test.go -->\n")
 		if !found {
@@ -197,33 +235,155 @@ func TestReadmeTables(t *testing.T) {
 	}
 }
 
-// The profiles that the README shows are such.
-func TestReadmeProfiles(t *testing.T) {
+// The profiles that a document shows are such, all together.
+func TestProfilesShown(t *testing.T) {
 	n := 0
-	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(readme(t), -1) {
-		text := block[1]
-		if !strings.Contains(text, "plugin: ") {
-			continue // a kubeconfig
-		}
-		if !strings.HasPrefix(text, "profiles:") {
-			text = "profiles:\n" + text
-		}
-		path := filepath.Join(t.TempDir(), "config.yaml")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		f, err := plugin.ReadFile(path, true, issuers, func(string) string { return "" })
-		if err != nil {
-			t.Fatalf("%v\n%s", err, text)
+	for _, block := range profileBlocks(t) {
+		f, _ := read(t, block.text)
+		if f == nil {
+			t.Errorf("%s: its profiles are none together:\n%s", block.path, block.text)
+			continue
 		}
 		for _, name := range f.Names() {
 			n++
 			if _, err := f.Profile(name); err != nil {
-				t.Errorf("%v", err)
+				t.Errorf("%s: %v", block.path, err)
 			}
 		}
 	}
-	if n < 3 {
+	if n < 10 {
 		t.Errorf("only %d profiles were found", n)
+	}
+}
+
+// The example of each issuer is a profile of it.
+func TestExamples(t *testing.T) {
+	all := "profiles:\n"
+	for i := range issuers {
+		all += "  " + strings.TrimSuffix(strings.ReplaceAll(issuers[i].Example, "\n", "\n  "), "  ")
+	}
+	f, usable := read(t, all)
+	if f == nil || !usable || len(f.Names()) != len(issuers) {
+		t.Errorf("they are no profiles together:\n%s", all)
+	}
+}
+
+// configurations returns the texts of all configuration files that there are in the tests
+// and the documents.
+func configurations(t *testing.T) (texts []string) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) < 20 {
+		t.Fatal(err, scripts)
+	}
+	deeper, err := filepath.Glob("testdata/script/*/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(scripts, deeper...) {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range archive.Files {
+			if text := string(f.Data); strings.Contains(text, "profiles:") && strings.HasSuffix(f.Name, ".yaml") {
+				texts = append(texts, strings.NewReplacer("$KEYSTONE", "https://keystone.example/v3").Replace(text))
+			}
+		}
+	}
+	for _, block := range profileBlocks(t) {
+		texts = append(texts, block.text)
+	}
+	for i := range issuers {
+		texts = append(texts, "profiles:\n  "+strings.ReplaceAll(issuers[i].Example, "\n", "\n  ")+"\n")
+	}
+	return texts
+}
+
+// read reports whether jeton takes the configuration, each profile for itself.
+func read(t *testing.T, text string) (f *plugin.File, usable bool) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := plugin.ReadFile(path, true, issuers, func(string) string { return "" })
+	if err != nil {
+		return nil, false
+	}
+	for _, name := range f.Names() {
+		// What a profile stands on and what its options mean together is not a matter of
+		// the schema.
+		if _, err := f.Profile(name); err != nil {
+			return f, false
+		}
+	}
+	return f, true
+}
+
+// A real validator finds that the schema is one, and that what jeton takes fits it. What has
+// the form of no profile does not.
+func TestSchema(t *testing.T) {
+	if err := exec.Command("python3", "-c", "import jsonschema, yaml").Run(); err != nil {
+		if os.Getenv("JETON_TEST_NOSKIP") != "" {
+			t.Fatal("jsonschema for Python is not installed")
+		}
+		t.Skip("jsonschema for Python is not installed")
+	}
+	type example struct {
+		Text string `json:"text"`
+		Good bool   `json:"good"`
+	}
+	var examples []example
+	for _, text := range configurations(t) {
+		// What a format is called, jeton says when it prints.
+		if _, usable := read(t, text); usable && !strings.Contains(text, "format: kuberntes") {
+			examples = append(examples, example{text, true})
+		}
+	}
+	if len(examples) < 50 {
+		t.Fatalf("only %d configurations are usable", len(examples))
+	}
+	for i := range issuers {
+		name := issuers[i].Name
+		for _, line := range []string{"no_such_option: x", "timeout: 5", "plain_http: maybe", "ca_file: [a]",
+			"max_ttl: ten", "auth: {no_such_option: x}", "from: {}", "format: nonsense", "proxy: ''"} {
+			text := fmt.Sprintf("profiles:\n  p:\n    plugin: %s\n    %s\n", name, line)
+			examples = append(examples, example{text, false})
+		}
+	}
+	for _, text := range []string{"profile: {}", "profiles: []", "profiles: {p: {}}",
+		"profiles: {p: {plugin: nothing}}",
+		"profiles: {env: {plugin: command, argv: [x]}}",
+		"profiles: {env-os: {plugin: command, argv: [x]}}",
+		"profiles: {'a b': {plugin: command, argv: [x]}}", "profiles: {p: {plugin: command, argv: []}}",
+		"profiles: {p: {plugin: keystone, password: {envv: X}}}",
+		"profiles: {p: {plugin: keystone, password: {file: x}}}",
+		"profiles: {p: {plugin: keystone, password: {env: X, file: /x}}}", "shared_cache: {key: x}",
+		"shared_cache: {url: x, no: y}"} {
+		examples = append(examples, example{text, false})
+	}
+	for _, e := range examples {
+		if _, usable := read(t, e.Text); usable && !e.Good {
+			t.Errorf("jeton takes this:\n%s", e.Text)
+		}
+	}
+	input, err := json.Marshal(map[string]any{"schema": issuers.Schema(formats.Spellings()), "examples": examples})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("python3", "-c", `
+import json, sys, yaml
+from jsonschema import Draft7Validator
+doc = json.load(sys.stdin)
+Draft7Validator.check_schema(doc["schema"])
+validator = Draft7Validator(doc["schema"])
+for e in doc["examples"]:
+    errors = [x.message[:200] for x in validator.iter_errors(yaml.safe_load(e["text"]))]
+    if bool(errors) == e["good"]:
+        print("good" if e["good"] else "bad", e["text"], errors)
+`)
+	cmd.Stdin = strings.NewReader(string(input))
+	out, err := cmd.CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache/hit"
@@ -243,6 +244,7 @@ func (c *Cache) lock(ctx context.Context, key Key) (func(), error) {
 	}
 	wait, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
+	defer plugin.Waiting(ctx, "another jeton, which fetches the same credential")()
 	unlock, err := locker.Lock(wait, key.Name)
 	switch {
 	case err == nil:
@@ -295,6 +297,9 @@ func (c *Cache) failed(ctx context.Context, key Key, p Policy) error {
 		return err.WithHint("%s", f.Fix)
 	}
 	left := fmt.Sprintf("%.0f s", max(1, f.Until.Sub(now).Seconds()))
+	if f.Code == plugin.Denied { // to ask again would be refused again, and counted
+		return err.WithHint("%s", strings.TrimSpace(f.Hint+" (remembered for "+left+" more)"))
+	}
 	if f.Hint == "" {
 		return err.WithHint("remembered for %s more; jeton get %s --refresh asks again at once", left, f.Profile)
 	}

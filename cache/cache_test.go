@@ -161,7 +161,7 @@ func TestRememberedFailure(t *testing.T) {
 		fetch(Policy{Profile: "prod"})
 		time.Sleep(20 * time.Second)
 		e := fetch(Policy{})
-		const hint = "do this (remembered for 40 s more; jeton get prod --refresh asks again at once)"
+		const hint = "do this (remembered for 40 s more)"
 		if e.Code != plugin.Denied || e.Text != "no" || e.Hint != hint || src.n.Load() != 1 {
 			t.Errorf("%+v after %d requests", e, src.n.Load())
 		}

@@ -25,6 +25,7 @@ type Item struct {
 // A Failure is a fetch that failed.
 type Failure struct {
 	At, Until time.Time // Until is when the issuer may be asked again
+	Code      plugin.Code
 	Text      string
 }
 
@@ -58,7 +59,7 @@ func (c *Cache) List(ctx context.Context) ([]Item, error) {
 		case failedSuffix:
 			var x failure
 			if c.get(ctx, key, failedSuffix, &x) == nil {
-				at(name, x.Profile).Failure = &Failure{x.At, x.Until, x.Text}
+				at(name, x.Profile).Failure = &Failure{x.At, x.Until, x.Code, x.Text}
 			}
 		}
 	}

@@ -9,6 +9,13 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
+// A Tally counts what was done to credentials.
+type Tally struct {
+	Revoked   int // at their issuers
+	Forgotten int // removed from the cache
+	Sessions  int // of persons, ended at their issuers
+}
+
 // about returns err as an error of the profile p, or nil.
 func about(p *plugin.Profile, err error) error {
 	if err == nil {
@@ -59,6 +66,9 @@ func (s *Session) LogoutAll(ctx context.Context, f *plugin.File) error {
 			plugin.Count(alive, "token"))
 	}
 	everyKey := func(m *Minted) bool { return !m.Shared || s.wholeFleet }
+	for _, k := range kept {
+		failures = errors.Join(failures, s.forget(ctx, k))
+	}
 	return errors.Join(failures, err, s.Clear(ctx), s.keysLeft(ctx, f.Path, everyKey))
 }
 
@@ -105,12 +115,29 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 		if c := k.Credential; tokens != nil && c != nil && c.Kind()&(plugin.AnyToken|plugin.ClientCertificate) != 0 &&
 			!Expired(c.Expires, time.Now()) && k.Name != session && (k.Generation == 0 || s.wholeFleet) &&
 			!slices.Contains(revoked, c.ID()) {
-			failures = errors.Join(failures, unrevoked(tokens.Revoke(ctx, c), c))
+			failures = errors.Join(failures, s.revoke(ctx, tokens, c))
 		}
-		_, err := s.Drop(ctx, k.Name)
-		failures = errors.Join(failures, err)
+		failures = errors.Join(failures, s.forget(ctx, k))
 	}
 	return some, about(p, failures)
+}
+
+// revoke revokes c at its issuer.
+func (s *Session) revoke(ctx context.Context, r plugin.Revoker, c *plugin.Credential) error {
+	err := r.Revoke(ctx, c)
+	if err == nil {
+		s.Done.Revoked++
+	}
+	return unrevoked(err, c)
+}
+
+// forget removes k from the cache.
+func (s *Session) forget(ctx context.Context, k Item) error {
+	if k.Credential != nil && !k.Level && !Expired(k.Credential.Expires, time.Now()) {
+		s.Done.Forgotten++
+	}
+	_, err := s.Drop(ctx, k.Name)
+	return err
 }
 
 // endSession ends the person's session that p itself stands on, if there is one, and
@@ -134,6 +161,8 @@ func (s *Session) endSession(ctx context.Context, p *plugin.Profile, kept []Item
 			e := plugin.AsError(err)
 			e.Text = "forgotten, but the session could not be ended: " + e.Text
 			failure = e
+		} else if c != nil {
+			s.Done.Sessions++
 		}
 		_, err = s.Drop(ctx, sessionName(q, key))
 		return key.Name, errors.Join(failure, err)
@@ -233,6 +262,9 @@ func (s *Session) Reject(ctx context.Context, f *plugin.File, p *plugin.Profile,
 	if s.wholeFleet {
 		return s.Logout(ctx, f, p)
 	}
+	if _, err := s.Store.Get(ctx, giver); err == nil {
+		s.Done.Forgotten++
+	}
 	_, err = s.Drop(ctx, giver)
 	return about(p, err)
 }
@@ -248,7 +280,7 @@ func (s *Session) revokeShared(ctx context.Context, p *plugin.Profile, revoker p
 			continue
 		}
 		ids = append(ids, c.ID())
-		failures = errors.Join(failures, unrevoked(revoker.Revoke(ctx, c), c))
+		failures = errors.Join(failures, s.revoke(ctx, revoker, c))
 	}
 	return ids, failures
 }
@@ -267,6 +299,7 @@ func (s *Session) forgetOnly(ctx context.Context, p *plugin.Profile, key Key, id
 		given := e != nil && token != "" && (e.Token == token || e.IDToken == token)
 		if e != nil && (e.credential().ID() == id || given && name != key.Name) {
 			s.refuse(ctx, name)
+			s.Done.Forgotten++
 			err = s.remove(ctx, name)
 		} else if name == key.Name {
 			token = "" // it has been replaced: what is below is newer, too

@@ -37,6 +37,9 @@ type Session struct {
 	// Clients are the HTTP clients of the run.
 	Clients plugin.Clients
 
+	// Done counts what logging out and rejecting have done.
+	Done Tally
+
 	unkept bool // nothing is kept beyond this process
 	// answers are a person's, by question. They serve one call of Fetch.
 	answers map[string]plugin.Secret

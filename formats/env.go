@@ -38,6 +38,7 @@ var shells = map[string]shell{
 
 var envKind = Kind{
 	Name: "env", Serves: "shell commands that set the environment (--shell sh, fish, powershell)", New: newEnv,
+	Words: []string{"export", "shell", "environment", "sh", "bash", "dotenv"},
 	Flags: []string{"--shell", "--for"},
 	Exec:  storageExec{},
 }

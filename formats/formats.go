@@ -44,7 +44,8 @@ type Options struct {
 type Kind struct {
 	Name    string
 	Aliases []string
-	Serves  string // what it is for, in the tables of --help and README
+	Words   []string // what else people call it, for "did you mean"
+	Serves  string   // what it is for, in the tables of --help and README
 	New     func(Options) (Format, error)
 	// Whole says that the document holds all that the issuer says about the token.
 	Whole bool
@@ -161,6 +162,14 @@ func Names() []string {
 	return names
 }
 
+// Spellings returns the names of all formats, and their other names.
+func Spellings() (names []string) {
+	for _, k := range Kinds {
+		names = append(append(names, k.Name), k.Aliases...)
+	}
+	return names
+}
+
 // New returns the format called name, or a [plugin.Usage] error if there is none.
 func New(name string, o Options) (Format, error) {
 	for _, k := range Kinds {
@@ -169,6 +178,11 @@ func New(name string, o Options) (Format, error) {
 		}
 	}
 	e := plugin.Errorf(plugin.Usage, "there is no format %q", plugin.Shorten(name))
+	for _, k := range Kinds {
+		if slices.Contains(k.Words, name) {
+			return nil, e.WithMeant(name, k.Name)
+		}
+	}
 	if nearest := plugin.Nearest(name, Names()); nearest != "" {
 		return nil, e.WithMeant(name, nearest)
 	}

@@ -21,7 +21,7 @@ type kubernetes struct {
 
 var kubernetesKind = Kind{
 	Name: "kubernetes", Aliases: []string{"k8s"}, Serves: "exec plugin of kubectl and client-go (ExecCredential)",
-	New: newKubernetes,
+	New: newKubernetes, Words: []string{"kubectl", "kube", "kubeconfig", "helm", "exec-credential"},
 	Setup: &Setup{
 		Help: "Have kubectl and its like ask jeton for a profile's credential.",
 		New:  func() SetupCommand { return &kubernetesSetup{} },

@@ -21,6 +21,7 @@ const openStackFormat = "openstack"
 
 var openStackKind = Kind{
 	Name: openStackFormat, Serves: "a whole clouds.yaml with one cloud", New: newOpenStack,
+	Words: []string{"clouds", "clouds.yaml", "osc", "openrc"},
 	Flags: []string{"--for", "--as"},
 	Setup: &Setup{
 		Help: "Have openstack, and what is made with keystoneauth, ask jeton for a profile's token.",

@@ -62,7 +62,7 @@ func (f *File) With(text []byte) (*File, error) {
 	edited := *f
 	edited.Text, edited.nodes, edited.names, edited.shared = text, map[string]*yaml.Node{}, nil, nil
 	if err := edited.parse(text); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.Path, inFile(f.Path, err))
+		return nil, forEach(err, func(err error) error { return fmt.Errorf("%s: %w", f.Path, inFile(f.Path, err)) })
 	}
 	return &edited, nil
 }
@@ -189,22 +189,32 @@ func (f *File) profile(name string, above []string) (*Profile, error) {
 		return nil, f.noProfile(name, above)
 	}
 	if p, err = f.decode(name, node); err != nil {
-		return nil, fmt.Errorf("%s: profile %s: %w", f.Path, name, inFile(f.Path, err))
+		return nil, f.about(name, err)
 	}
 	if p.Common.From != "" {
 		if p.Base, err = f.profile(p.Common.From, append(above, name)); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.complete(); err != nil {
+	err = forEach(p.complete(), func(err error) error {
 		// An error about an option's value begins with the option's name.
 		word, _, _ := strings.Cut(err.Error(), " ")
 		if option := p.places[strings.TrimSuffix(word, ":")]; option != nil {
-			node = option
+			return atNode(option, err)
 		}
-		return nil, fmt.Errorf("%s: profile %s: %w", f.Path, name, inFile(f.Path, atNode(node, err)))
+		return atNode(node, err)
+	})
+	if err != nil {
+		return nil, f.about(name, err)
 	}
 	return p, nil
+}
+
+// about returns err as one or more errors about the profile called name, or nil.
+func (f *File) about(name string, err error) error {
+	return forEach(err, func(err error) error {
+		return fmt.Errorf("%s: profile %s: %w", f.Path, name, inFile(f.Path, err))
+	})
 }
 
 // Check returns an error if d cannot be a profile of f. It checks d alone, so the error

@@ -3,6 +3,7 @@ package plugin
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -157,7 +158,36 @@ func Count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// Nearest returns the name that misspelt was probably meant to be, or "".
+// Each returns the errors that err joins, or err alone, or nothing if it is nil. It looks
+// through the joins in joins, and not into other errors.
+func Each(err error) (list []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	for _, err := range joined.Unwrap() {
+		list = append(list, Each(err)...)
+	}
+	return list
+}
+
+// forEach returns what about makes of each of the errors that err joins, joined again.
+func forEach(err error, about func(error) error) error {
+	list := Each(err)
+	for i, err := range list {
+		list[i] = about(err)
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	return errors.Join(list...)
+}
+
+// Nearest returns the name that misspelt was probably meant to be, or "". That is one that
+// is spelt alike, else one of which it is a part.
 func Nearest(misspelt string, names []string) string {
 	best, found := max(2, len(misspelt)/4+1), ""
 	for _, name := range names {
@@ -165,7 +195,32 @@ func Nearest(misspelt string, names []string) string {
 			best, found = d, name
 		}
 	}
-	return found
+	if found != "" {
+		return found
+	}
+	return whole(misspelt, names)
+}
+
+// whole returns the name that part is a part of: the one that ends in "name", as with user
+// and username, or region and region_name, else the only one. It returns "" if there is none.
+func whole(part string, names []string) string {
+	if len(part) < 3 {
+		return ""
+	}
+	var found []string
+	for _, name := range names {
+		words := strings.FieldsFunc(name, func(r rune) bool { return r == '_' || r == '-' || r == '.' })
+		switch {
+		case name == part+"name", name == part+"_name":
+			return name
+		case slices.Contains(words, part), strings.HasPrefix(name, part):
+			found = append(found, name)
+		}
+	}
+	if len(found) == 1 {
+		return found[0]
+	}
+	return ""
 }
 
 // distance returns the Levenshtein distance, in bytes.

@@ -46,6 +46,12 @@ func EditAt(place string) string {
 	return "${EDITOR:-vi} " + ShellWords(place)
 }
 
+// WriteFile returns the command line that writes a file which nobody else can read, from
+// standard input.
+func WriteFile(path string) string {
+	return "(umask 077; mkdir -p " + ShellWords(filepath.Dir(path)) + "; cat >" + ShellWords(path) + ")"
+}
+
 // Substitute returns the command line that replaces old with new in a file. old is on the
 // given line, at or after the given column; both count from 1. If several places could be
 // meant, the command line opens the file in an editor instead.

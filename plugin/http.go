@@ -104,6 +104,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // connection and not a parse error.
 func (t *transport) try(r *http.Request) (*http.Response, error) {
 	start := time.Now()
+	defer Waiting(r.Context(), r.URL.Host)()
 	base := t.base
 	proxy, err := base.Proxy(r)
 	if proxy != nil && err == nil {
@@ -352,15 +353,35 @@ func ConnectionError(err error, host string) error {
 	var dns *net.DNSError
 	e.Unsent = errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &dns)
 	e.Proxy = proxyFailed(err)
-	var unknown x509.UnknownAuthorityError
-	if alert(err) == certificateRequired {
-		return e.WithHint("name yours: cert_file and key_file")
-	}
-	if errors.As(err, &unknown) {
-		return e.WithHint("if the cloud has a certificate authority of its own, name its file: " +
-			"ca_file: /path/to/ca.pem")
-	}
+	e.Hint = connectionAdvice(err)
 	return e
+}
+
+// connectionAdvice says what to check after err, or is empty.
+func connectionAdvice(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var wrongHost x509.HostnameError
+	var timeout interface{ Timeout() bool }
+	var dns *net.DNSError
+	switch {
+	case proxyFailed(err):
+		return "check the proxy's address: proxy in the profile, or HTTPS_PROXY"
+	case alert(err) == certificateRequired:
+		return "name yours: cert_file and key_file"
+	case errors.As(err, &unknown):
+		return "if the cloud has a certificate authority of its own, name its file: ca_file: /path/to/ca.pem"
+	case errors.As(err, &wrongHost):
+		return "check the address in the profile: the certificate names another host"
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "check the address in the profile; a private name may need a VPN"
+	case errors.As(err, &dns):
+		return "check the network of this machine: its name server does not answer"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "check the address and the port in the profile; the server may be down, or behind a VPN"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "a firewall may be in the way: check the address, the VPN, or set a proxy (proxy, HTTPS_PROXY)"
+	}
+	return ""
 }
 
 // TLS alerts (RFC 8446, section 6), in crypto/tls's words.

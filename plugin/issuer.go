@@ -13,8 +13,10 @@ import (
 type Issuer struct {
 	Name  string
 	Gives Kind
-	From  string // its description in the README's table
-	Mints bool   // each profile has its own keys, recorded in a ledger
+	From  string // its description in tables
+	// Example is a profile of it, as it stands below "profiles:".
+	Example string
+	Mints   bool // each profile has its own keys, recorded in a ledger
 	// Marks says that its keys carry a tag and an end, by which any host can find and delete
 	// them. Only such keys are shared by hosts.
 	Marks bool

@@ -100,6 +100,7 @@ func (k Keyring) call(ctx context.Context, do func() error) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, keyringLimit, errHung)
 	defer cancel()
+	defer Waiting(ctx, "the keyring")()
 	done := make(chan error, 1)
 	go func() { done <- Catch(do) }()
 	look := time.NewTicker(20 * time.Millisecond)

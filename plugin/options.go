@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -332,14 +333,15 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 			}
 			f, ok := targets[name]
 			if !ok {
-				return unknownOption(key, "plugin "+p.Issuer.Name, names)
+				return unknownOption(key, "plugin "+p.Issuer.Name,
+					"jeton help "+p.Issuer.Name+" lists the options", names)
 			}
 			if former := set[name]; former != nil {
 				return at(key, "%s is set twice (%s on line %d)", key.Value, name, former.Line)
 			}
 			set[name], p.places[key.Value] = key, key
 			if err := f.setNode(value); err != nil {
-				return fmt.Errorf("%s: %w", key.Value, err)
+				return forEach(err, func(err error) error { return fmt.Errorf("%s: %w", key.Value, err) })
 			}
 			if ref, ok := f.value.Interface().(SecretRef); ok && !ref.literal.IsZero() {
 				literal = true
@@ -351,24 +353,23 @@ func decodeProfile(p *Profile, n *yaml.Node, skip ...string) (literal bool, err 
 }
 
 // unknownOption returns the error for a key that is none of the options called names. of
-// says whose options they are.
-func unknownOption(key *yaml.Node, of string, names []string) error {
-	e := at(key, "unknown option %q of %s", key.Value, of)
+// says whose options they are. reference is the hint if none of them is near.
+func unknownOption(key *yaml.Node, of, reference string, names []string) error {
+	e := at(key, "unknown option %q of %s", Shorten(key.Value), of)
 	if nearest := Nearest(key.Value, names); nearest != "" {
 		return e.WithMeant(key.Value, nearest)
 	}
-	slices.Sort(names)
-	return e.WithHint("the options are: %s", strings.Join(names, ", "))
+	return e.WithHint("%s", reference)
 }
 
-// eachPair calls do for each key of the mapping n, in order. Duplicate keys are an error.
-func eachPair(n *yaml.Node, do func(key, value *yaml.Node) error) error {
+// eachPair calls do for each key of the mapping n, in order, and joins its errors. Duplicate
+// keys are an error.
+func eachPair(n *yaml.Node, do func(key, value *yaml.Node) error) (failures error) {
 	if n.Kind != yaml.MappingNode {
 		return at(n, "must be a mapping of names to values")
 	}
 	seen := map[string]int{}
-	for i := 0; i < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+	pair := func(key, value *yaml.Node) error {
 		if key.Kind != yaml.ScalarNode {
 			return at(key, "a key must be a name")
 		}
@@ -379,11 +380,14 @@ func eachPair(n *yaml.Node, do func(key, value *yaml.Node) error) error {
 		if value.Kind == yaml.AliasNode {
 			return at(value, "aliases are not supported; write the value out")
 		}
-		if err := do(key, value); err != nil {
-			return err
+		return do(key, value)
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if err := pair(n.Content[i], n.Content[i+1]); err != nil {
+			failures = errors.Join(failures, err)
 		}
 	}
-	return nil
+	return failures
 }
 
 // at returns a [Config] error at n's line and column in the configuration. If n is not

@@ -246,6 +246,7 @@ type Table struct {
 	Name    string
 	Columns []string
 	Rows    [][]string
+	Note    string // why there are no rows, or empty
 }
 
 // An Env is everything that a [Source] may use of the outside world.

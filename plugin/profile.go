@@ -262,3 +262,25 @@ func (v Value) From() string {
 	}
 	return v.Place
 }
+
+// NewSecret returns a POSIX shell command line by which the user replaces the secret that p
+// logs in with, after a refusal. Where that is not to be told, it opens the configuration.
+func (p *Profile) NewSecret() string {
+	for _, q := range p.Chain() {
+		for _, f := range fields(q.Options) {
+			ref, ok := f.value.Interface().(SecretRef)
+			switch {
+			case !ok:
+			case ref.keyring != "":
+				return ShellWords("jeton", "secret", "set", ref.keyring)
+			case ref.env != "":
+				return AskVariable(ref.env)
+			case ref.file != "":
+				return EditAt(ref.file)
+			case !ref.literal.IsZero() && q.places[f.name] != nil:
+				return EditAt(fmt.Sprintf("%s:%d", q.Config, q.places[f.name].Line))
+			}
+		}
+	}
+	return EditAt(p.Config)
+}

@@ -83,6 +83,7 @@ func (p Program) Run(ctx context.Context, env *Env) ([]byte, error) {
 	var out, complaint limited
 	start := time.Now()
 	cmd.Stdout, cmd.Stderr = &out, &complaint
+	defer Waiting(ctx, "the program "+Shorten(p.Argv[0]))()
 	if err := runGroup(cmd); err != nil {
 		return nil, p.failure(err, ctx.Err() != nil, time.Since(start), complaint.String())
 	}

@@ -57,6 +57,12 @@ type SecretRef struct {
 // EnvSecret returns a reference to the environment variable called name.
 func EnvSecret(name string) SecretRef { return SecretRef{env: name} }
 
+// AskVariable returns a POSIX shell command line that asks for a secret without echo, and
+// exports it.
+func AskVariable(name string) string {
+	return fmt.Sprintf(`printf '%[1]s: ' >&2; stty -echo 2>/dev/null; IFS= read -r %[1]s; stty echo 2>/dev/null; export %[1]s`, name)
+}
+
 // IsZero reports whether the reference is absent.
 func (r SecretRef) IsZero() bool {
 	return r.literal.IsZero() && r.env == "" && r.file == "" && r.command == nil && r.keyring == ""
@@ -75,7 +81,9 @@ func (r SecretRef) resolve(ctx context.Context, env *Env) (Secret, error) {
 	case r.env != "":
 		v := getenv(r.env)
 		if v == "" {
-			return Secret{}, Errorf(Config, "environment variable %s is not set", r.env)
+			e := Errorf(Config, "environment variable %s is not set", r.env)
+			e.Variable, e.Fix = r.env, AskVariable(r.env)
+			return Secret{}, e.WithHint("set it in this shell: %s", e.Fix)
 		}
 		if strings.HasSuffix(v, "\r") { // a login with it would be refused, and counted
 			return Secret{}, Errorf(Config, "environment variable %s ends with a carriage return", r.env).

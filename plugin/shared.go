@@ -102,7 +102,8 @@ func (f *File) decodeShared(n *yaml.Node) error {
 	err := eachPair(n, func(key, value *yaml.Node) error {
 		option, ok := targets[key.Value]
 		if !ok {
-			return unknownOption(key, "shared_cache", slices.Collect(maps.Keys(targets)))
+			names := slices.Sorted(maps.Keys(targets))
+			return unknownOption(key, "shared_cache", "the options are: "+strings.Join(names, ", "), names)
 		}
 		places[key.Value] = key
 		if err := option.setNode(value); err != nil {

@@ -38,6 +38,7 @@ const budget = 20 * time.Second
 type globals struct {
 	Config  string `help:"Configuration file, instead of $JETON_CONFIG or config.yaml in the configuration directory." placeholder:"FILE"`
 	Verbose bool   `help:"Log each request on stderr."`
+	Color   string `help:"Use colours: auto (at a terminal, without NO_COLOR), always, never." enum:"auto,always,never" default:"auto" placeholder:"WHEN"`
 }
 
 // A verb is a command of jeton.
@@ -64,7 +65,8 @@ func verbs() []verb {
 		{"secret", "Keep a secret in the system keyring: set or rm.", &secretCmd{}},
 		{"gc", "Remove expired credentials and unwanted access keys.", &gcCmd{}},
 		{"completion", "Print a completion script for a shell.", &completionCmd{}},
-		{"man", "Print the manual page.", &manCmd{}},
+		{"man", "Print the manual page, or that of a plugin's options.", &manCmd{}},
+		{"schema", "Print the JSON schema of the configuration file.", &schemaCmd{}},
 		{"version", "Print the version.", &versionCmd{}},
 	}
 }
@@ -149,7 +151,8 @@ func newInvocation(issuers plugin.Issuers, version string, started time.Time, ar
 func (i *invocation) run() (code plugin.Code) {
 	t := &terminal{
 		out: os.Stdout, err: os.Stderr, closed: outputClosed, getenv: i.env.get, verbose: &i.globals.Verbose,
-		hold: func() func() { return func() {} },
+		color: &i.globals.Color,
+		hold:  func() func() { return func() {} },
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -189,6 +192,9 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	case args[0] == "--version":
 		args = append([]string{"version"}, args[1:]...)
 	case args[0] == "help":
+		if issuer := i.issuerNamed(args[len(args)-1]); issuer != nil && len(args) == 2 {
+			return t.print(issuerHelp(issuer, t.outLook()))
+		}
 		args = append(args[1:], "--help")
 	}
 	exited := false
@@ -202,11 +208,11 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	case exited:
 		return t.print(help.Bytes())
 	case err != nil:
-		return usage(err)
+		return usage(err, values(ps, "profile"))
 	case i.command != nil && k.Selected().Name != "exec":
 		return plugin.Errorf(plugin.Usage, "only exec takes a command after --").WithHint("jeton exec --help")
 	}
-	ctx, cancel := plugin.Limit(context.Background(), budget)
+	ctx, cancel := plugin.Limit(plugin.Watched(context.Background(), t.waiting), budget)
 	defer cancel()
 	defer watch(ctx, grace, func() { os.Exit(int(t.fail(errHangs()))) })()
 	t.hold = func() (resume func()) { return plugin.Suspend(ctx) }

@@ -14,7 +14,7 @@ import (
 )
 
 type completionCmd struct {
-	Shell string `arg:"" help:"bash, zsh or fish."`
+	Shell string `arg:"" help:"bash, zsh, fish or powershell."`
 }
 
 func (*completionCmd) Help() string {
@@ -22,7 +22,9 @@ func (*completionCmd) Help() string {
 
   bash    echo 'eval "$(jeton completion bash)"' >>~/.bashrc
   zsh     echo 'eval "$(jeton completion zsh)"' >>~/.zshrc, below compinit
-  fish    jeton completion fish >~/.config/fish/completions/jeton.fish`
+  fish    jeton completion fish >~/.config/fish/completions/jeton.fish
+  powershell
+          jeton completion powershell | Out-String | Invoke-Expression, in $PROFILE`
 }
 
 // completions are the scripts. They ask jeton for the words, so one script serves every
@@ -44,6 +46,19 @@ complete -o default -F _jeton jeton
 }
 compdef _jeton jeton
 `,
+	"powershell": `Register-ArgumentCompleter -Native -CommandName jeton -ScriptBlock {
+	param($wordToComplete, $commandAst, $cursorPosition)
+	$words = @($commandAst.CommandElements | Select-Object -Skip 1 |
+		Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.ToString() })
+	# An empty argument is lost on the way to a native command of Windows PowerShell: a blank is not.
+	$last = if ($wordToComplete) { $wordToComplete } else { ' ' }
+	jeton __complete @words $last 2>$null | ForEach-Object {
+		$word, $help = $_ -split "` + "`" + `t", 2
+		if (-not $help) { $help = $word }
+		[System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $help)
+	}
+}
+`,
 	"fish": `complete -c jeton -f -a '(jeton __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
 `,
 }
@@ -52,7 +67,7 @@ func (c *completionCmd) Run(t *terminal) error {
 	script, ok := completions[c.Shell]
 	if !ok {
 		return plugin.Errorf(plugin.Usage, "there is no completion for %s", plugin.Shorten(c.Shell)).
-			WithHint("there is for bash, zsh and fish")
+			WithHint("there is for bash, zsh, fish and powershell")
 	}
 	return t.print([]byte(script))
 }
@@ -71,6 +86,7 @@ func complete(i *invocation, t *terminal, ps *profiles, words []string) error {
 		return err
 	}
 	last := len(words) - 1
+	words[last] = strings.TrimPrefix(words[last], " ") // PowerShell's
 	at := cursor{node: model.Node, flags: slices.Clone(model.Node.Flags)}
 	for _, w := range words[:last] {
 		if w == "--" && at.wants == nil {
@@ -175,6 +191,10 @@ func values(ps *profiles, name string) []string {
 		return formats.Clients()
 	case "shell":
 		return []string{"bash", "fish", "powershell", "sh", "zsh"}
+	case "plugin":
+		return ps.issuers.Names()
+	case "color":
+		return []string{"always", "auto", "never"}
 	case "secret":
 		return []string{"command", "env", "file", "keyring"}
 	}

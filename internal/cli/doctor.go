@@ -67,7 +67,7 @@ func (d *doctorCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 	if d.Profile == "" {
 		c.callers(ctx)
 	}
-	document, err := c.encode(d.JSON)
+	document, err := c.encode(d.JSON, t.outLook())
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (d *doctorCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 	return nil
 }
 
-func (c *checkup) encode(asJSON bool) ([]byte, error) {
+func (c *checkup) encode(asJSON bool, l look) ([]byte, error) {
 	var b bytes.Buffer
 	if asJSON {
 		e := json.NewEncoder(&b)
@@ -101,16 +101,23 @@ func (c *checkup) encode(asJSON bool) ([]byte, error) {
 		if f.Where != "" {
 			about = " " + f.Where + about
 		}
-		fmt.Fprintf(&b, "%s:%s: %s\n", f.Level, about, f.What)
+		color := map[string]string{plugin.Wrong: red, plugin.Doubtful: yellow}[f.Level]
+		text := l.fit(f.Level + ":" + about + ": " + f.What)
+		b.WriteString(strings.Replace(text, f.Level, l.paint(color, f.Level), 1) + "\n")
 		if f.Fix != "" {
-			fmt.Fprintf(&b, "  fix: %s\n", f.Fix)
+			fix := "  fix: " + f.Fix
+			if l.width > 0 {
+				fix = breakCommand(fix, l.width)
+			}
+			b.WriteString(fix + "\n")
 		}
 	}
-	fmt.Fprintf(&b, "looked at: %s\n", strings.Join(c.Looked, ", "))
+	looked := slices.DeleteFunc(slices.Clone(c.Looked), func(what string) bool { return strings.HasPrefix(what, "0 ") })
+	b.WriteString(l.fit("looked at: "+strings.Join(looked, ", ")) + "\n")
 	if len(c.Findings) == 0 {
-		fmt.Fprintln(&b, "nothing is wrong")
+		b.WriteString(l.paint(green, "nothing is wrong") + "\n")
 	}
-	c.Fleet.write(&b)
+	c.Fleet.write(&b, l)
 	return b.Bytes(), nil
 }
 
@@ -133,8 +140,14 @@ func (c *checkup) looked(format string, args ...any) {
 	c.Looked = append(c.Looked, fmt.Sprintf(format, args...))
 }
 
-// failed adds err, an error about the configuration file or one of its profiles.
+// failed adds the errors in err, about the configuration file or one of its profiles.
 func (c *checkup) failed(check, profile string, err error) {
+	for _, err := range plugin.Each(err) {
+		c.failedOnce(check, profile, err)
+	}
+}
+
+func (c *checkup) failedOnce(check, profile string, err error) {
 	e := plugin.AsError(err)
 	where, fix, what := e.Path, e.Fix, e.Text
 	if c.file == nil {
@@ -156,7 +169,15 @@ func (c *checkup) failed(check, profile string, err error) {
 	default:
 		what = plugin.InOneLine(err)
 	}
-	c.add(check, plugin.Wrong, profile, where, what, fix)
+	c.add(check, plugin.Wrong, profile, where, withoutPlace(what, e, profile), fix)
+}
+
+// withoutPlace returns what without the file, the profile and the line of e, which the
+// finding names by itself.
+func withoutPlace(what string, e *plugin.Error, profile string) string {
+	what = strings.TrimPrefix(what, e.Path+": ")
+	what = strings.TrimPrefix(what, "profile "+profile+": ")
+	return strings.Replace(what, fmt.Sprintf("line %d:%d: ", e.Line, e.Column), "", 1)
 }
 
 // configPath returns the path of the configuration file, whether it exists or not.
@@ -351,13 +372,13 @@ func (c *checkup) secrets(ctx context.Context, p *plugin.Profile) bool {
 	for _, name := range p.SecretVariables() {
 		if c.world.Getenv(name) == "" {
 			add(name, "the variable is not set",
-				fmt.Sprintf(`printf '%%s: ' %s >&2; stty -echo 2>/dev/null; IFS= read -r %s; stty echo 2>/dev/null; export %s`, name, name, name))
+				plugin.AskVariable(name))
 		}
 	}
 	for _, path := range p.Files() {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			add(path, "there is no such file",
-				"(umask 077; mkdir -p "+plugin.ShellWords(filepath.Dir(path))+"; cat >"+plugin.ShellWords(path)+")")
+				plugin.WriteFile(path))
 		}
 	}
 	for _, program := range p.Programs() {
@@ -412,8 +433,12 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 			if cred == nil || cache.Expired(cred.Expires, time.Now()) {
 				level = plugin.Wrong
 			}
+			fix := plugin.ShellWords("jeton", "get", p.Name, "--refresh", "-f", "json") + " >/dev/null"
+			if f.Code == plugin.Denied { // asking again would be refused again, and counted
+				fix = p.NewSecret()
+			}
 			c.add("login", level, p.Name, "", "the last login failed, at "+f.At.UTC().Format(time.RFC3339)+": "+f.Text,
-				plugin.ShellWords("jeton", "get", p.Name, "--refresh", "-f", "json")+" >/dev/null")
+				fix)
 			login = false
 		}
 	}
@@ -426,7 +451,9 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 			case errors.Is(err, plugin.ErrPerson):
 				fix = plugin.ShellWords(plugin.LoginCommand(p.Name, p.Config, c.world.Getenv)...)
 				what = "a login is needed"
-			case fix == "":
+			case e.Code == plugin.Denied && fix == "":
+				fix = p.NewSecret()
+			case fix == "" && e.Code == plugin.Config:
 				fix = plugin.EditAt(c.file.Path)
 			}
 			c.add("login", plugin.Wrong, p.Name, "", what, fix)
@@ -500,7 +527,16 @@ func (c *checkup) issuers(ctx context.Context, profiles []*plugin.Profile) {
 	for _, v := range visits {
 		c.visited(v.profile.Name, v.Probe)
 	}
+	c.Findings = slices.DeleteFunc(c.Findings, c.toldOfServer)
 	c.looked("%s", plugin.Count(len(visits), "server"))
+}
+
+// toldOfServer reports whether f is a login that failed because of a server of which there
+// is a finding.
+func (c *checkup) toldOfServer(f plugin.Finding) bool {
+	return f.Check == "login" && slices.ContainsFunc(c.Findings, func(g plugin.Finding) bool {
+		return g.Check == "server" && g.Level == plugin.Wrong && strings.Contains(f.What, g.Where+": ")
+	})
 }
 
 // visited adds the findings about one server.

@@ -227,7 +227,7 @@ func TestDoctor(t *testing.T) {
 		{"a login that failed", func(t *testing.T, p *patient) {
 			p.write(t, 0o600, "CANARY-wrong\n", "secret")
 			p.run(t, "! jeton get prod 2>/dev/null")
-			p.w.keystone.SetPassword("alice", "CANARY-wrong")
+			p.write(t, 0o700, "#!/bin/sh\necho CANARY-alice-pw >\"$HOME/secret\"\n", "editor")
 		}, "", "login", "", "the last login failed"},
 		// Where things are kept.
 		{"the cache is a file", all(remove(".cache"), write(0o600, "", ".cache", "jeton")), "prod", "cache",

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -53,14 +53,13 @@ func (c *checkup) fleet(ctx context.Context, profiles []*plugin.Profile, all boo
 }
 
 // write writes r for people.
-func (r *fleetReport) write(b *bytes.Buffer) {
+func (r *fleetReport) write(b *bytes.Buffer, l look) {
 	if r == nil {
 		return
 	}
 	fmt.Fprintf(b, "\nshared cache %s, key %s\nconnected in %s, answers in %s, its clock %s\n\n", r.Server.Address,
 		r.Server.KeyID, short(r.Server.Connected), short(r.Server.Answered), clock(r.Server.Ahead))
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PROFILE\tSHARED FOR\tASKED\tFETCHED\tSAVED\tSINCE")
+	g := &grid{columns: []string{"PROFILE", "SHARED FOR", "ASKED", "FETCHED", "SAVED", "SINCE"}}
 	for _, c := range r.Profiles {
 		left, since := "-", "-"
 		if c.Left > 0 {
@@ -72,9 +71,11 @@ func (r *fleetReport) write(b *bytes.Buffer) {
 		if c.Why != "" {
 			left = "no"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", c.Profile, left, c.Asked, c.Fetched, c.Saved, since)
+		g.add("", cell{text: c.Profile}, cell{text: left}, cell{text: strconv.FormatInt(int64(c.Asked), 10)},
+			cell{text: strconv.FormatInt(int64(c.Fetched), 10)}, cell{text: strconv.FormatInt(int64(c.Saved), 10)},
+			cell{text: since})
 	}
-	w.Flush()
+	g.write(b, l)
 	for _, c := range r.Profiles {
 		if c.Why != "" {
 			fmt.Fprintf(b, "%s is not shared: %s\n", c.Profile, plugin.Printable(c.Why))

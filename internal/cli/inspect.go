@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -54,7 +52,7 @@ func (i *inspectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache
 	if err != nil {
 		return about(p, err)
 	}
-	document, err := encodeTables(tables, i.JSON)
+	document, err := encodeTables(tables, i.JSON, t.outLook())
 	if err != nil {
 		return err
 	}
@@ -82,7 +80,7 @@ func (i *inspectCmd) policy(ctx context.Context, t *terminal, p *plugin.Profile,
 }
 
 // encodeTables writes tables as text, or as a JSON object of lists.
-func encodeTables(tables []plugin.Table, asJSON bool) ([]byte, error) {
+func encodeTables(tables []plugin.Table, asJSON bool, l look) ([]byte, error) {
 	var b bytes.Buffer
 	if asJSON {
 		doc := map[string][]map[string]string{}
@@ -105,17 +103,20 @@ func encodeTables(tables []plugin.Table, asJSON bool) ([]byte, error) {
 		if n > 0 {
 			b.WriteString("\n")
 		}
-		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(w, "%s\n", strings.ToUpper(t.Name))
+		b.WriteString(l.paint(bold, strings.ToUpper(t.Name)) + "\n")
+		g := &grid{columns: t.Columns, bare: true}
 		for _, row := range t.Rows {
-			cells := make([]string, len(row))
-			for n, cell := range row {
-				cells[n] = plugin.Shorten(cell)
+			var cells []cell
+			for _, text := range row {
+				cells = append(cells, cell{text: plugin.Shorten(text)})
 			}
-			fmt.Fprintf(w, "%s\n", strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+			g.add("", cells...)
 		}
-		w.Flush()
-		if len(t.Rows) == 0 {
+		g.write(&b, l)
+		switch {
+		case t.Note != "":
+			b.WriteString(t.Note + "\n")
+		case len(t.Rows) == 0:
 			b.WriteString("none\n")
 		}
 	}

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
@@ -19,22 +22,18 @@ func (l *logoutCmd) Help() string {
 What other hosts share with this one (shared_cache in the configuration) is only forgotten here: a job that ends must not log out the others. With --fleet it is revoked for all of them.`
 }
 
-func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {
-	if l.All {
-		if l.Profile != "" {
-			return plugin.Errorf(plugin.Usage, "a profile and --all exclude each other")
-		}
-		f, err := ps.file()
-		if err != nil {
-			return err
-		}
-		s, err := forFleet(cache.Open(ctx, w, true), l.Fleet)
-		if err != nil {
-			return err
-		}
-		return s.LogoutAll(ctx, f)
+func (l *logoutCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
+	if l.All && l.Profile != "" {
+		return plugin.Errorf(plugin.Usage, "a profile and --all exclude each other")
 	}
-	p, err := ps.named(l.Profile)
+	who := "all profiles"
+	var p *plugin.Profile
+	var err error
+	if l.All {
+		_, err = ps.file()
+	} else if p, err = ps.named(l.Profile); err == nil {
+		who = p.Name
+	}
 	if err != nil {
 		return err
 	}
@@ -42,7 +41,40 @@ func (l *logoutCmd) Run(ctx context.Context, ps *profiles, w cache.World) error 
 	if err != nil {
 		return err
 	}
-	return s.Logout(ctx, ps.read, p)
+	keys := keysMade(ctx, s)
+	if l.All {
+		err = s.LogoutAll(ctx, ps.read)
+	} else {
+		err = s.Logout(ctx, ps.read, p)
+	}
+	return errors.Join(err, t.print(fmt.Appendf(nil, "%s: %s\n", who, done(s.Done, keys-keysMade(ctx, s)))))
+}
+
+// keysMade returns how many access keys of jeton's there are.
+func keysMade(ctx context.Context, s *cache.Session) (n int) {
+	accounts, _ := cache.Accounts(ctx, s.State)
+	for _, a := range accounts {
+		n += len(a.Keys)
+	}
+	return n
+}
+
+// done says what was done to credentials, and how many keys were deleted.
+func done(t cache.Tally, keys int) string {
+	var list []string
+	add := func(n int, what, was string) {
+		if n > 0 {
+			list = append(list, plugin.Count(n, what)+" "+was)
+		}
+	}
+	add(t.Sessions, "session", "ended")
+	add(t.Revoked, "token", "revoked")
+	add(keys, "key", "deleted")
+	add(t.Forgotten, "credential", "forgotten")
+	if list == nil {
+		return "nothing was kept"
+	}
+	return strings.Join(list, ", ")
 }
 
 // forFleet has s act for the whole fleet, if that is wanted.

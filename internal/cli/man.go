@@ -10,15 +10,27 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
-type manCmd struct{}
-
-func (manCmd) Help() string {
-	return `Prints the manual page, made of the same grammar as --help.
-
-  jeton man >~/.local/share/man/man1/jeton.1, or: jeton man | man -l -`
+type manCmd struct {
+	Plugin string `arg:"" optional:"" help:"A plugin: the page with its options."`
 }
 
-func (manCmd) Run(i *invocation, t *terminal) error {
+func (*manCmd) Help() string {
+	return `Prints the manual page, made of the same grammar as --help.
+
+Examples:
+  jeton man | man -l -
+  jeton man keystone | man -l -
+  jeton man >~/.local/share/man/man1/jeton.1`
+}
+
+func (m *manCmd) Run(i *invocation, t *terminal) error {
+	if m.Plugin != "" {
+		issuer := i.issuerNamed(m.Plugin)
+		if issuer == nil {
+			return noPlugin(m.Plugin, i.issuers.Names())
+		}
+		return t.print(issuerPage(issuer))
+	}
 	model, err := i.model()
 	if err != nil {
 		return err
@@ -45,6 +57,15 @@ func (manCmd) Run(i *invocation, t *terminal) error {
 		roffText(&b, c.meaning)
 	}
 	return t.print(b.Bytes())
+}
+
+// noPlugin returns the error for a plugin that there is not.
+func noPlugin(name string, names []string) error {
+	e := plugin.Errorf(plugin.Usage, "there is no plugin %s", plugin.Shorten(name))
+	if nearest := plugin.Nearest(name, names); nearest != "" {
+		return e.WithMeant(name, nearest)
+	}
+	return e.WithHint("the plugins are: %s", strings.Join(names, ", "))
 }
 
 // exitCodes are the exit codes of all commands but exec, which returns its command's.
@@ -105,19 +126,29 @@ func roffFlags(b *bytes.Buffer, flags []*kong.Flag) {
 	}
 }
 
-// roffText writes paragraphs. A line that begins with blanks keeps its layout.
+// roffText writes paragraphs. Lines that begin with blanks keep their layout: they are
+// examples.
 func roffText(b *bytes.Buffer, text string) {
+	literal := false
+	set := func(on bool) {
+		if on != literal {
+			b.WriteString(map[bool]string{true: ".PP\n.RS 4\n.nf\n", false: ".fi\n.RE\n"}[on])
+			literal = on
+		}
+	}
 	for line := range strings.Lines(strings.TrimRight(text, "\n") + "\n") {
 		line = strings.TrimRight(line, "\n")
+		set(strings.HasPrefix(line, " "))
 		switch {
 		case line == "":
 			b.WriteString(".PP\n")
-		case strings.HasPrefix(line, " "):
-			b.WriteString(".br\n\\ " + roffEscape(strings.TrimLeft(line, " ")) + "\n.br\n")
+		case literal:
+			b.WriteString(roffEscape(strings.TrimPrefix(line, "  ")) + "\n")
 		default:
 			b.WriteString(roffEscape(line) + "\n")
 		}
 	}
+	set(false)
 }
 
 // roffEscape escapes roff's special characters.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/plugin"
@@ -19,7 +20,7 @@ func (r *rejectCmd) Help() string {
 Other hosts that share the credential (shared_cache in the configuration) go on with it, until they reject it too. With --fleet it is revoked for all of them.`
 }
 
-func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error {
+func (r *rejectCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
 	if r.ID != "" && r.Fleet {
 		return plugin.Errorf(plugin.Usage, "--id and --fleet exclude each other").
 			WithHint("--fleet is for all hosts, whichever credential each of them has")
@@ -32,5 +33,15 @@ func (r *rejectCmd) Run(ctx context.Context, ps *profiles, w cache.World) error 
 	if err != nil {
 		return err
 	}
-	return s.Reject(ctx, ps.read, p, r.ID)
+	if err := s.Reject(ctx, ps.read, p, r.ID); err != nil {
+		return err
+	}
+	what := "dropped; the next call fetches a new one"
+	switch {
+	case s.Done.Forgotten == 0 && r.ID != "":
+		what = "nothing with this id is kept: another has replaced it already"
+	case s.Done.Forgotten == 0:
+		what = "nothing was kept; the next call fetches a new one"
+	}
+	return t.print(fmt.Appendf(nil, "%s: %s\n", p.Name, what))
 }

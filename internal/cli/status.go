@@ -5,8 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/jeton-cli/jeton/cache"
@@ -84,7 +85,7 @@ func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 	for _, name := range names {
 		p, err := f.Profile(name)
 		if err != nil {
-			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: plugin.InOneLine(err)})
+			r.Profiles = append(r.Profiles, profileReport{Profile: name, Error: inShort(err, f.Path, name)})
 			continue
 		}
 		r.Profiles = append(r.Profiles, reportOn(session, p, kept, used))
@@ -114,7 +115,7 @@ func (s *statusCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.
 
 // print prints r. It returns exit status 1 if r has an error.
 func (r *report) print(t *terminal, asJSON bool) error {
-	document, err := r.encode(asJSON)
+	document, err := r.encode(asJSON, t.outLook())
 	if err != nil {
 		return err
 	}
@@ -127,6 +128,22 @@ func (r *report) print(t *terminal, asJSON bool) error {
 	return nil
 }
 
+// inShort returns the first of the errors in err, about the profile called name in the file
+// at path, and how many there are besides.
+func inShort(err error, path, name string) string {
+	list := plugin.Each(err)
+	e := plugin.AsError(list[0])
+	text := e.Text
+	if e.Fix == "" && e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	text = strings.TrimPrefix(strings.TrimPrefix(text, path+": "), "profile "+name+": ")
+	if more := len(list) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more (jeton doctor)", more)
+	}
+	return text
+}
+
 // reportOn reports on p's cache entry, and marks the entry as used.
 func reportOn(s *cache.Session, p *plugin.Profile, kept []cache.Item, used map[string]bool) profileReport {
 	row := profileReport{Profile: p.Name, Plugin: p.Issuer.Name}
@@ -135,7 +152,7 @@ func reportOn(s *cache.Session, p *plugin.Profile, kept []cache.Item, used map[s
 		err = checkFormat(p)
 	}
 	if err != nil {
-		row.Error = plugin.InOneLine(err)
+		row.Error = inShort(err, p.Config, p.Name)
 		return row
 	}
 	for _, name := range key.Below[:p.Levels()] {
@@ -174,7 +191,7 @@ func (row profileReport) bad() bool {
 	return row.Error != "" || row.LastError != "" && !row.Kept
 }
 
-func (r *report) encode(asJSON bool) ([]byte, error) {
+func (r *report) encode(asJSON bool, l look) ([]byte, error) {
 	var b bytes.Buffer
 	if asJSON {
 		e := json.NewEncoder(&b)
@@ -183,27 +200,27 @@ func (r *report) encode(asJSON bool) ([]byte, error) {
 		return b.Bytes(), err
 	}
 	if len(r.Profiles) == 0 && len(r.Errors) == 0 {
-		fmt.Fprintf(&b, "no profiles in %s\n", r.Config)
+		b.WriteString(l.fit("no profiles in "+r.Config+" (jeton init makes one)") + "\n")
 	}
-	table(&b, "", r.Profiles)
+	table(&b, l, "", r.Profiles)
 	for _, row := range r.Profiles {
 		if fields := row.Identity[plugin.AttrFields]; fields != "" {
 			fmt.Fprintf(&b, "\nFIELDS OF %s\n%s\n", row.Profile, fields)
 		}
 	}
-	table(&b, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
+	table(&b, l, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
 	if f := r.Fleet; f != nil {
 		fmt.Fprintf(&b, "\nSHARED CACHE\n%s: %s\n", f.Address, fleetState(f))
 	}
-	r.writeKeys(&b)
+	r.writeKeys(&b, l)
 	for _, e := range r.Errors {
-		fmt.Fprintf(&b, "error: %s\n", e)
+		b.WriteString(l.paint(red, l.fit("error: "+e)) + "\n")
 	}
 	return b.Bytes(), nil
 }
 
 // writeKeys writes the keys that jeton has made.
-func (r *report) writeKeys(b *bytes.Buffer) {
+func (r *report) writeKeys(b *bytes.Buffer, l look) {
 	now := time.Now()
 	for i, account := range r.Minted {
 		if i == 0 {
@@ -223,22 +240,22 @@ func (r *report) writeKeys(b *bytes.Buffer) {
 					state += " after " + m.DeleteAfter.UTC().Format(time.RFC3339)
 				}
 			}
-			fmt.Fprintf(b, "%s  made %s ago", m.ID, age(now.Sub(m.Created)))
+			line := fmt.Sprintf("%s  made %s ago", m.ID, age(now.Sub(m.Created)))
 			if !m.Expires.IsZero() && !m.Expired(now) {
-				fmt.Fprintf(b, ", expires in %s", age(m.Expires.Sub(now)))
+				line += ", expires in " + age(m.Expires.Sub(now))
 			}
 			if m.Scope != "" {
-				fmt.Fprintf(b, ", project %s", m.Scope)
+				line += ", project " + m.Scope
 			}
-			fmt.Fprintf(b, " at %s: %s\n", account.Issuer, state)
+			b.WriteString(l.fit(line+" at "+account.Issuer+": "+state) + "\n")
 		}
 		for _, id := range account.Strays {
-			fmt.Fprintf(b, "%s  at %s: appeared while jeton was interrupted, with others; delete it by hand if it "+
-				"is not yours\n", id, account.Issuer)
+			b.WriteString(l.fit(id+"  at "+account.Issuer+": appeared while jeton was interrupted, with others; "+
+				"delete it by hand if it is not yours") + "\n")
 		}
 		for _, i := range account.Intents {
-			fmt.Fprintf(b, "at %s: jeton was interrupted while it made a key for %s; the next one settles it\n",
-				account.Issuer, i.Key.Profile)
+			b.WriteString(l.fit("at "+account.Issuer+": jeton was interrupted while it made a key for "+i.Key.Profile+
+				"; the next one settles it") + "\n")
 		}
 	}
 }
@@ -255,35 +272,63 @@ func fleetState(f *cache.FleetState) string {
 }
 
 // table writes the title and the rows, or nothing without rows.
-func table(b *bytes.Buffer, title string, rows []profileReport) {
+func table(b *bytes.Buffer, l look, title string, rows []profileReport) {
 	if len(rows) == 0 {
 		return
 	}
 	b.WriteString(title)
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PROFILE\tPLUGIN\tIDENTITY\tVALID FOR\tRENEWED IN\tLAST ERROR")
+	g := &grid{columns: []string{"PROFILE", "PLUGIN", "VALID FOR", "RENEWED IN", "IDENTITY"}}
 	for _, row := range rows {
-		row.write(w)
+		row.write(g, l)
 	}
-	w.Flush()
+	g.write(b, l)
 }
 
-func (row profileReport) write(w *tabwriter.Writer) {
-	identity, valid, renewed, trouble := "-", "-", "-", row.LastError
+func (row profileReport) write(g *grid, l look) {
+	valid, renewed, identity := cell{text: "-"}, "-", "-"
 	if row.Kept {
 		identity = row.identity()
-		valid, renewed = "no end", "never"
-		if !row.ExpiresAt.IsZero() {
-			valid = age(time.Until(row.ExpiresAt))
+		if row.Shared {
+			identity += ", shared"
 		}
+		valid, renewed = row.life(l), "never"
 		if !row.RenewAt.IsZero() {
 			renewed = age(time.Until(row.RenewAt))
 		}
 	}
-	if row.Error != "" {
-		trouble = row.Error
+	trouble := row.Error
+	if row.LastError != "" {
+		trouble = "last error, " + age(time.Since(row.FailedAt)) + " ago: " + row.LastError
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Profile, row.Plugin, identity, valid, renewed, trouble)
+	g.add(trouble, cell{row.Profile, bold}, cell{text: row.Plugin}, valid, cell{text: renewed}, cell{text: identity})
+}
+
+// barWidth is how many characters stand for the whole life of a credential.
+const barWidth = 10
+
+// life shows how much of the credential's life is left, at a terminal as a bar too.
+func (row profileReport) life(l look) cell {
+	if row.ExpiresAt.IsZero() {
+		return cell{"no end", green}
+	}
+	left, whole := time.Until(row.ExpiresAt), row.ExpiresAt.Sub(row.FetchedAt)
+	text, color := age(left), green
+	share := min(max(float64(left)/float64(max(whole, 1)), 0), 1)
+	switch {
+	case share < 0.1:
+		color = red
+	case share < 1./3:
+		color = yellow
+	}
+	if l.width == 0 {
+		return cell{text, color}
+	}
+	full, empty := "#", "."
+	if l.unicode {
+		full, empty = "█", "░"
+	}
+	n := int(math.Ceil(share * barWidth))
+	return cell{strings.Repeat(full, n) + strings.Repeat(empty, barWidth-n) + " " + text, color}
 }
 
 // identity says in a few words whose credential it is.

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -34,6 +35,9 @@ type terminal struct {
 	closed func() bool
 	// hold stops the command's budget until resume is called.
 	hold func() (resume func())
+	// color is the value of --color.
+	color *string
+	spinner
 }
 
 // print writes a whole document to standard output, at once.
@@ -44,6 +48,7 @@ func (t *terminal) print(b []byte) error {
 
 // write is print, and also returns how many bytes it wrote.
 func (t *terminal) write(b []byte) (int, error) {
+	t.quiet()
 	defer t.hold()() // its reader may take its time
 	if t.closed != nil && t.closed() {
 		return 0, plugin.Errorf(plugin.Output, "standard output is closed").
@@ -63,7 +68,18 @@ func (t *terminal) warn(format string, args ...any) {
 }
 
 // say writes a line to standard error. Whatever is foreign in it is made printable.
-func (t *terminal) say(line string) { io.WriteString(t.err, plugin.Printable(line)+"\n") }
+func (t *terminal) say(line string) { t.tell("", line, breakText) }
+
+// tell writes a line to standard error, behind a word that says what it is. At a terminal
+// it breaks the line between words.
+func (t *terminal) tell(what, line string, broken func(text string, width int) string) {
+	line = plugin.Printable(what + line)
+	if look := t.errLook(); look.width > 0 {
+		line = broken(line, look.width)
+	}
+	t.quiet()
+	io.WriteString(t.err, line+"\n")
+}
 
 // log reports a step under --verbose.
 func (t *terminal) log(format string, args ...any) {
@@ -80,31 +96,50 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // fail prints err, or each of the errors that it joins. It returns the exit code of the
 // first.
 func (t *terminal) fail(err error) (code plugin.Code) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
-			if c := t.fail(err); code == 0 {
-				code = c
-			}
+	t.quiet()
+	var last *plugin.Error
+	for _, err := range plugin.Each(err) {
+		var named *plugin.ProfileError
+		var status exitStatus
+		prefix := ""
+		if errors.As(err, &status) {
+			code = first(code, plugin.Code(status))
+			continue
 		}
+		if errors.As(err, &named) {
+			prefix, err = named.Profile+": ", named.Err
+		}
+		for _, err := range plugin.Each(err) {
+			e := plugin.AsError(err)
+			code = first(code, e.Code)
+			if last != nil && last.Hint != e.Hint {
+				t.hint(last)
+			}
+			t.say("jeton: " + prefix + e.Text)
+			last = e
+		}
+	}
+	t.hint(last)
+	return code
+}
+
+// first returns code if it is one, and else next.
+func first(code, next plugin.Code) plugin.Code {
+	if code != 0 {
 		return code
 	}
-	var named *plugin.ProfileError
-	var status exitStatus
-	prefix := ""
+	return next
+}
+
+// hint prints the hint of e, if there is one. Errors that follow each other share a hint.
+func (t *terminal) hint(e *plugin.Error) {
 	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &status):
-		return plugin.Code(status)
-	case errors.As(err, &named):
-		prefix, err = named.Profile+": ", named.Err
-	}
-	e := plugin.AsError(err)
-	t.say("jeton: " + prefix + e.Text)
-	if e.Hint != "" {
+	case e == nil || e.Hint == "":
+	case e.Hint == e.Fix || strings.HasPrefix(e.Hint, "jeton "):
+		t.tell("hint: ", e.Hint, breakCommand)
+	default:
 		t.say("hint: " + e.Hint)
 	}
-	return e.Code
 }
 
 // patience is how long a question waits for an answer.
@@ -114,6 +149,7 @@ const patience = 2 * time.Minute
 // plugin.ErrPerson if there is no terminal, or the calling tool keeps it for itself.
 func (t *terminal) ask(ctx context.Context, question string) (plugin.Secret, error) {
 	defer plugin.Suspend(ctx)()
+	defer t.pause()()
 	if !formats.Interactive(t.getenv) {
 		return plugin.Secret{}, plugin.ErrPerson
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -111,4 +113,38 @@ func pty(t *testing.T) (main, tty *os.File) {
 		t.Fatal(err)
 	}
 	return main, tty
+}
+
+// At a terminal jeton says what it waits for, and leaves nothing of that. Elsewhere it says
+// nothing.
+func TestSpinner(t *testing.T) {
+	t.Parallel()
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(1500 * time.Millisecond)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer slow.Close()
+	u := newUser(t, &world{}, "  p: {plugin: keystone, auth_url: "+slow.URL+", username: alice, "+
+		"password: CANARY-alice-pw, project_id: a}\n  q: {plugin: command, argv: [sleep, '1.5']}\n")
+	host := strings.TrimPrefix(slow.URL, "http://")
+	for profile, what := range map[string]string{"p": host, "q": "the program sleep"} {
+		main, tty := pty(t)
+		cmd := u.command("get", profile, "--refresh")
+		cmd.Stdout, cmd.Stderr = tty, tty
+		if err := cmd.Run(); err == nil {
+			t.Error("no error")
+		}
+		tty.Close()
+		shown, _ := io.ReadAll(main)
+		text := string(shown)
+		last := text[strings.LastIndex(text, "Waiting")+1:]
+		if !strings.Contains(text, "Waiting for "+what+" (1 s). Ctrl-C stops.") ||
+			!strings.Contains(last, "\r\x1b[K") {
+			t.Errorf("the terminal shows %q", text)
+		}
+		if out, err := u.command("get", profile, "--refresh").CombinedOutput(); err == nil ||
+			strings.Contains(string(out), "Waiting") {
+			t.Errorf("without a terminal: %v, %q", err, out)
+		}
+	}
 }

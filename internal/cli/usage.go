@@ -3,10 +3,12 @@ package cli
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
 )
 
@@ -22,51 +24,141 @@ func plainFlag(word string) bool {
 
 // usage turns kong's error about a command line into jeton's words. kong repeats what was
 // typed. usage repeats nothing that can be a secret: of the command line only the names
-// of commands and flags, and what looks like one of them.
-func usage(err error) error {
+// of commands and flags, and what looks like one of them. profiles are the names of the
+// profiles that there are.
+func usage(err error, profiles []string) error {
 	var pe *kong.ParseError
 	if !errors.As(err, &pe) {
 		return plugin.Errorf(plugin.Usage, "the command line cannot be read").WithHint("jeton --help")
 	}
-	at := pe.Context.Model.Node
+	m := mistake{at: pe.Context.Model.Node, text: err.Error()}
 	if selected := pe.Context.Selected(); selected != nil {
-		at = selected
+		m.at = selected
 	}
-	hint := at.FullPath() + " --help"
-	takes, secret := at.Target.Addr().Interface().(receiver)
-	text := err.Error()
-	_, near, _ := strings.Cut(text, ", did you mean ")
-	if near != "" {
-		near = ", did you mean " + near
+	hint := m.at.FullPath() + " --help"
+	takes, secret := m.at.Target.Addr().Interface().(receiver)
+	m.read()
+	if command := m.likely(profiles); command != "" && !secret {
+		m.near, hint = ", did you mean this?", command
+	} else if m.surplus && m.near == "" {
+		m.near = nearestCommand(m.at, m.word)
 	}
-	word, surplus := strings.CutPrefix(text, "unexpected argument ")
-	flag, unknown := strings.CutPrefix(strings.TrimSuffix(text, near), "unknown flag ")
-	switch {
-	case surplus && len(at.Children) > 0 && near != "":
-		text = "there is no command " + plugin.Shorten(word)
-	case surplus && len(at.Children) > 0:
-		text = "there is no such command"
-	case surplus:
-		text = plugin.Count(surplusWords(pe.Context, at), "argument") + " too many for " + at.FullPath()
-	case unknown && !secret && plainFlag(flag):
-		text = "there is no flag " + flag + near
-	case unknown:
-		text = "there is no such flag"
-	case strings.HasPrefix(text, "unexpected "):
-		text = "the command line cannot be read"
-	case strings.Contains(text, ": bool value must be "):
-		text, _, _ = strings.Cut(text, ": bool")
-		text += " takes no value"
-	default:
-		// kong names the flag, what it takes, and then what it has.
-		text, _, _ = strings.Cut(text, " but got ")
-		text = strings.ReplaceAll(text, "expected string value", "needs a value")
-		text = strings.ReplaceAll(text, "expected duration", "needs a duration, such as 2h")
-	}
-	if secret && (surplus || unknown) {
+	if secret && (m.surplus || m.unknown) {
 		hint = takes.valueHint()
 	}
-	return plugin.Errorf(plugin.Usage, "%s", plugin.Shorten(text)).WithHint("%s", hint)
+	return plugin.Errorf(plugin.Usage, "%s", plugin.Shorten(m.words(pe.Context, secret))).WithHint("%s", hint)
+}
+
+// A mistake on a command line is a word that is surplus, a flag that is unknown, or something
+// else.
+type mistake struct {
+	at               *kong.Node // the command
+	text             string     // kong's
+	word, flag       string
+	surplus, unknown bool
+	near             string // ", did you mean …?", or empty
+}
+
+// read takes kong's text apart.
+func (m *mistake) read() {
+	text, near, found := strings.Cut(m.text, ", did you mean ")
+	if found {
+		m.near = ", did you mean " + near
+	}
+	m.text = text
+	m.word, m.surplus = strings.CutPrefix(text, "unexpected argument ")
+	m.flag, m.unknown = strings.CutPrefix(text, "unknown flag ")
+}
+
+// words says what is wrong. With secret, what was typed can be one.
+func (m *mistake) words(c *kong.Context, secret bool) string {
+	switch {
+	case m.surplus && len(m.at.Children) > 0 && m.near != "":
+		return "there is no command " + plugin.Shorten(m.word) + m.near
+	case m.surplus && len(m.at.Children) > 0:
+		return "there is no such command"
+	case m.surplus:
+		return plugin.Count(surplusWords(c, m.at), "argument") + " too many for " + m.at.FullPath()
+	case m.unknown && !secret && plainFlag(m.flag):
+		return "there is no flag " + m.flag + m.near
+	case m.unknown:
+		return "there is no such flag"
+	case strings.HasPrefix(m.text, "unexpected "):
+		return "the command line cannot be read"
+	case strings.Contains(m.text, ": bool value must be "):
+		text, _, _ := strings.Cut(m.text, ": bool")
+		return text + " takes no value"
+	}
+	// kong names the flag, what it takes, and then what it has.
+	text, _, _ := strings.Cut(m.text, " but got ")
+	text = strings.ReplaceAll(text, "expected string value", "needs a value")
+	return strings.ReplaceAll(text, "expected duration", "needs a duration, such as 2h")
+}
+
+// meant are command lines for words that people type where jeton has another one, by the
+// command at which they type them. Those for callers come from the formats.
+var meant = map[string]map[string]string{
+	"jeton": {
+		"ls": "jeton status", "list": "jeton status", "profiles": "jeton status", "show": "jeton status",
+		"signin": "jeton login PROFILE", "auth": "jeton login PROFILE", "sso": "jeton login PROFILE",
+		"signout": "jeton logout PROFILE", "revoke": "jeton logout PROFILE",
+		"token": "jeton get PROFILE -f token", "print": "jeton get PROFILE", "fetch": "jeton get PROFILE",
+		"refresh": "jeton get PROFILE --refresh", "renew": "jeton get PROFILE --refresh",
+		"run": "jeton exec PROFILE -- COMMAND", "with": "jeton exec PROFILE -- COMMAND",
+		"new": "jeton init", "add": "jeton init", "create": "jeton init", "start": "jeton init",
+		"config": "jeton init", "configure": "jeton init", "wizard": "jeton init",
+		"whoami": "jeton inspect PROFILE", "who": "jeton inspect PROFILE", "projects": "jeton inspect PROFILE",
+		"check": "jeton doctor", "diagnose": "jeton doctor", "test": "jeton doctor", "debug": "jeton doctor",
+		"clean": "jeton gc", "clear": "jeton logout --all", "purge": "jeton logout --all",
+		"plugins": "jeton help", "formats": "jeton get --help", "password": "jeton secret set NAME",
+		"keyring": "jeton secret set NAME",
+	},
+	"jeton get": {
+		"--profile": "jeton get PROFILE", "--output": "jeton get PROFILE -f FORMAT",
+		"-o":      "jeton get PROFILE -f FORMAT",
+		"--debug": "jeton get PROFILE --verbose", "-v": "jeton get PROFILE --verbose",
+		"--force": "jeton get PROFILE --refresh", "--token": "jeton get PROFILE -f token",
+	},
+	"jeton exec":  {"--profile": "jeton exec PROFILE -- COMMAND", "-f": "jeton get PROFILE -f FORMAT"},
+	"jeton login": {"--profile": "jeton login PROFILE", "--headless": "jeton login PROFILE --no-browser"},
+}
+
+// likely returns the command line that the word or the flag probably stands for, or "".
+func (m *mistake) likely(profiles []string) string {
+	at, word := m.at, m.word
+	if at.Parent == nil && slices.Contains(profiles, word) {
+		return plugin.ShellWords("jeton", "get", word)
+	}
+	for _, typed := range []string{word, m.flag} {
+		if line := meant[at.FullPath()][typed]; line != "" && typed != "" {
+			return line
+		}
+	}
+	for _, k := range formats.Kinds {
+		if word == "" || word != k.Name && !slices.Contains(k.Words, word) && !slices.Contains(k.Aliases, word) {
+			continue
+		}
+		switch {
+		case k.Setup != nil && (at.FullPath() == "jeton" || at.FullPath() == "jeton setup"):
+			return "jeton setup " + k.Name + " --help"
+		case at.FullPath() == "jeton":
+			return "jeton get PROFILE -f " + k.Name
+		}
+	}
+	return ""
+}
+
+// nearestCommand returns a question about the command that word was probably meant to be, or
+// "".
+func nearestCommand(at *kong.Node, word string) string {
+	var names []string
+	for _, n := range at.Children {
+		names = append(names, n.Name)
+	}
+	if nearest := plugin.Nearest(word, names); nearest != "" {
+		return `, did you mean "` + nearest + `"?`
+	}
+	return ""
 }
 
 // surplusWords counts the arguments that no argument of the command at takes.

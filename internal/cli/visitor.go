@@ -152,6 +152,7 @@ func (v *visitor) screen() *screen {
 // login goes on, unless the command was jeton login.
 func (v *visitor) wait(ctx context.Context, ended <-chan struct{}, login func() *cache.Login) error {
 	defer plugin.Suspend(ctx)()
+	defer v.t.pause()()
 	out := v.screen()
 	if out.tty != nil {
 		defer out.tty.Close()

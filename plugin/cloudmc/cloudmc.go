@@ -26,6 +26,12 @@ var Issuer = plugin.Issuer{
 	Gives: plugin.AccessKey | plugin.Login,
 	From: "cloud.ca or another CloudMC portal: the service API keys of an environment, for S3 or as the login of a " +
 		"keystone profile",
+	Example: `portal:
+  plugin: cloudmc
+  api_key: {keyring: cloud.ca}    # jeton secret set cloud.ca
+  connection_id: 01234567-89ab-cdef-0123-456789abcdef
+  environment_id: 89abcdef-0123-4567-89ab-cdef01234567
+`,
 	New: func() plugin.Options { return &Options{} },
 }
 
@@ -64,21 +70,28 @@ func names() []string {
 
 // Complete checks o and fills in the default address. Its errors have the code
 // [plugin.Config].
-func (o *Options) Complete(common *plugin.Common) error {
+func (o *Options) Complete(common *plugin.Common) (failures error) {
 	if common.From != "" {
-		return plugin.Errorf(plugin.Config, "from does not go with plugin cloudmc, which logs in by itself")
+		failures = plugin.Errorf(plugin.Config, "from does not go with plugin cloudmc, which logs in by itself")
 	}
 	if o.APIKey.IsZero() {
-		return plugin.Errorf(plugin.Config, "api_key is missing").WithHint("the portal shows it under API credentials")
+		failures = errors.Join(failures,
+			plugin.Errorf(plugin.Config, "api_key is missing").WithHint("the portal shows it under API credentials"))
 	}
 	if o.APIURL == "" {
 		o.APIURL = cloudCA
 	}
 	u, err := plugin.ParseURL(o.APIURL, common.PlainHTTP)
 	if err != nil {
-		return fmt.Errorf("api_url: %w", err)
+		return errors.Join(failures, fmt.Errorf("api_url: %w", err))
 	}
 	o.APIURL = u.String()
+	return errors.Join(failures, o.checkFields())
+}
+
+// checkFields returns an error if fields names what jeton does not have, or has something
+// twice.
+func (o *Options) checkFields() error {
 	given := map[string]string{}
 	for _, theirs := range slices.Sorted(maps.Keys(o.Fields)) {
 		ours := o.Fields[theirs]

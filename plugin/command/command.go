@@ -17,7 +17,11 @@ var Issuer = plugin.Issuer{
 	Name:  "command",
 	Gives: plugin.AnyKind,
 	From:  "another program that prints AWS's process JSON, an ExecCredential or jeton's json",
-	New:   func() plugin.Options { return &Options{} },
+	Example: `vault:
+  plugin: command
+  argv: [aws-vault, export, --format=json, prod]
+`,
+	New: func() plugin.Options { return &Options{} },
 }
 
 // Options are the options of a command profile.

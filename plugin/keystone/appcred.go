@@ -26,6 +26,12 @@ var AppCred = plugin.Issuer{
 	Gives: plugin.ApplicationCredential,
 	Takes: []plugin.Taken{{Kind: plugin.KeystoneToken}},
 	From:  "a Keystone profile (from): expiring, least-privilege application credentials, rotated and removed by jeton",
+	Example: `prod-ci:
+  plugin: keystone-appcred
+  from: prod                      # a keystone profile
+  roles: [member]
+  lifetime: 24h
+`,
 	Mints: true,
 	Marks: true,
 	New:   func() plugin.Options { return &AppCredOptions{} },

@@ -22,6 +22,11 @@ var EC2 = plugin.Issuer{
 	Gives: plugin.AccessKey,
 	Takes: []plugin.Taken{{Kind: plugin.KeystoneToken}},
 	From:  "a Keystone profile (from): OS-EC2 credentials for S3, rotated and removed by jeton",
+	Example: `prod-s3:
+  plugin: keystone-ec2
+  from: prod                      # a keystone profile
+  max_age: 24h
+`,
 	Mints: true,
 	Implied: &plugin.Implied{Name: "s3", New: func() plugin.Options {
 		return &EC2Options{MaxAge: 24 * time.Hour, find: true}

@@ -253,7 +253,12 @@ func (s *source) explainLogin(err error, factors []factor) error {
 	for _, f := range factors {
 		secrets, once = append(secrets, f.secret), once || f.once
 	}
-	e := plugin.AsError(s.explain(err, secrets...))
+	a := s.options.advice()
+	if once && len(factors) == 1 {
+		a = advice{"the passcode", "log in with it", "type the passcode of the moment: each is good for half a " +
+			"minute, and once; check the clock of the device that shows it"}
+	}
+	e := plugin.AsError(explain(err, s.options.AuthURL, a, secrets...))
 	if once && e.Code == plugin.Network && !e.Unsent {
 		return e.WithHint("the passcode may be used up, so it was not sent again: try with the next one")
 	}

@@ -33,10 +33,12 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 		tables = append(tables, rightsTable(rights))
 	}
 	projects, err := s.projects(ctx, c.Token)
-	if err != nil {
+	if err != nil && !unlisted(err) {
 		return nil, s.explainToken(err, c.Token)
 	}
-	tables = append(tables, projectTable(projects))
+	table := projectTable(projects)
+	table.Note = noteOf(err)
+	tables = append(tables, table)
 	var body struct {
 		Domains []struct {
 			named
@@ -45,16 +47,36 @@ func (s *source) Inspect(ctx context.Context, credential func() (*plugin.Credent
 	}
 	client := s.client(c.Token)
 	_, err = get(ctx, client, client.ServiceURL("auth", "domains"), &body, gophercloud.RequestOpts{})
-	if err != nil {
+	if err != nil && !unlisted(err) {
 		return nil, s.explainToken(err, c.Token)
 	}
-	table := plugin.Table{Name: "domains", Columns: []string{"name", "id"}}
+	table = plugin.Table{Name: "domains", Columns: []string{"name", "id"}, Note: noteOf(err)}
 	for _, d := range body.Domains {
 		if d.Enabled {
 			table.Rows = append(table.Rows, []string{d.Name, d.ID})
 		}
 	}
 	return append(tables, table), nil
+}
+
+// unlisted reports whether err says that the server does not list such things, or not for
+// this token. What can log in may still be good.
+func unlisted(err error) bool {
+	for _, status := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusGone, http.StatusNotImplemented} {
+		if gophercloud.ResponseCodeIs(err, status) {
+			return true
+		}
+	}
+	return false
+}
+
+// noteOf returns what to say of a list that was not to be had because of err.
+func noteOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "this Keystone does not list them"
 }
 
 // roles returns the names of the token's roles, sorted.

@@ -11,6 +11,7 @@ package keystone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,15 @@ var Issuer = plugin.Issuer{
 	},
 	From: "OpenStack Keystone: password, TOTP, several factors, application credential, trust, OpenID " +
 		"Connect, a person's login by browser, or another token",
+	Example: `prod:
+  plugin: keystone
+  auth_url: https://keystone.example/v3
+  username: alice
+  user_domain_name: Default
+  password: {keyring: prod}       # jeton secret set prod
+  project_name: web
+  project_domain_name: Default
+`,
 	New:           func() plugin.Options { return &Options{Verify: true} },
 	Aliases:       aliases,
 	Imports:       imports,
@@ -127,27 +137,20 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if err := o.applyPreset(); err != nil {
 		return err
 	}
-	if err := o.locate(common.PlainHTTP); err != nil {
-		return err
-	}
+	failures := o.locate(common.PlainHTTP)
 	if !slices.Contains([]string{"", "public", "internal", "admin", "publicURL", "internalURL", "adminURL"},
 		o.Interface) {
-		return plugin.Errorf(plugin.Config, "interface: must be public, internal or admin")
+		failures = errors.Join(failures,
+			plugin.Errorf(plugin.Config, "interface: must be public, internal or admin"))
 	}
 	m, err := o.method(o.from)
 	if err != nil {
-		return err
+		return errors.Join(failures, err)
 	}
 	if !o.from {
 		o.defaultDomains(m)
 	}
-	if err := m.check(o); err != nil {
-		return err
-	}
-	if err := o.checkUnused(m); err != nil {
-		return err
-	}
-	return o.checkScope()
+	return errors.Join(failures, m.check(o), o.checkUnused(m), o.checkScope())
 }
 
 // locate completes AuthURL with the version of the API. It keeps the path of auth_url, as

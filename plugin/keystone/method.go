@@ -372,14 +372,15 @@ func (o *Options) checkUser() error {
 }
 
 // checkUnused returns an error for an option that the auth_type would silently ignore.
-func (o *Options) checkUnused(m *method) error {
+func (o *Options) checkUnused(m *method) (failures error) {
 	for _, name := range plugin.SetOptions(o) {
 		if isLogin(name) && !slices.Contains(m.uses, name) {
-			return plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", name, o.AuthType).
-				WithHint("leave it out, or choose another auth_type")
+			failures = errors.Join(failures,
+				plugin.Errorf(plugin.Config, "%s has no meaning with auth_type %s", name, o.AuthType).
+					WithHint("leave it out, or choose another auth_type"))
 		}
 	}
-	return nil
+	return failures
 }
 
 // isLogin reports whether the option is part of a login.

@@ -4,6 +4,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -23,6 +24,13 @@ var Issuer = plugin.Issuer{
 		"(--oidc-issuer-url, or an AuthenticationConfiguration)",
 	From: "any OpenID Connect or OAuth 2.0 issuer: a person's login by browser or device code, client credentials, " +
 		"token exchange, a token file, GitHub Actions",
+	Example: `corp:
+  plugin: oidc
+  issuer: https://accounts.example
+  flow: authorization_code        # a person, at the browser
+  client_id: kubernetes
+  token: id_token
+`,
 	New: func() plugin.Options { return &Options{} },
 }
 
@@ -78,39 +86,39 @@ func (o *Options) uses() []string {
 }
 
 // Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
-func (o *Options) Complete(common *plugin.Common) error {
+func (o *Options) Complete(common *plugin.Common) (failures error) {
 	o.plainHTTP, o.from = common.PlainHTTP, common.From != ""
 	if o.Flow == "" {
 		o.Flow = "client_credentials"
 	}
-	if err := o.checkFlow(); err != nil {
-		return err
+	if failures = o.checkFlow(); failures != nil && !slices.Contains(flows, o.Flow) {
+		return failures
 	}
 	uses := append(o.uses(), "flow", "issuer", "token_endpoint")
 	for _, name := range plugin.SetOptions(o) {
 		if !slices.Contains(uses, name) {
-			return o.meaningless(name)
+			failures = errors.Join(failures, o.meaningless(name))
 		}
 	}
 	if o.from && o.Flow != "token_exchange" {
-		return o.meaningless("from")
+		failures = errors.Join(failures, o.meaningless("from"))
 	}
 	if o.Token != "" && o.Token != "id_token" && o.Token != "access_token" {
-		return plugin.Errorf(plugin.Config, "token: must be access_token or id_token")
+		failures = errors.Join(failures, plugin.Errorf(plugin.Config, "token: must be access_token or id_token"))
 	}
 	if o.Token == "" && slices.Contains(uses, "token") {
 		o.Token = "access_token"
 	}
-	if err := o.completeClient(); err != nil {
-		return err
-	}
-	return o.completeAddress()
+	return errors.Join(failures, o.completeClient(), o.completeAddress())
 }
 
 func (o *Options) meaningless(option string) error {
 	return plugin.Errorf(plugin.Config, "%s has no meaning with flow %s", option, o.Flow).
 		WithHint("leave it out, or choose another flow")
 }
+
+// flows are the values of flow.
+var flows = []string{"client_credentials", login.Code, login.Device, "token_exchange", "token_file", "github_actions"}
 
 // checkFlow returns an error if the flow is unknown, or if the client or token that it
 // starts from is missing.
@@ -141,8 +149,7 @@ func (o *Options) checkFlow() error {
 		return o.checkPerson()
 	default:
 		return plugin.Errorf(plugin.Config, "flow: there is no %q", plugin.Shorten(o.Flow)).
-			WithHint("there are: client_credentials, authorization_code, device_code, token_exchange, token_file, " +
-				"github_actions")
+			WithHint("there are: %s", strings.Join(flows, ", "))
 	}
 	return nil
 }
@@ -161,6 +168,28 @@ func (o *Options) completeClient() error {
 			o.AuthMethod = "none"
 		}
 	}
+	if err := o.checkAuthMethod(); err != nil {
+		return err
+	}
+	if o.AuthMethod != "none" && o.ClientID == "" && o.Flow == "token_exchange" { // the other flows need it anyway
+		return missing("client_id", o.AuthMethod)
+	}
+	if o.AuthMethod == "private_key_jwt" && !o.ClientSecret.IsZero() {
+		return plugin.Errorf(plugin.Config, "client_secret has no meaning with auth_method private_key_jwt")
+	}
+	if o.AuthMethod != "private_key_jwt" && (o.PrivateKey != "" || o.KeyID != "") {
+		return plugin.Errorf(plugin.Config, "private_key and key_id have no meaning with auth_method %s", o.AuthMethod)
+	}
+	switch o.SubjectTokenType {
+	case "", "id_token", "access_token", "jwt":
+		return nil
+	}
+	return plugin.Errorf(plugin.Config, "subject_token_type: must be id_token, access_token or jwt")
+}
+
+// checkAuthMethod returns an error if the client has nothing to prove itself with in the way
+// that auth_method names.
+func (o *Options) checkAuthMethod() error {
 	switch o.AuthMethod {
 	case "client_secret_basic", "client_secret_post":
 		if o.ClientSecret.IsZero() {
@@ -178,20 +207,7 @@ func (o *Options) completeClient() error {
 		return plugin.Errorf(plugin.Config, "auth_method: there is no %q", plugin.Shorten(o.AuthMethod)).
 			WithHint("there are: client_secret_basic, client_secret_post, private_key_jwt, none")
 	}
-	if o.AuthMethod != "none" && o.ClientID == "" {
-		return missing("client_id", o.AuthMethod)
-	}
-	if o.AuthMethod == "private_key_jwt" && !o.ClientSecret.IsZero() {
-		return plugin.Errorf(plugin.Config, "client_secret has no meaning with auth_method private_key_jwt")
-	}
-	if o.AuthMethod != "private_key_jwt" && (o.PrivateKey != "" || o.KeyID != "") {
-		return plugin.Errorf(plugin.Config, "private_key and key_id have no meaning with auth_method %s", o.AuthMethod)
-	}
-	switch o.SubjectTokenType {
-	case "", "id_token", "access_token", "jwt":
-		return nil
-	}
-	return plugin.Errorf(plugin.Config, "subject_token_type: must be id_token, access_token or jwt")
+	return nil
 }
 
 func (o *Options) completeAddress() error {

@@ -19,7 +19,12 @@ var Kube = plugin.Issuer{
 	Name:  "outscale-kube",
 	Gives: plugin.ClientCertificate,
 	From:  "an outscale profile (from), or an access key: the kubeconfig of an OKS cluster",
-	New:   func() plugin.Options { return &KubeOptions{} },
+	Example: `oks:
+  plugin: outscale-kube
+  from: osc                       # an outscale profile
+  cluster_id: 01234567-89ab-cdef-0123-456789abcdef
+`,
+	New: func() plugin.Options { return &KubeOptions{} },
 }
 
 // KubeOptions are the options of an outscale-kube profile.

@@ -22,6 +22,12 @@ var Issuer = plugin.Issuer{
 	Name:  "outscale",
 	Gives: plugin.AccessKey,
 	From:  "Outscale, by an access key or a login: keys that expire, made, rotated and removed by jeton",
+	Example: `osc:
+  plugin: outscale
+  region: eu-west-2
+  access_key: ABCDEFGHIJ0123456789
+  secret_key: {keyring: osc}      # jeton secret set osc
+`,
 	Mints: true,
 	Marks: true,
 	New:   func() plugin.Options { return &Options{} },
@@ -58,17 +64,14 @@ const (
 
 // Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
 func (o *Options) Complete(common *plugin.Common) error {
+	var from error
 	if common.From != "" {
-		return plugin.Errorf(plugin.Config, "from does not go with plugin outscale, which logs in by itself")
+		from = plugin.Errorf(plugin.Config, "from does not go with plugin outscale, which logs in by itself")
 	}
-	if err := checkLogin(o.AccessKey, o.SecretKey, o.Login, o.Password); err != nil {
-		return err
-	}
-	if err := o.completeEndpoint(common); err != nil {
-		return err
-	}
-	if err := o.completeLife(); err != nil {
-		return err
+	failures := errors.Join(from, checkLogin(o.AccessKey, o.SecretKey, o.Login, o.Password),
+		o.completeEndpoint(common), o.completeLife())
+	if failures != nil {
+		return failures
 	}
 	for name, d := range map[string]time.Duration{"max_ttl": common.MaxTTL, "renew_after": common.RenewAfter} {
 		if d > 0 && !o.end.IsZero() {

@@ -15,7 +15,13 @@ var Kube = plugin.Issuer{
 	Name:  "ovhcloud-kube",
 	Gives: plugin.ClientCertificate,
 	From:  "an ovhcloud profile (from): the kubeconfig of a Managed Kubernetes cluster",
-	New:   func() plugin.Options { return &KubeOptions{} },
+	Example: `ovh-kube:
+  plugin: ovhcloud-kube
+  from: ovh                       # an ovhcloud profile
+  service_name: 0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f
+  cluster_id: 01234567-89ab-cdef-0123-456789abcdef
+`,
+	New: func() plugin.Options { return &KubeOptions{} },
 }
 
 // KubeOptions are the options of an ovhcloud-kube profile.

@@ -6,6 +6,7 @@ package ovhcloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -25,7 +26,13 @@ var Issuer = plugin.Issuer{
 	APIServer: "OVHcloud's managed clusters do not take the token of its API: " +
 		"plugin ovhcloud-kube, with from: PROFILE, gets their client certificate",
 	From: "OVHcloud's API: a service account (OAuth 2.0 client credentials), or a person's login by browser",
-	New:  func() plugin.Options { return &Options{} },
+	Example: `ovh:
+  plugin: ovhcloud
+  endpoint: ovh-eu
+  client_id: EU.0f0f0f0f0f0f0f0f
+  client_secret: {keyring: ovh}   # jeton secret set ovh
+`,
+	New: func() plugin.Options { return &Options{} },
 	Imports: []plugin.Import{{Name: "ovh", Help: "Take over the service account of an ovh.conf.",
 		New: func() plugin.Importer { return &importConf{} }}},
 	EnvName:     "env-ovh",
@@ -64,23 +71,30 @@ type Options struct {
 }
 
 // Complete checks o and fills in the defaults. Its errors have the code [plugin.Config].
-func (o *Options) Complete(common *plugin.Common) error {
+func (o *Options) Complete(common *plugin.Common) (failures error) {
+	wrong := func(err error) { failures = errors.Join(failures, err) }
 	names := strings.Join(slices.Sorted(maps.Keys(endpoints)), ", ")
 	known, ok := endpoints[o.Endpoint]
 	switch {
 	case o.Endpoint == "":
-		return plugin.Errorf(plugin.Config, "endpoint is missing").WithHint("there are: %s", names)
+		wrong(plugin.Errorf(plugin.Config, "endpoint is missing").WithHint("there are: %s", names))
 	case !ok && (strings.HasPrefix(o.Endpoint, "kimsufi") || strings.HasPrefix(o.Endpoint, "soyoustart")):
-		return plugin.Errorf(plugin.Config, "endpoint: %s has no OAuth 2.0", plugin.Shorten(o.Endpoint))
+		wrong(plugin.Errorf(plugin.Config, "endpoint: %s has no OAuth 2.0", plugin.Shorten(o.Endpoint)))
 	case !ok:
-		return plugin.Errorf(plugin.Config, "endpoint: there is no %q", plugin.Shorten(o.Endpoint)).
-			WithHint("there are: %s", names)
-	case o.ClientID == "":
-		return missing("client_id")
-	case o.ClientSecret.IsZero():
-		return missing("client_secret")
-	case common.From != "":
-		return plugin.Errorf(plugin.Config, "from does not go with plugin ovhcloud, which logs in by itself")
+		wrong(plugin.Errorf(plugin.Config, "endpoint: there is no %q", plugin.Shorten(o.Endpoint)).
+			WithHint("there are: %s", names))
+	}
+	if o.ClientID == "" {
+		wrong(missing("client_id"))
+	}
+	if o.ClientSecret.IsZero() {
+		wrong(missing("client_secret"))
+	}
+	if common.From != "" {
+		wrong(plugin.Errorf(plugin.Config, "from does not go with plugin ovhcloud, which logs in by itself"))
+	}
+	if failures != nil {
+		return failures
 	}
 	o.plainHTTP = common.PlainHTTP
 	if o.Scope == "" {
@@ -100,11 +114,12 @@ func (o *Options) Complete(common *plugin.Common) error {
 		}
 		u, err := plugin.ParseURL(*option.value, common.PlainHTTP)
 		if err != nil {
-			return fmt.Errorf("%s: %w", option.name, err)
+			wrong(fmt.Errorf("%s: %w", option.name, err))
+			continue
 		}
 		*option.value = u.String()
 	}
-	return nil
+	return failures
 }
 
 func missing(option string) error {

@@ -22,6 +22,13 @@ var S3 = plugin.Issuer{
 	Name:  "ovhcloud-s3",
 	Gives: plugin.AccessKey,
 	From:  "an ovhcloud profile (from): s3Credentials of a Public Cloud user, rotated and removed by jeton",
+	Example: `ovh-s3:
+  plugin: ovhcloud-s3
+  from: ovh                       # an ovhcloud profile
+  service_name: 0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f
+  user_id: 12345
+  region: gra
+`,
 	Mints: true,
 	New:   func() plugin.Options { return &S3Options{} },
 }

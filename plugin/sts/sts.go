@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,10 +21,16 @@ import (
 
 // Issuer gives temporary access keys.
 var Issuer = plugin.Issuer{
-	Name:        "sts",
-	Gives:       plugin.AccessKey,
-	Takes:       []plugin.Taken{{Kind: plugin.BearerToken}},
-	From:        "AWS STS, MinIO or Ceph: a role for another profile's token, or a session for its access key",
+	Name:  "sts",
+	Gives: plugin.AccessKey,
+	Takes: []plugin.Taken{{Kind: plugin.BearerToken}},
+	From:  "AWS STS, MinIO or Ceph: a role for another profile's token, or a session for its access key",
+	Example: `deploy:
+  plugin: sts
+  from: corp                      # a profile that gives a token
+  role_arn: arn:aws:iam::123456789012:role/deploy
+  region: eu-west-3
+`,
 	New:         func() plugin.Options { return &Options{} },
 	EnvName:     "env-aws",
 	Environment: environment,
@@ -55,19 +62,18 @@ func (o *Options) Complete(common *plugin.Common) error {
 	if o.Action == "" {
 		o.Action = webIdentity
 	}
-	if err := o.checkAction(); err != nil {
-		return err
-	}
+	failures := o.checkAction()
 	if o.Duration != 0 && (o.Duration < 15*time.Minute || o.Duration > 365*24*time.Hour) {
-		return plugin.Errorf(plugin.Config, "duration: at least 15m; a role of AWS lives 12h at most")
+		failures = errors.Join(failures,
+			plugin.Errorf(plugin.Config, "duration: at least 15m; a role of AWS lives 12h at most"))
 	}
 	if o.Endpoint == "" {
 		if o.Region == "" {
-			return plugin.Errorf(plugin.Config, "region is missing").
-				WithHint("AWS's service is in a region, such as region: eu-west-3; others have an endpoint")
+			return errors.Join(failures, plugin.Errorf(plugin.Config, "region is missing").
+				WithHint("AWS's service is in a region, such as region: eu-west-3; others have an endpoint"))
 		}
 		if !plugin.Word(o.Region, "-") {
-			return plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region))
+			return errors.Join(failures, plugin.Errorf(plugin.Config, "region: %q is none", plugin.Shorten(o.Region)))
 		}
 		domain := "amazonaws.com"
 		if strings.HasPrefix(o.Region, "cn-") {
@@ -76,9 +82,9 @@ func (o *Options) Complete(common *plugin.Common) error {
 		o.Endpoint = "https://sts." + o.Region + "." + domain
 	}
 	if _, err := plugin.ParseURL(o.Endpoint, common.PlainHTTP); err != nil {
-		return fmt.Errorf("endpoint: %w", err)
+		return errors.Join(failures, fmt.Errorf("endpoint: %w", err))
 	}
-	return nil
+	return failures
 }
 
 // checkAction returns an error if the options do not fit the action.
