@@ -16,6 +16,10 @@ type aws struct{ options Options }
 var awsKind = Kind{
 	Name: "aws", Serves: "`credential_process` of the AWS tools and SDKs", New: newAWS,
 	Needs: plugin.AccessKey, Words: []string{"s3", "boto", "boto3", "awscli", "credential_process", "process"},
+	Import: &plugin.Import{
+		Name: "aws", Help: "Take over how profiles of AWS's tools get their keys.",
+		New: func() plugin.Importer { return &awsImport{} },
+	},
 	Setup: &Setup{
 		Help: "Have aws, and what is made with its SDKs, ask jeton for a profile's keys.",
 		New:  func() SetupCommand { return &awsSetup{} },

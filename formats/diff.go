@@ -52,6 +52,10 @@ func diff(path string, private, remove bool, before, after []byte) []byte {
 	return b.Bytes()
 }
 
+// Diff shows the lines that differ between two versions of a configuration file. It shows
+// what is added, and hides the values of what was there before: they may be secret.
+func Diff(path string, before, after []byte) []byte { return diff(path, false, false, before, after) }
+
 // apart returns how many lines of each come before the nearest place from which both are
 // alike again.
 func apart(old, now []string) (di, dj int) {

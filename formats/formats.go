@@ -56,6 +56,7 @@ type Kind struct {
 	Flags []string
 
 	// What the format knows about its caller's own files. Each of them can be nil.
+	Import *plugin.Import
 	Setup  *Setup
 	Doctor *Doctor
 	Exec   Exec
@@ -104,6 +105,16 @@ var Kinds = []*Kind{
 	{Name: "header", Serves: "one HTTP header", New: newHeader},
 	{Name: "token", Serves: "the bare token", New: newToken},
 	{Name: "json", Serves: "everything, for scripts", New: newJSON},
+}
+
+// Imports returns the imports of all formats.
+func Imports() (imports []plugin.Import) {
+	for _, k := range Kinds {
+		if k.Import != nil {
+			imports = append(imports, *k.Import)
+		}
+	}
+	return imports
 }
 
 // regions returns the finders of the regions of k's setup.

@@ -22,6 +22,10 @@ type kubernetes struct {
 var kubernetesKind = Kind{
 	Name: "kubernetes", Aliases: []string{"k8s"}, Serves: "exec plugin of kubectl and client-go (ExecCredential)",
 	New: newKubernetes, Words: []string{"kubectl", "kube", "kubeconfig", "helm", "exec-credential"},
+	Import: &plugin.Import{
+		Name: "kubeconfig", Help: "Take over how contexts of a kubeconfig log in.",
+		New: func() plugin.Importer { return &kubernetesImport{} },
+	},
 	Setup: &Setup{
 		Help: "Have kubectl and its like ask jeton for a profile's credential.",
 		New:  func() SetupCommand { return &kubernetesSetup{} },

@@ -63,8 +63,10 @@ func NewDraft(name string, issuer *Issuer, values map[string]Value, secret func(
 			case SecretRef:
 				s := secret(v)
 				o = DraftOption{Name: f.name, Secret: &s}
-			case []string:
-				o = DraftOption{Name: f.name, List: strings.Split(v.Text, ",")}
+			case []string, Argv:
+				if o = (DraftOption{Name: f.name, List: v.List}); v.List == nil {
+					o.List = strings.Split(v.Text, ",")
+				}
 			}
 			d.Options = append(d.Options, o)
 		}

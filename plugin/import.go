@@ -13,6 +13,8 @@ type Import struct {
 	Help string // one line
 	// New returns a new command line of the import.
 	New func() Importer
+	// Find, if not nil, returns what there is to take over, without a command line.
+	Find func(env ImportEnv) []Found
 }
 
 // An Importer is the command line of an import. It is a pointer to a struct whose fields
@@ -29,6 +31,16 @@ type Importer interface {
 type ImportEnv struct {
 	Getenv    func(string) string
 	Variables []string // the names of all variables that are set
+	Home      string   // the home directory, or empty
+	Issuers   Issuers
+	// As is the name of the profile, if there is one and the user wants to give it a name.
+	As string
+}
+
+// A Found is something that an import can take over.
+type Found struct {
+	What     string // where it is, in a few words
+	Importer Importer
 }
 
 // FileFirst splits args into a file and names. The first argument is a file if it
@@ -67,7 +79,7 @@ func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, e
 			d.Name = as
 		} else if err := CheckName(name); err != nil {
 			e := AsError(err)
-			e.Hint = ShellWords("--as", profileNameLike(name)) + " gives it another one; take one at a time then"
+			e.Hint = ShellWords("--as", NameLike(name)) + " gives it another one; take one at a time then"
 			failures = errors.Join(failures, &ProfileError{Shorten(name), e})
 			continue
 		}
@@ -76,8 +88,8 @@ func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, e
 	return drafts, failures
 }
 
-// profileNameLike returns a name for a profile that is like name.
-func profileNameLike(name string) string {
+// NameLike returns a name for a profile that is like name.
+func NameLike(name string) string {
 	like := strings.Trim(strings.Map(func(r rune) rune {
 		if r < 0x80 && Word(string(r), "_@-") {
 			return r

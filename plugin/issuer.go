@@ -42,6 +42,10 @@ type Issuer struct {
 	// Imports are the ways to make profiles from files of the issuer's own tools.
 	Imports []Import
 
+	// Adopt, if not nil, returns the options of a profile that does what a caller's helper
+	// does. It returns nil for a helper that is not the issuer's.
+	Adopt func(h Helper) (*Adopted, error)
+
 	// EnvName is the reserved name of the profile made from the environment, such as
 	// "env-os". It is empty if the issuer has no such profile.
 	EnvName string

@@ -253,6 +253,7 @@ type Value struct {
 	Place    string // without a variable: where it is, in words
 	Key      string // its name there
 	Text     string
+	List     []string // instead of Text, for an option that is a list
 }
 
 // From says where v comes from.

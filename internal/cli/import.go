@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
 )
 
@@ -21,7 +22,7 @@ type importCmd struct{ kong.Plugins }
 
 func newImportCmd(issuers plugin.Issuers) any {
 	c := &importCmd{}
-	for _, i := range issuers.Imports() {
+	for _, i := range slices.Concat(issuers.Imports(), formats.Imports()) {
 		c.Plugins = append(c.Plugins, subcommand(i.Name, i.Help, importSourceCmd{Source: i.New()}))
 	}
 	return c
@@ -30,37 +31,34 @@ func newImportCmd(issuers plugin.Issuers) any {
 func (*importCmd) Help() string {
 	return `Writes profiles into the configuration file. The rest of the file stays as it is, byte for byte. Names the settings that have no place in a profile.
 
+What can be written is written: if something cannot, the exit code says so, and an error says what. --dry-run shows the change.
+
 --secret says where a password goes: file (the default, a file below the state directory that only you can read), keyring (the system keyring), env (its environment variable), or command (a program prints it: the one in the openrc file, or one that you name). You can name the place: keyring:NAME, file:PATH, env:NAME, 'command:pass show x'.`
 }
 
 // importSourceCmd imports from one source.
 type importSourceCmd struct {
 	Source plugin.Importer `embed:""`
+	As     string          `help:"Name of the profile, if there is one." placeholder:"NAME"`
 	Secret string          `help:"Where secrets go: env, file, command or keyring; with :NAME, :PATH or :COMMAND to say which." placeholder:"KIND[:WHERE]"`
 	Force  bool            `help:"Replace an existing profile of that name, and its secrets."`
+	DryRun bool            `help:"Show what would change in the configuration file, and write nothing."`
 	Plain  bool            `name:"plain-http" help:"Take addresses with http over too: whoever listens on the network reads the secrets."`
 }
 
 func (i *importSourceCmd) Help() string { return i.Source.Help() }
 
 func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
-	env := plugin.ImportEnv{Getenv: w.Getenv}
-	for _, variable := range os.Environ() {
-		if name, value, _ := strings.Cut(variable, "="); value != "" {
-			env.Variables = append(env.Variables, name)
-		}
-	}
+	env := importEnv(w)
+	env.As = i.As
 	drafts, failures := i.Source.Drafts(env)
 	if len(drafts) == 0 {
 		return failures
 	}
-	m := &merge{ps: ps, plainHTTP: i.Plain, keeper: &plugin.Keeper{
-		Keyring: plugin.Keyring{Getenv: w.Getenv}, Read: t.readSecret, Write: writeSecret, Force: i.Force,
-		Dir: func() (string, error) {
-			dir, err := plugin.StateDir(w.Getenv)
-			return filepath.Join(dir, cache.SecretsName), err
-		},
-	}}
+	if i.As != "" && len(drafts) == 1 {
+		drafts[0].Name = i.As
+	}
+	m := &merge{ps: ps, plainHTTP: i.Plain, dry: i.DryRun, keeper: newKeeper(t, w, i.Force)}
 	if err := m.keeper.SetPlace(i.Secret, drafts); err != nil {
 		return err
 	}
@@ -69,7 +67,42 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 	if report == nil {
 		return failures
 	}
-	return errors.Join(failures, t.print(report))
+	return errors.Join(failures, t.print(lines(report, t.outLook())))
+}
+
+// lines returns text with its lines broken so that they fit.
+func lines(text []byte, l look) []byte {
+	if l.width == 0 {
+		return text
+	}
+	var b bytes.Buffer
+	for line := range strings.Lines(string(text)) {
+		b.WriteString(l.fit(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	return b.Bytes()
+}
+
+// importEnv returns what imports may use.
+func importEnv(w cache.World) plugin.ImportEnv {
+	home, _ := os.UserHomeDir() // without one there are no usual places
+	env := plugin.ImportEnv{Getenv: w.Getenv, Issuers: w.Issuers, Home: home}
+	for _, variable := range os.Environ() {
+		if name, value, _ := strings.Cut(variable, "="); value != "" {
+			env.Variables = append(env.Variables, name)
+		}
+	}
+	return env
+}
+
+// newKeeper returns what stores secrets.
+func newKeeper(t *terminal, w cache.World, force bool) *plugin.Keeper {
+	return &plugin.Keeper{
+		Keyring: plugin.Keyring{Getenv: w.Getenv}, Read: t.readSecret, Write: writeSecret, Force: force,
+		Dir: func() (string, error) {
+			dir, err := plugin.StateDir(w.Getenv)
+			return filepath.Join(dir, cache.SecretsName), err
+		},
+	}
 }
 
 // writeSecret replaces the content of a file that holds a secret.
@@ -86,6 +119,7 @@ type merge struct {
 	ps        *profiles
 	keeper    *plugin.Keeper
 	plainHTTP bool // profiles may send secrets over http
+	dry       bool // nothing is written
 }
 
 // An outcome is what happened to a draft.
@@ -124,6 +158,9 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 	}
 	if len(outcomes) == 0 {
 		return nil, failures
+	}
+	if m.dry {
+		return append(formats.Diff(f.Path, original, f.Text), tell(outcomes, f.Path)...), failures
 	}
 	_, err = cache.EditFile(f.Path, func(now []byte) ([]byte, error) {
 		if !bytes.Equal(now, original) {
@@ -192,6 +229,9 @@ func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plug
 	case f.Has(d.Name):
 		done = "replaced in"
 	}
+	if m.dry {
+		return edited, map[bool]string{true: done, false: "would be " + done}[same], nil
+	}
 	stored := m.keeper.Stored()
 	for _, o := range d.Options {
 		if o.Secret == nil {
@@ -224,9 +264,13 @@ func tell(outcomes []outcome, path string) []byte {
 	var b bytes.Buffer
 	for _, o := range outcomes {
 		fmt.Fprintf(&b, "%s: %s %s\n", o.draft.Name, o.done, path)
+		is := "is"
+		if strings.HasPrefix(o.done, "would be") {
+			is = "would be"
+		}
 		for _, option := range o.draft.Options {
 			if option.Secret != nil {
-				fmt.Fprintf(&b, "%s: %s is in %s\n", o.draft.Name, option.Name, option.Secret.Ref)
+				fmt.Fprintf(&b, "%s: %s %s in %s\n", o.draft.Name, option.Name, is, option.Secret.Ref)
 			}
 		}
 		if len(o.draft.Left) > 0 {

@@ -21,7 +21,8 @@ var Issuer = plugin.Issuer{
   plugin: command
   argv: [aws-vault, export, --format=json, prod]
 `,
-	New: func() plugin.Options { return &Options{} },
+	Adopt: adopt,
+	New:   func() plugin.Options { return &Options{} },
 }
 
 // Options are the options of a command profile.

@@ -65,7 +65,6 @@ func profileNameOf(path string) string {
 
 type importClouds struct {
 	Args []string `arg:"" optional:"" name:"file-or-cloud" help:"A clouds.yaml, and names of clouds in it; by default the one that openstack finds, and all clouds."`
-	As   string   `help:"Name of the profile, if there is one cloud." placeholder:"NAME"`
 }
 
 func (*importClouds) Help() string {
@@ -83,20 +82,34 @@ func (i *importClouds) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 		own, _ := clouds.clouds[name].(tree)
 		return own.text("auth_type") == ownType // which is of a profile already
 	})
-	return plugin.DraftsOf(clouds.Path, i.As, names, others, clouds.Draft)
+	return plugin.DraftsOf(clouds.Path, env.As, names, others, clouds.Draft)
 }
 
 type importEnv struct {
-	Name string `arg:"" help:"Name of the profile."`
+	Name string `arg:"" optional:"" help:"Name of the profile; by default that of the cloud's kind."`
 }
 
 func (*importEnv) Help() string {
 	return "Makes a profile of the OS_ variables, as a sourced openrc file leaves them, or of the cloud that " +
-		"OS_CLOUD names."
+		"OS_CLOUD names. Without them it takes the variables of another cloud's own tools, such as OVH_ or OSC_."
 }
 
 // Drafts returns the profile made from the identity in the environment.
 func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
+	name := i.Name
+	if env.Getenv("OS_AUTH_URL") == "" && env.Getenv("OS_CLOUD") == "" {
+		for n := range env.Issuers {
+			if d, ok := env.Issuers[n].DraftOfEnvironment(env.Getenv); ok {
+				if name != "" {
+					d.Name = name
+				}
+				return []plugin.Draft{d}, nil
+			}
+		}
+	}
+	if name == "" {
+		name = "openstack"
+	}
 	l := &identity{getenv: env.Getenv, values: map[string]plugin.Value{}}
 	if err := l.openCloud(); err != nil {
 		return nil, err
@@ -104,7 +117,7 @@ func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if err := l.readLogin(); err != nil {
 		return nil, err
 	}
-	return []plugin.Draft{l.draft(i.Name, env.Variables, given)}, nil
+	return []plugin.Draft{l.draft(name, env.Variables, given)}, nil
 }
 
 // openrcDraft returns the profile made from an openrc file. getenv reads the environment,

@@ -38,6 +38,7 @@ var Issuer = plugin.Issuer{
   project_name: web
   project_domain_name: Default
 `,
+	Adopt:         adopt,
 	New:           func() plugin.Options { return &Options{Verify: true} },
 	Aliases:       aliases,
 	Imports:       imports,

@@ -31,7 +31,8 @@ var Issuer = plugin.Issuer{
   client_id: kubernetes
   token: id_token
 `,
-	New: func() plugin.Options { return &Options{} },
+	Adopt: adopt,
+	New:   func() plugin.Options { return &Options{} },
 }
 
 // Options are the options of an oidc profile.

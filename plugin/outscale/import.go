@@ -10,7 +10,6 @@ import (
 // importConfig imports profiles from a config.json, or the identity in the environment.
 type importConfig struct {
 	Args []string `arg:"" optional:"" name:"file-or-profile" help:"A config.json, by default ~/.osc/config.json, and names of profiles in it; by default all."`
-	As   string   `help:"Name of the profile, if there is one." placeholder:"NAME"`
 }
 
 func (*importConfig) Help() string {
@@ -27,7 +26,7 @@ func (i *importConfig) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 			return nil, err
 		}
 		if complete {
-			return plugin.DraftsOf("", i.As, []string{"outscale"}, nil,
+			return plugin.DraftsOf("", env.As, []string{"outscale"}, nil,
 				func(name string) (plugin.Draft, error) { return draft(name, values) })
 		}
 	}
@@ -43,5 +42,5 @@ func (i *importConfig) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	return plugin.DraftsOf(f.Path, i.As, names, f.Names, f.Draft)
+	return plugin.DraftsOf(f.Path, env.As, names, f.Names, f.Draft)
 }

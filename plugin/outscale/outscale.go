@@ -28,6 +28,7 @@ var Issuer = plugin.Issuer{
   access_key: ABCDEFGHIJ0123456789
   secret_key: {keyring: osc}      # jeton secret set osc
 `,
+	Adopt: adopt,
 	Mints: true,
 	Marks: true,
 	New:   func() plugin.Options { return &Options{} },

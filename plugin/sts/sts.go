@@ -31,6 +31,7 @@ var Issuer = plugin.Issuer{
   role_arn: arn:aws:iam::123456789012:role/deploy
   region: eu-west-3
 `,
+	Adopt:       adopt,
 	New:         func() plugin.Options { return &Options{} },
 	EnvName:     "env-aws",
 	Environment: environment,
