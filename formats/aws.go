@@ -21,8 +21,13 @@ var awsKind = Kind{
 		New: func() plugin.Importer { return &awsImport{} },
 	},
 	Setup: &Setup{
-		Help: "Have aws, and what is made with its SDKs, ask jeton for a profile's keys.",
-		New:  func() SetupCommand { return &awsSetup{} },
+		Help:    "Have aws, and what is made with its SDKs, ask jeton for a profile's keys.",
+		New:     func() SetupCommand { return &awsSetup{} },
+		Make:    func(profile, _ string) SetupCommand { return &awsSetup{Profile: profile} },
+		Program: "aws",
+		Fits: func(l plugin.Issuers, gives plugin.Kind) bool {
+			return gives&plugin.AccessKey != 0 || l.Implied(plugin.AccessKey, gives) != nil
+		},
 		File: "AWS_CONFIG_FILE",
 		Regions: map[string]func(string) Finder{
 			awsPrefix: func(header string) Finder { return findSection(strings.Trim(header, "[]")) },

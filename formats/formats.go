@@ -67,6 +67,15 @@ type Setup struct {
 	Help string // one line
 	// New returns a new command line of the setup.
 	New func() SetupCommand
+	// Make returns the command line for a profile, or for one of Choices.
+	Make func(profile, choice string) SetupCommand
+	// Program is the caller, which is set up only where it is installed.
+	Program string
+	// Fits reports whether the caller can use what a profile gives.
+	Fits func(l plugin.Issuers, gives plugin.Kind) bool
+	// Choices, if not nil, returns what in the caller's files can be set up. There is nothing
+	// to set up without one of them.
+	Choices func(c *Caller) []string
 	// File is the environment variable that names the caller's file.
 	File string
 	// Regions find the regions that the setup made. A key is the beginning of region

@@ -29,7 +29,15 @@ var kubernetesKind = Kind{
 	Setup: &Setup{
 		Help: "Have kubectl and its like ask jeton for a profile's credential.",
 		New:  func() SetupCommand { return &kubernetesSetup{} },
-		File: "KUBECONFIG",
+		Make: func(profile, context string) SetupCommand {
+			return &kubernetesSetup{Profile: profile, Context: context}
+		},
+		Program: "kubectl",
+		Fits: func(_ plugin.Issuers, gives plugin.Kind) bool {
+			return gives&(plugin.AnyToken|plugin.ClientCertificate) != 0
+		},
+		Choices: contexts,
+		File:    "KUBECONFIG",
 		Regions: map[string]func(string) Finder{
 			contextPrefix: findContextUser,
 			userPrefix:    func(user string) Finder { return findItem("users", "name", user) },

@@ -17,8 +17,8 @@ type kubernetesImport struct {
 
 func (*kubernetesImport) Help() string {
 	return "Takes over the logins of kubelogin (kubectl oidc-login), client-keystone-auth and kubectl's former " +
-		"auth-provider for OpenID Connect, and any other program that prints an ExecCredential. The kubeconfig stays as it is: jeton setup kubernetes " +
-		"changes it, and says what can go then."
+		"auth-provider for OpenID Connect, and any other program that prints an ExecCredential. The kubeconfig stays " +
+		"as it is: jeton setup kubernetes changes it, and says what can go then."
 }
 
 // Drafts returns a profile for each user of the contexts.

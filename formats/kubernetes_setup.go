@@ -475,3 +475,20 @@ func sameBesideAllowed(before, after []byte) error {
 	}
 	return nil
 }
+
+// contexts returns the names of the contexts in the kubeconfigs.
+func contexts(c *Caller) (names []string) {
+	files, err := readKubeconfigs(c, parseLines)
+	if err != nil {
+		return nil
+	}
+	for _, f := range files {
+		_, list := plugin.Get(f.Root, "contexts")
+		for _, entry := range plugin.Entries(list) {
+			if _, name := plugin.Get(entry, "name"); name != nil && !slices.Contains(names, name.Value) {
+				names = append(names, name.Value)
+			}
+		}
+	}
+	return names
+}

@@ -24,9 +24,12 @@ var openStackKind = Kind{
 	Words: []string{"clouds", "clouds.yaml", "osc", "openrc"},
 	Flags: []string{"--for", "--as"},
 	Setup: &Setup{
-		Help: "Have openstack, and what is made with keystoneauth, ask jeton for a profile's token.",
-		New:  func() SetupCommand { return &openStackSetup{} },
-		File: "OS_CLIENT_CONFIG_FILE",
+		Help:    "Have openstack, and what is made with keystoneauth, ask jeton for a profile's token.",
+		New:     func() SetupCommand { return &openStackSetup{} },
+		Make:    func(profile, _ string) SetupCommand { return &openStackSetup{Profile: profile} },
+		Program: "openstack",
+		Fits:    func(_ plugin.Issuers, gives plugin.Kind) bool { return gives&plugin.KeystoneToken != 0 },
+		File:    "OS_CLIENT_CONFIG_FILE",
 		Regions: map[string]func(string) Finder{
 			cloudPrefix: func(cloud string) Finder { return findItem("clouds", "", cloud) },
 			wholePrefix: findWhole,

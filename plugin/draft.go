@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,6 +64,8 @@ func NewDraft(name string, issuer *Issuer, values map[string]Value, secret func(
 			case SecretRef:
 				s := secret(v)
 				o = DraftOption{Name: f.name, Secret: &s}
+			case bool:
+				o = DraftOption{Name: f.name, Yes: v.Text == "true"}
 			case []string, Argv:
 				if o = (DraftOption{Name: f.name, List: v.List}); v.List == nil {
 					o.List = strings.Split(v.Text, ",")
@@ -70,6 +73,21 @@ func NewDraft(name string, issuer *Issuer, values map[string]Value, secret func(
 			}
 			d.Options = append(d.Options, o)
 		}
+	}
+	return d
+}
+
+// With returns d with these options too, by name. A value of "true" is the truth value for
+// an option that has one.
+func (d Draft) With(options map[string]string) Draft {
+	d.Options = slices.Clone(d.Options)
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		d.Options = slices.DeleteFunc(d.Options, func(o DraftOption) bool { return o.Name == name })
+		o := DraftOption{Name: name, Text: options[name]}
+		if o.Text == "true" {
+			o = DraftOption{Name: name, Yes: true}
+		}
+		d.Options = append(d.Options, o)
 	}
 	return d
 }
@@ -158,6 +176,8 @@ func (r SecretRef) node() *yaml.Node {
 		kind, value = "command", sequence(r.command)
 	case r.keyring != "":
 		kind, value = "keyring", text(r.keyring)
+	case !r.literal.IsZero():
+		return text(r.literal.Reveal()) // of a trial
 	}
 	return &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle, Content: []*yaml.Node{text(kind), value}}
 }

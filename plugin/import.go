@@ -15,6 +15,9 @@ type Import struct {
 	New func() Importer
 	// Find, if not nil, returns what there is to take over, without a command line.
 	Find func(env ImportEnv) []Found
+	// Open, if not nil, returns the import of the file at path, or nil for a file of another
+	// kind.
+	Open func(path string) Importer
 }
 
 // An Importer is the command line of an import. It is a pointer to a struct whose fields
@@ -41,6 +44,18 @@ type ImportEnv struct {
 type Found struct {
 	What     string // where it is, in a few words
 	Importer Importer
+}
+
+// Opens returns a function for [Import] that opens the files whose names end so.
+func Opens(open func(path string) Importer, ends ...string) func(path string) Importer {
+	return func(path string) Importer {
+		for _, end := range ends {
+			if strings.HasSuffix(path, end) {
+				return open(path)
+			}
+		}
+		return nil
+	}
 }
 
 // FileFirst splits args into a file and names. The first argument is a file if it

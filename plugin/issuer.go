@@ -42,6 +42,10 @@ type Issuer struct {
 	// Imports are the ways to make profiles from files of the issuer's own tools.
 	Imports []Import
 
+	// Ways are the ways to begin with it.
+	Ways []Way
+	// Prompts are the secrets that a profile can leave out: the person is asked for them.
+	Prompts []string
 	// Adopt, if not nil, returns the options of a profile that does what a caller's helper
 	// does. It returns nil for a helper that is not the issuer's.
 	Adopt func(h Helper) (*Adopted, error)

@@ -54,6 +54,7 @@ func verbs() []verb {
 	return []verb{
 		{"get", "Print a credential.", &getCmd{}},
 		{"exec", "Run a command with a credential in its environment.", &execCmd{}},
+		{"init", "Make the first profile: find what there is, try the login, set callers up.", &initCmd{}},
 		{"login", "Log in at the browser, with a code, or with a password.", &loginCmd{}},
 		{"logout", "Revoke a credential and forget it.", &logoutCmd{}},
 		{"reject", "Drop a credential that a service refused. The next call fetches a new one.", &rejectCmd{}},

@@ -67,13 +67,20 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 	if report == nil {
 		return failures
 	}
-	return errors.Join(failures, t.print(lines(report, t.outLook())))
+	if !i.DryRun {
+		report = lines(report, t.outLook())
+	}
+	return errors.Join(failures, t.print(report))
 }
 
-// lines returns text with its lines broken so that they fit.
+// lines returns text with its lines broken so that they fit, and the home directory as
+// people write it. Where there is no terminal, it returns text as it is.
 func lines(text []byte, l look) []byte {
 	if l.width == 0 {
 		return text
+	}
+	if home, err := os.UserHomeDir(); err == nil && len(home) > 1 {
+		text = bytes.ReplaceAll(text, []byte(home+string(filepath.Separator)), []byte("~"+string(filepath.Separator)))
 	}
 	var b bytes.Buffer
 	for line := range strings.Lines(string(text)) {
@@ -118,8 +125,9 @@ func writeSecret(path string, content []byte) error {
 type merge struct {
 	ps        *profiles
 	keeper    *plugin.Keeper
-	plainHTTP bool // profiles may send secrets over http
-	dry       bool // nothing is written
+	plainHTTP bool   // profiles may send secrets over http
+	dry       bool   // nothing is written
+	header    string // of a new configuration file
 }
 
 // An outcome is what happened to a draft.
@@ -145,6 +153,11 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 	usual, err := plugin.UsualConfig(m.ps.getenv)
 	m.keeper.Config, m.keeper.Usual = f.Path, err == nil && usual == f.Path
 	original := f.Text
+	if len(original) == 0 && m.header != "" {
+		if f, err = f.With([]byte(m.header)); err != nil {
+			return nil, err
+		}
+	}
 	var outcomes []outcome
 	var failures error
 	for _, d := range drafts {

@@ -43,50 +43,60 @@ type setupCallerCmd struct {
 func (s *setupCallerCmd) Help() string { return s.Caller.Help() }
 
 func (s *setupCallerCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profiles, w cache.World) error {
-	c := &formats.Caller{Issuers: i.issuers, Getenv: i.env.get, ReadFile: formats.ReadFile}
-	if err := s.Caller.Fill(c); err != nil {
+	report, try, err := s.carryOut(ctx, i, ps, w)
+	if err != nil {
 		return err
 	}
-	var err error
+	if try != "" {
+		report = fmt.Appendf(report, "try: %s\n", try)
+	}
+	if s.DryRun {
+		return t.print(report)
+	}
+	return t.print(lines(report, t.outLook()))
+}
+
+// carryOut does what the command line says. It returns a report, and a command to try next,
+// if the caller asks jeton now.
+func (s *setupCallerCmd) carryOut(ctx context.Context, i *invocation, ps *profiles, w cache.World) (report []byte,
+	try string, err error) {
+	c := &formats.Caller{Issuers: i.issuers, Getenv: i.env.get, ReadFile: formats.ReadFile}
+	if err := s.Caller.Fill(c); err != nil {
+		return nil, "", err
+	}
 	if c.Home, err = os.UserHomeDir(); err != nil {
-		return plugin.Errorf(plugin.Config, "HOME is not set")
+		return nil, "", plugin.Errorf(plugin.Config, "HOME is not set")
 	}
 	session := cache.Open(ctx, w, true)
 	if session.State == nil {
-		return plugin.Errorf(plugin.Config, "without a state directory what was replaced could not be put back: %v",
-			session.Why)
+		return nil, "", plugin.Errorf(plugin.Config, "without a state directory what was replaced could not be put "+
+			"back: %v", session.Why)
 	}
 	unlock, err := session.State.Lock(ctx, cache.ConfigLock)
 	if err != nil {
-		return errLock(ctx, err)
+		return nil, "", errLock(ctx, err)
 	}
 	defer unlock()
 	setups := &formats.Setups{Records: session.State, Prefix: cache.SetupPrefix, Edit: cache.EditFile}
 	if s.Remove {
 		report, err := setups.Remove(ctx, s.format, c, s.DryRun)
-		if err != nil {
-			return err
-		}
-		return t.print(report)
+		return report, "", err
 	}
 	if err := s.complete(c, ps, session); err != nil {
-		return err
+		return nil, "", err
 	}
 	edits, notes, err := s.Caller.Plan(ctx, c)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	report, err := setups.Apply(ctx, s.format, c, edits, s.DryRun)
-	if err != nil {
-		return err
+	report, err = setups.Apply(ctx, s.format, c, edits, s.DryRun)
+	if err != nil || s.DryRun {
+		return report, "", err
 	}
-	if !s.DryRun {
-		for _, note := range notes {
-			report = fmt.Appendf(report, "note: %s\n", note)
-		}
-		report = fmt.Appendf(report, "try: %s\n", s.Caller.Try(c))
+	for _, note := range notes {
+		report = fmt.Appendf(report, "note: %s\n", note)
 	}
-	return t.print(report)
+	return report, s.Caller.Try(c), nil
 }
 
 // cloudKey returns a text that only this user's jeton knows.

@@ -59,8 +59,11 @@ func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, e
 	case l := <-read:
 		io.WriteString(t.out, "\n")
 		text := strings.TrimSpace(string(l.text))
-		if l.err != nil && !errors.Is(l.err, io.EOF) || text == "" {
-			return plugin.Secret{}, plugin.Errorf(plugin.Denied, "nothing was entered")
+		switch {
+		case l.err == nil && text == "":
+			return plugin.Secret{}, plugin.Because(errNoAnswer(), errEmpty)
+		case l.err != nil && !errors.Is(l.err, io.EOF) || text == "":
+			return plugin.Secret{}, errNoAnswer()
 		}
 		return plugin.NewSecret(text), nil
 	case s := <-signals:

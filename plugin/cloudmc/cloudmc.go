@@ -32,7 +32,8 @@ var Issuer = plugin.Issuer{
   connection_id: 01234567-89ab-cdef-0123-456789abcdef
   environment_id: 89abcdef-0123-4567-89ab-cdef01234567
 `,
-	New: func() plugin.Options { return &Options{} },
+	Ways: ways,
+	New:  func() plugin.Options { return &Options{} },
 }
 
 // Options are the options of a cloudmc profile.

@@ -3,6 +3,7 @@ package keystone
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,11 +14,50 @@ import (
 
 // imports are the sources from which a Keystone login can be imported.
 var imports = []plugin.Import{
-	{Name: "openrc", Help: "Take over an openrc file.", New: func() plugin.Importer { return &importOpenrc{} }},
+	{Name: "openrc", Help: "Take over an openrc file.", New: func() plugin.Importer { return &importOpenrc{} },
+		Find: findOpenrc, Open: plugin.Opens(func(path string) plugin.Importer { return &importOpenrc{File: path} },
+			".sh", "openrc", ".rc")},
 	{Name: "clouds", Help: "Take over clouds of a clouds.yaml.",
-		New: func() plugin.Importer { return &importClouds{} }},
+		New: func() plugin.Importer { return &importClouds{} }, Find: findClouds,
+		Open: plugin.Opens(func(path string) plugin.Importer { return &importClouds{Args: []string{path}} },
+			".yaml", ".yml")},
 	{Name: "env", Help: "Take over the identity in the environment.",
-		New: func() plugin.Importer { return &importEnv{} }},
+		New: func() plugin.Importer { return &importEnv{} }, Find: findEnv},
+}
+
+// findOpenrc returns the openrc files where people have them: here, in the home directory,
+// and where browsers put what they load.
+func findOpenrc(env plugin.ImportEnv) (found []plugin.Found) {
+	for _, dir := range []string{".", env.Home, filepath.Join(env.Home, "Downloads")} {
+		paths, _ := filepath.Glob(filepath.Join(dir, "*openrc*")) // an error is one of the pattern
+		for _, path := range paths {
+			info, err := os.Stat(path)
+			abs, e := filepath.Abs(path)
+			if err != nil || e != nil || !info.Mode().IsRegular() || info.Size() > 64<<10 ||
+				slices.ContainsFunc(found, func(f plugin.Found) bool { return f.What == abs }) {
+				continue
+			}
+			found = append(found, plugin.Found{What: abs, Importer: &importOpenrc{File: abs}})
+		}
+	}
+	return found
+}
+
+func findClouds(env plugin.ImportEnv) []plugin.Found {
+	clouds, err := ReadClouds("", env.Getenv)
+	if err != nil || len(clouds.others()) == 0 {
+		return nil
+	}
+	return []plugin.Found{{What: clouds.Path, Importer: &importClouds{}}}
+}
+
+func findEnv(env plugin.ImportEnv) []plugin.Found {
+	p, _, err := env.Issuers.FromEnvironment("env", env.Getenv)
+	if p == nil || err != nil {
+		return nil
+	}
+	family := strings.ToUpper(strings.TrimPrefix(p.Issuer.EnvName, "env-")) + "_"
+	return []plugin.Found{{What: "the " + family + " variables of this shell", Importer: &importEnv{}}}
 }
 
 type importOpenrc struct {
@@ -78,11 +118,15 @@ func (i *importClouds) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	others := slices.DeleteFunc(slices.Clone(clouds.Names), func(name string) bool {
-		own, _ := clouds.clouds[name].(tree)
-		return own.text("auth_type") == ownType // which is of a profile already
+	return plugin.DraftsOf(clouds.Path, env.As, names, clouds.others(), clouds.Draft)
+}
+
+// others returns the names of the clouds that are not of a profile already.
+func (c *Clouds) others() []string {
+	return slices.DeleteFunc(slices.Clone(c.Names), func(name string) bool {
+		own, _ := c.clouds[name].(tree)
+		return own.text("auth_type") == ownType
 	})
-	return plugin.DraftsOf(clouds.Path, env.As, names, others, clouds.Draft)
 }
 
 type importEnv struct {

@@ -39,6 +39,8 @@ var Issuer = plugin.Issuer{
   project_domain_name: Default
 `,
 	Adopt:         adopt,
+	Ways:          ways,
+	Prompts:       []string{"password", "passcode"},
 	New:           func() plugin.Options { return &Options{Verify: true} },
 	Aliases:       aliases,
 	Imports:       imports,

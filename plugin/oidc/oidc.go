@@ -32,6 +32,7 @@ var Issuer = plugin.Issuer{
   token: id_token
 `,
 	Adopt: adopt,
+	Ways:  ways,
 	New:   func() plugin.Options { return &Options{} },
 }
 

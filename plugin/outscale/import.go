@@ -44,3 +44,12 @@ func (i *importConfig) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	}
 	return plugin.DraftsOf(f.Path, env.As, names, f.Names, f.Draft)
 }
+
+// findConfig returns the file of Outscale's tools, if there is one.
+func findConfig(plugin.ImportEnv) []plugin.Found {
+	f, err := ReadConfig("")
+	if err != nil || len(f.Names) == 0 {
+		return nil
+	}
+	return []plugin.Found{{What: f.Path, Importer: &importConfig{Args: []string{f.Path}}}}
+}

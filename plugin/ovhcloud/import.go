@@ -241,3 +241,12 @@ func draft(name, path, profile string) (plugin.Draft, error) {
 		"OVHcloud's tools refuse them")
 	return d, nil
 }
+
+// findConf returns the ovh.conf of the user, if its service account can be taken over.
+func findConf(env plugin.ImportEnv) []plugin.Found {
+	path := plugin.ExpandHome("~/.ovh.conf")
+	if _, err := ReadConf(path, env.Getenv("OVH_PROFILE")); err != nil {
+		return nil
+	}
+	return []plugin.Found{{What: path, Importer: &importConf{Args: []string{path}}}}
+}

@@ -32,9 +32,12 @@ var Issuer = plugin.Issuer{
   client_id: EU.0f0f0f0f0f0f0f0f
   client_secret: {keyring: ovh}   # jeton secret set ovh
 `,
-	New: func() plugin.Options { return &Options{} },
+	Ways: ways,
+	New:  func() plugin.Options { return &Options{} },
 	Imports: []plugin.Import{{Name: "ovh", Help: "Take over the service account of an ovh.conf.",
-		New: func() plugin.Importer { return &importConf{} }}},
+		New: func() plugin.Importer { return &importConf{} }, Find: findConf,
+		Open: plugin.Opens(func(path string) plugin.Importer { return &importConf{Args: []string{path}} },
+			".conf")}},
 	EnvName:     "env-ovh",
 	Environment: environment,
 }

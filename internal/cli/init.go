@@ -1,0 +1,493 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jeton-cli/jeton/cache"
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
+)
+
+type initCmd struct {
+	Cloud   string   `help:"The cloud: ovh, outscale, cloudca, openstack or oidc." placeholder:"CLOUD"`
+	Way     string   `help:"How to log in there; jeton init --cloud CLOUD lists the ways." placeholder:"WAY"`
+	From    string   `help:"Take over what is there: env, or the path of a file." placeholder:"env|PATH"`
+	Name    string   `help:"Name of the profile." placeholder:"NAME"`
+	Set     []string `help:"An answer: OPTION=VALUE. Can be repeated." placeholder:"OPTION=VALUE" sep:"none"`
+	Secret  string   `help:"Where the secret goes: keyring, file, env or command, with :NAME, :PATH or :COMMAND; or ask, for a password that you type each time." placeholder:"KIND[:WHERE]"`
+	Setup   []string `help:"Set up callers: aws, openstack, kubernetes=CONTEXT; or none." placeholder:"CALLER"`
+	NoLogin bool     `name:"no-login" help:"Do not try the login."`
+	Yes     bool     `help:"Take the defaults, and write without a question."`
+}
+
+func (*initCmd) Help() string {
+	return `Makes the first profile, or one more. It finds what there is (openrc files, clouds.yaml, ovh.conf, Outscale's config.json, the environment), or asks for what a cloud needs. It tries the login, keeps the secret where you want it, and has aws, kubectl and openstack ask jeton.
+
+Nothing is written before the last question. Ctrl-C leaves nothing behind. Each answer has a flag, for scripts; a secret is read from standard input then.
+
+Examples:
+  jeton init
+  jeton init --from ~/web-openrc.sh --name web --setup openstack,aws
+  pass show osc | jeton init --cloud outscale --way key --set access_key=ABCDEFGHIJ0123456789 --secret file --yes`
+}
+
+// A wizard is one run of init.
+type wizard struct {
+	*initCmd
+	ctx    context.Context // with the time of the person
+	i      *invocation
+	t      *terminal
+	ps     *profiles
+	world  cache.World
+	ask    *asker // nil if nobody is there
+	file   *plugin.File
+	drafts []plugin.Draft
+	way    *plugin.Way             // nil if something is taken over
+	former map[string]plugin.Value // answers to the questions, before they are asked again
+	setups []chosenSetup
+	keeper *plugin.Keeper
+}
+
+// A chosenSetup is a caller that the user wants to be set up.
+type chosenSetup struct {
+	kind    *formats.Kind
+	command formats.SetupCommand
+	what    string
+}
+
+func (c *initCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profiles, w cache.World) error {
+	defer plugin.Suspend(ctx)()
+	z := &wizard{initCmd: c, ctx: ctx, i: i, t: t, ps: ps, world: w, keeper: newKeeper(t, w, false)}
+	if !c.Yes {
+		z.ask = newAsker(ctx, t)
+	}
+	if z.ask != nil {
+		defer z.ask.tty.Close()
+		z.keeper.Read = func(_ context.Context, question string) (plugin.Secret, error) {
+			return z.ask.secret(strings.TrimSuffix(question, ": "))
+		}
+	}
+	var err error
+	if z.file, err = ps.reread(false); err != nil {
+		return err
+	}
+	for _, step := range []func() error{z.begin, z.name, z.try, z.place, z.callers, z.confirm, z.write} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing returns the error for an answer that there is neither a flag nor a person for.
+func (z *wizard) missing(flag, what string) error {
+	return plugin.Errorf(plugin.Usage, "%s is needed, and there is no terminal to ask at", what).
+		WithHint("say it by %s", flag)
+}
+
+// begin finds out what profile it will be.
+func (z *wizard) begin() error {
+	if _, err := z.wanted(); err != nil {
+		return err
+	}
+	ways := z.i.issuers.Ways()
+	found := z.found()
+	switch {
+	case z.From != "":
+		return z.takeOver(found)
+	case z.Cloud == "" && z.ask == nil:
+		return z.missing("--cloud or --from", "the cloud")
+	case z.Cloud == "" && len(found) > 0:
+		options := []string{}
+		for _, f := range found {
+			options = append(options, "take over "+f.What)
+		}
+		n, err := z.ask.choose("What is the first profile to be made of?", append(options, "something else"), 0)
+		if err != nil {
+			return err
+		}
+		if n < len(found) {
+			return z.adopt(found[n])
+		}
+	}
+	return z.chooseWay(ways)
+}
+
+// found returns what there is to take over.
+func (z *wizard) found() (found []plugin.Found) {
+	env := importEnv(z.world)
+	for _, i := range slices.Concat(z.i.issuers.Imports(), formats.Imports()) {
+		if i.Find != nil {
+			found = append(found, i.Find(env)...)
+		}
+	}
+	return found
+}
+
+// takeOver takes over what --from names.
+func (z *wizard) takeOver(found []plugin.Found) error {
+	path, err := filepath.Abs(plugin.ExpandHome(z.From))
+	if err != nil {
+		return plugin.Errorf(plugin.Usage, "--from: %v", err)
+	}
+	for _, f := range found {
+		if f.What == path || z.From == "env" && !filepath.IsAbs(f.What) {
+			return z.adopt(f)
+		}
+	}
+	for _, i := range z.i.issuers.Imports() {
+		if i.Open == nil {
+			continue
+		}
+		if importer := i.Open(path); importer != nil {
+			return z.adopt(plugin.Found{What: path, Importer: importer})
+		}
+	}
+	return plugin.Errorf(plugin.Config, "--from %s: there is nothing that jeton could take over",
+		plugin.Shorten(z.From)).
+		WithHint("jeton import --help lists what it can")
+}
+
+// adopt makes drafts of what was found.
+func (z *wizard) adopt(f plugin.Found) error {
+	drafts, err := f.Importer.Drafts(importEnv(z.world))
+	if len(drafts) == 0 {
+		return err
+	}
+	if err != nil {
+		z.t.fail(err) // the rest can be taken over
+	}
+	if len(drafts) > 1 {
+		names := []string{}
+		for _, d := range drafts {
+			names = append(names, d.Name)
+		}
+		n := len(names)
+		switch {
+		case z.Name != "" && slices.Contains(names, z.Name):
+			n = slices.Index(names, z.Name)
+		case z.ask != nil:
+			if n, err = z.ask.choose(f.What+" has several:", append(names, "all of them"), 0); err != nil {
+				return err
+			}
+		}
+		if n < len(names) {
+			drafts = drafts[n : n+1]
+		}
+	}
+	z.drafts = drafts
+	return nil
+}
+
+// chooseWay asks for the cloud, the way to log in there, and what that needs.
+func (z *wizard) chooseWay(ways []plugin.Way) error {
+	var clouds []plugin.Cloud
+	for _, way := range ways {
+		if !slices.Contains(clouds, way.Cloud) {
+			clouds = append(clouds, way.Cloud)
+		}
+	}
+	cloud, err := pick(z, "Which cloud is it?", z.Cloud, "--cloud", clouds, func(c plugin.Cloud) (string, string) {
+		return c.Name, c.Title
+	})
+	if err != nil {
+		return err
+	}
+	ways = slices.DeleteFunc(ways, func(w plugin.Way) bool { return w.Cloud != cloud })
+	way, err := pick(z, "How do you log in there?", z.Way, "--way", ways, func(w plugin.Way) (string, string) {
+		return w.Name, w.Title
+	})
+	if err != nil {
+		return err
+	}
+	z.way = &way
+	return z.answer()
+}
+
+// pick returns the element that a flag names, the only one, or the one that the person
+// chooses. name returns an element's name and title.
+func pick[T any](z *wizard, question, given, flag string, list []T, name func(T) (string, string)) (chosen T,
+	err error) {
+	var names, titles []string
+	for _, element := range list {
+		n, title := name(element)
+		names, titles = append(names, n), append(titles, title)
+	}
+	n := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, given) })
+	if n < 0 {
+		n = slices.IndexFunc(titles, func(title string) bool { return strings.EqualFold(title, given) })
+	}
+	switch {
+	case given != "" && n < 0:
+		e := plugin.Errorf(plugin.Usage, "%s: there is no %s", flag, plugin.Shorten(given))
+		if nearest := plugin.Nearest(given, names); nearest != "" {
+			return chosen, e.WithMeant(given, nearest)
+		}
+		return chosen, e.WithHint("there are: %s", strings.Join(names, ", "))
+	case given != "":
+	case len(list) == 1:
+		n = 0
+	case z.ask == nil:
+		return chosen, plugin.Errorf(plugin.Usage, "%s is needed, and there is no terminal to ask at", flag).
+			WithHint("there are: %s", strings.Join(names, ", "))
+	default:
+		if n, err = z.ask.choose(question, titles, 0); err != nil {
+			return chosen, err
+		}
+	}
+	return list[n], nil
+}
+
+// given returns the answers of --set, by option.
+func (z *wizard) given() (map[string]string, error) {
+	answers := map[string]string{}
+	for _, set := range z.Set {
+		option, value, ok := strings.Cut(set, "=")
+		if !ok || option == "" {
+			return nil, plugin.Errorf(plugin.Usage, "--set takes OPTION=VALUE")
+		}
+		if names := z.way.Issuer.OptionNames(); !slices.Contains(names, option) {
+			e := plugin.Errorf(plugin.Usage, "--set: plugin %s has no option %s", z.way.Issuer.Name,
+				plugin.Shorten(option))
+			if nearest := plugin.Nearest(option, names); nearest != "" {
+				return nil, e.WithMeant(option, nearest)
+			}
+			return nil, e.WithHint("jeton help %s lists the options", z.way.Issuer.Name)
+		}
+		if z.way.Issuer.IsSecret(option) {
+			return nil, plugin.Errorf(plugin.Usage, "--set %s: a secret does not belong on a command line", option).
+				WithHint("pass it on standard input")
+		}
+		answers[option] = value
+	}
+	return answers, nil
+}
+
+// answer asks the questions of the way, and makes a draft of the answers.
+func (z *wizard) answer() error {
+	given, err := z.given()
+	if err != nil {
+		return err
+	}
+	answers := map[string]plugin.Value{}
+	for option, text := range given {
+		answers[option] = plugin.Value{Place: "--set " + option, Key: option, Text: text}
+	}
+	for _, q := range z.way.Ask {
+		if _, ok := given[q.Option]; ok {
+			continue
+		}
+		if last := z.former[q.Option].Text; last != "" {
+			q.Default = last
+		}
+		text, err := z.inquire(q)
+		if err != nil {
+			return err
+		}
+		if text != "" {
+			answers[q.Option] = plugin.Value{Place: "the answer", Key: q.Option, Text: text}
+		}
+	}
+	z.former = answers
+	z.drafts = []plugin.Draft{z.way.Draft(z.way.Cloud.Name, answers)}
+	return nil
+}
+
+// inquire returns the answer to one question.
+func (z *wizard) inquire(q plugin.Inquiry) (string, error) {
+	secret := z.way.Issuer.IsSecret(q.Option)
+	switch kind, where, _ := strings.Cut(z.Secret, ":"); {
+	case secret && q.Optional && z.ask == nil:
+		return "", nil
+	case secret && kind == "env" && where != "":
+		if value := z.world.Getenv(where); value != "" {
+			return value, nil
+		}
+		return "", plugin.Errorf(plugin.Config, "environment variable %s is not set", plugin.Shorten(where))
+	case secret && z.ask == nil:
+		s, err := z.t.readSecret(z.ctx, q.Text+": ")
+		return s.Reveal(), err
+	case secret && q.Optional:
+		if yes, err := z.ask.yes("Is there a "+q.Option+"?", false); !yes || err != nil {
+			return "", err
+		}
+		fallthrough
+	case secret:
+		s, err := z.ask.secret(q.Text)
+		return s.Reveal(), err
+	case z.ask == nil && q.Default == "" && !q.Optional:
+		return "", z.missing("--set "+q.Option+"=…", q.Option)
+	case z.ask == nil:
+		return q.Default, nil
+	case q.Choices != nil:
+		n, err := z.ask.choose(q.Text+":", q.Choices, max(0, slices.Index(q.Choices, q.Default)))
+		return q.Choices[n], err
+	}
+	return z.ask.line(q.Text, q.Default, q.Optional)
+}
+
+// name asks for the profile's name.
+func (z *wizard) name() error {
+	if len(z.drafts) > 1 {
+		return nil
+	}
+	d := &z.drafts[0]
+	for {
+		name := z.Name
+		switch {
+		case name != "":
+		case z.ask == nil:
+			name = d.Name
+		default:
+			var err error
+			if name, err = z.ask.line("Name of the profile", d.Name, false); err != nil {
+				return err
+			}
+		}
+		err := plugin.CheckName(name)
+		if err == nil && z.i.issuers.Reserved(name) {
+			err = plugin.Errorf(plugin.Config, "the name %s is reserved for the environment", name)
+		}
+		if err == nil && z.file.Has(name) {
+			err = plugin.Errorf(plugin.Config, "there is a profile %s already", name).
+				WithHint("take another name; to replace it, jeton import has --force")
+		}
+		if err == nil {
+			d.Name = name
+			return nil
+		}
+		if z.Name != "" || z.ask == nil {
+			return err
+		}
+		z.ask.say("%s", plugin.InOneLine(err))
+	}
+}
+
+// confirm tells what will be written, and asks for the last yes.
+func (z *wizard) confirm() error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "\njeton will write:\n")
+	for _, d := range z.drafts {
+		fmt.Fprintf(&b, "  - profile %s into %s\n", d.Name, z.file.Path)
+		for _, o := range d.Options {
+			if s := o.Secret; s != nil {
+				fmt.Fprintf(&b, "  - its %s: %s\n", strings.ReplaceAll(o.Name, "_", " "), z.destination(s))
+			}
+		}
+	}
+	for _, s := range z.setups {
+		fmt.Fprintf(&b, "  - %s\n", s.what)
+	}
+	if z.ask == nil {
+		if !z.Yes {
+			return plugin.Errorf(plugin.Usage, "nothing is written without a yes").WithHint("add --yes")
+		}
+		return nil
+	}
+	z.ask.tty.out.Write(lines(b.Bytes(), z.ask.look))
+	yes, err := z.ask.yes("Go on?", true)
+	if err == nil && !yes {
+		err = plugin.Errorf(plugin.Denied, "nothing was written")
+	}
+	return err
+}
+
+// destination says where a secret will be.
+func (z *wizard) destination(s *plugin.DraftSecret) string {
+	kind, where, _ := strings.Cut(z.Secret, ":")
+	if where != "" {
+		where = " " + where
+	}
+	switch kind {
+	case "keyring":
+		return "into the keyring" + where
+	case "env":
+		return "stays in the environment" + where
+	case "command":
+		return "a program prints it"
+	case askEachTime:
+		return "asked for when it is needed"
+	}
+	if s.Asked {
+		return "asked for now, and kept in a file that only you can read"
+	}
+	return "into a file that only you can read" + where
+}
+
+// write writes the profiles, and sets the callers up.
+func (z *wizard) write() error {
+	ctx, cancel := plugin.Limit(plugin.Watched(context.Background(), z.t.waiting), budget)
+	defer cancel()
+	m := &merge{ps: z.ps, keeper: z.keeper, header: schemaLine}
+	report, err := m.write(ctx, cache.Open(ctx, z.world, true), z.drafts)
+	if report == nil {
+		return err
+	}
+	failures := errors.Join(err, z.writeSchema())
+	z.ps.read = nil // the file is another one now
+	tries := []string{}
+	for _, s := range z.setups {
+		command := &setupCallerCmd{Caller: s.command, format: s.kind.Name}
+		done, try, err := command.carryOut(ctx, z.i, z.ps, z.world)
+		failures = errors.Join(failures, err)
+		report = append(report, done...)
+		if try != "" {
+			tries = append(tries, try)
+		}
+	}
+	if z.way != nil && z.way.Person && z.ask != nil {
+		if yes, err := z.ask.yes("Log in now?", true); yes && err == nil {
+			failures = errors.Join(failures, (&loginCmd{Profile: z.drafts[0].Name}).Run(ctx, z.i, z.t, z.ps, z.world))
+		}
+	}
+	report = append(report, "\nTo try next:\n"...)
+	for _, try := range append(tries, z.more()...)[:3] {
+		report = fmt.Appendf(report, "  %s\n", try)
+	}
+	return errors.Join(failures, z.t.print(lines(report, z.t.outLook())))
+}
+
+// more returns commands to try that need no setup, at least three.
+func (z *wizard) more() (list []string) {
+	name := plugin.ShellWords(z.drafts[0].Name)
+	if z.way != nil && z.way.Person {
+		list = append(list, "jeton login "+name)
+	}
+	return append(list, "jeton inspect "+name, "jeton exec "+name+" -- env", "jeton status", "jeton doctor")
+}
+
+// schemaName is the file with the JSON schema, beside the configuration file. schemaLine
+// leads editors to it.
+const (
+	schemaName = "schema.json"
+	schemaLine = "# yaml-language-server: $schema=" + schemaName + "\n"
+)
+
+// writeSchema writes the schema beside the configuration file.
+func (z *wizard) writeSchema() error {
+	document, err := json.MarshalIndent(z.i.issuers.Schema(formats.Spellings()), "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = cache.EditFile(filepath.Join(filepath.Dir(z.file.Path), schemaName), func([]byte) ([]byte, error) {
+		return append(document, '\n'), nil
+	})
+	if err != nil {
+		return plugin.Errorf(plugin.Output, "%v", err)
+	}
+	return nil
+}
+
+// installed reports whether a caller is there.
+func installed(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
+}
