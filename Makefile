@@ -9,11 +9,11 @@ RELEASE = -tags nethttpomithttp2 -trimpath -ldflags '-s -w -funcalign=16' $(COLD
 COLD = github.com/... go.yaml.in/... mvdan.cc/...
 WARM = github.com/jeton-cli/jeton/cache/hit
 OUT = jeton
-PARTS = ./... ./testdata/embedded ./testdata/demo ./testdata/wheel ./testdata/bench/...
+PARTS = ./... ./testdata/embedded ./testdata/screen ./testdata/pictures ./testdata/documents ./testdata/demo ./testdata/wheel ./testdata/bench/...
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SYSTEMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: build install wheel demo test test-clients torture test-servers lint bench clean
+.PHONY: build install wheel demo pictures test test-clients torture test-servers lint bench clean
 build: ## build ./jeton
 	$(GO) build $(RELEASE) -o $(OUT) .
 
@@ -25,6 +25,9 @@ wheel: ## make the plugin of keystoneauth, as a wheel that pip installs
 
 demo: build ## show jeton at work, on an embedded Keystone
 	go run ./testdata/demo $(CURDIR)/jeton
+
+pictures: build ## make the pictures of the README anew
+	go run ./testdata/pictures $(CURDIR)/jeton docs
 
 test: test-servers ## run all tests, with the real servers and clients
 	PATH="$(CURDIR)/.test/bin:$$PATH" testdata/cloud/with testdata/test

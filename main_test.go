@@ -3,12 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +17,7 @@ import (
 	"github.com/jeton-cli/jeton/cache"
 	"github.com/jeton-cli/jeton/formats"
 	"github.com/jeton-cli/jeton/plugin"
+	"github.com/jeton-cli/jeton/testdata/documents"
 )
 
 // outsideKey are the options that do not decide which credential an issuer
@@ -161,44 +160,10 @@ func set(t *testing.T, v reflect.Value, file string) {
 	}
 }
 
-// A document is what people read: the README, and what is below docs.
-type document struct{ path, text string }
-
-func documents(t *testing.T) (list []document) {
-	paths := []string{"README.md"}
-	err := filepath.WalkDir("docs", func(path string, _ fs.DirEntry, err error) error {
-		if filepath.Ext(path) == ".md" {
-			paths = append(paths, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range paths {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, document{path, string(b)})
-	}
-	return list
-}
-
-// profileBlocks returns the profiles that documents show, as one configuration file for each
-// document.
-func profileBlocks(t *testing.T) (list []document) {
-	for _, d := range documents(t) {
-		text := ""
-		for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(d.text, -1) {
-			if body := strings.TrimPrefix(block[1], "profiles:\n"); strings.HasPrefix(body, "  ") &&
-				strings.Contains(body, "plugin: ") && !strings.Contains(text, body) {
-				text += body
-			}
-		}
-		if text != "" {
-			list = append(list, document{d.path, "profiles:\n" + text})
-		}
+func readDocuments(t *testing.T) []documents.Document {
+	list, err := documents.All(".")
+	if err != nil || len(list) < 30 {
+		t.Fatal(err, len(list))
 	}
 	return list
 }
@@ -206,8 +171,8 @@ func profileBlocks(t *testing.T) (list []document) {
 // The tables of plugins and options in the documents say what the code does.
 func TestTables(t *testing.T) {
 	text := ""
-	for _, d := range documents(t) {
-		text += d.text + "\n"
+	for _, d := range readDocuments(t) {
+		text += d.Text + "\n"
 	}
 	options := func(list []plugin.Option) (rows []string) {
 		for _, o := range list {
@@ -238,20 +203,24 @@ func TestTables(t *testing.T) {
 // The profiles that a document shows are such, all together.
 func TestProfilesShown(t *testing.T) {
 	n := 0
-	for _, block := range profileBlocks(t) {
-		f, _ := read(t, block.text)
+	for _, d := range readDocuments(t) {
+		profiles := d.Profiles()
+		if profiles == "" {
+			continue
+		}
+		f, _ := read(t, profiles)
 		if f == nil {
-			t.Errorf("%s: its profiles are none together:\n%s", block.path, block.text)
+			t.Errorf("%s: its profiles are none together:\n%s", d.Path, profiles)
 			continue
 		}
 		for _, name := range f.Names() {
 			n++
 			if _, err := f.Profile(name); err != nil {
-				t.Errorf("%s: %v", block.path, err)
+				t.Errorf("%s: %v", d.Path, err)
 			}
 		}
 	}
-	if n < 10 {
+	if n < 50 {
 		t.Errorf("only %d profiles were found", n)
 	}
 }
@@ -290,8 +259,10 @@ func configurations(t *testing.T) (texts []string) {
 			}
 		}
 	}
-	for _, block := range profileBlocks(t) {
-		texts = append(texts, block.text)
+	for _, d := range readDocuments(t) {
+		if text := d.Profiles(); text != "" {
+			texts = append(texts, text)
+		}
 	}
 	for i := range issuers {
 		texts = append(texts, "profiles:\n  "+strings.ReplaceAll(issuers[i].Example, "\n", "\n  ")+"\n")
@@ -339,7 +310,7 @@ func TestSchema(t *testing.T) {
 			examples = append(examples, example{text, true})
 		}
 	}
-	if len(examples) < 50 {
+	if len(examples) < 80 {
 		t.Fatalf("only %d configurations are usable", len(examples))
 	}
 	for i := range issuers {

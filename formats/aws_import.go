@@ -27,7 +27,7 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	if path != "" {
 		config, credentials = absolute(path), ""
 	}
-	logins := &awsLogins{c: c, config: config, profiles: map[string]*awsLogin{}}
+	logins := &awsLogins{c: c, config: config, as: env.As, profiles: map[string]*awsLogin{}}
 	for _, file := range []string{config, credentials} { // keys in the second file override the first
 		if file == "" {
 			continue
@@ -51,6 +51,7 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 type awsLogins struct {
 	c        *Caller
 	config   string
+	as       string // the name of the profile, if the user gives one
 	profiles map[string]*awsLogin
 }
 
@@ -124,7 +125,9 @@ func (l *awsLogins) draft(name string) (plugin.Draft, error) {
 	if err != nil {
 		return d, err
 	}
-	d.Name = nameOfAWS(name)
+	if d.Name = l.as; d.Name == "" {
+		d.Name = nameOfAWS(name)
+	}
 	setup := []string{"jeton", "setup", "aws", d.Name}
 	if d.Name != name {
 		setup = append(setup, "--as", name)

@@ -203,7 +203,7 @@ func New(name string, o Options) (Format, error) {
 			return nil, e.WithMeant(name, k.Name)
 		}
 	}
-	if nearest := plugin.Nearest(name, Names()); nearest != "" {
+	if nearest := plugin.Nearest(name, Spellings()); nearest != "" {
 		return nil, e.WithMeant(name, nearest)
 	}
 	return nil, e.WithHint("the formats are: %s", strings.Join(Names(), ", "))

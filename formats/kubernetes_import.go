@@ -40,7 +40,7 @@ func (i *kubernetesImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) 
 	if err != nil {
 		return nil, err
 	}
-	k := &kubernetesLogins{c: c, files: files}
+	k := &kubernetesLogins{c: c, files: files, as: env.As}
 	every, skipped := k.all()
 	drafts, failures := plugin.DraftsOf(kubeconfigPaths(files), env.As, contexts, every, k.draft)
 	if len(contexts) == 0 && len(every) == 0 {
@@ -65,6 +65,7 @@ func because(reasons []string) string {
 type kubernetesLogins struct {
 	c     *Caller
 	files []kubeconfig
+	as    string // the name of the profile, if the user gives one
 }
 
 // A kubernetesLogin is a user of a kubeconfig, as it logs in.
@@ -140,7 +141,11 @@ func (k *kubernetesLogins) draft(context string) (plugin.Draft, error) {
 	if err != nil {
 		return d, err
 	}
-	setup := plugin.ShellWords("jeton", "setup", "kubernetes", plugin.NameLike(context), "--context", context)
+	name := k.as
+	if name == "" {
+		name = plugin.NameLike(context)
+	}
+	setup := plugin.ShellWords("jeton", "setup", "kubernetes", name, "--context", context)
 	d.Notes = append(d.Notes, "for kubectl: "+setup)
 	if others := alsoNaming(k.files, l.name, context); len(others) > 0 {
 		d.Notes = append(d.Notes, "these contexts log in alike: "+plugin.Shorten(strings.Join(others, ", ")))

@@ -32,7 +32,7 @@ func (*openStackSetup) Help() string {
 With --token it installs nothing and puts a token into secure.yaml. Run it again when that has expired.
 
 Examples:
-  jeton setup openstack prod           then: openstack --os-cloud prod server list
+  jeton setup openstack prod      then: openstack --os-cloud prod server list
   jeton setup openstack prod --python ~/venv/bin/python`
 }
 

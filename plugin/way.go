@@ -42,6 +42,8 @@ type Pick struct {
 	Option string
 	Text   string // the question
 	Table  string // the name of the table; the value is in its column id, or the first
+	// Instead are options that leave nothing to pick.
+	Instead []string
 	// Without are options with which the login works before something is picked.
 	Without map[string]string
 }

@@ -110,7 +110,8 @@ func (a *asker) choose(question string, options []string, def int) (int, error) 
 			return 0, err
 		}
 		for i, option := range options {
-			if answer == strconv.Itoa(i+1) || answer == option || answer == strings.Fields(option)[0] {
+			first := strings.TrimSuffix(strings.Fields(option)[0], ":")
+			if answer == strconv.Itoa(i+1) || answer == option || answer == first {
 				return i, nil
 			}
 		}

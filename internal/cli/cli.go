@@ -86,23 +86,27 @@ const description = `Jeton fetches cloud credentials, caches them safely, and pr
 A profile in the configuration file says where a credential comes from. Without a profile, jeton uses the identity in the environment, such as a sourced openrc file.
 
 To begin:
-  jeton import env web                         make a profile from a sourced openrc file
-  jeton import clouds                          make profiles from clouds.yaml
-  jeton login web                              log in at the browser, if you do so yourself
+  jeton init                              the first profile, by questions
+  jeton import clouds                     or take over what other tools have
+  jeton login web                         log in at the browser, as a person
 
 To use it:
-  jeton setup kubernetes web --context NAME    kubectl asks jeton from now on
-  jeton setup aws s3                           and aws does too
-  jeton exec web -- openstack server list      for one command
-  jeton get web -f header                      for scripts
+  jeton setup kubernetes web --context c  kubectl asks jeton from now on
+  jeton setup aws web                     and aws does too
+  jeton exec web -- openstack server list for one command
+  jeton get web -f header                 for scripts
 
 When something is wrong:
-  jeton doctor                                 what is wrong, and the fix
-  jeton status                                 what is cached, its expiry, the last error
-  jeton inspect web                            whose credential it is, and what it may use
-  jeton get web --verbose                      each request that is sent
-  jeton reject web                             the next call fetches a new one
-  jeton logout web                             revoke and forget`
+  jeton doctor                            what is wrong, and the fix
+  jeton status                            what is cached, for how long, errors
+  jeton inspect web                       whose credential it is, its projects
+  jeton get web --verbose                 each request that is sent
+  jeton reject web                        the next call fetches a new one
+  jeton logout web                        revoke and forget
+
+Reference:
+  jeton COMMAND --help                    a command
+  jeton help keystone                     the options of a plugin`
 
 // An invocation is what was typed, and when.
 type invocation struct {
@@ -193,10 +197,13 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	case args[0] == "--version":
 		args = append([]string{"version"}, args[1:]...)
 	case args[0] == "help":
-		if issuer := i.issuerNamed(args[len(args)-1]); issuer != nil && len(args) == 2 {
-			return t.print(issuerHelp(issuer, t.outLook()))
+		args = slices.DeleteFunc(slices.Clone(args[1:]), func(word string) bool {
+			return word == "--help" || word == "-h"
+		})
+		if len(args) == 1 && i.issuerNamed(args[0]) != nil {
+			return t.print(issuerHelp(i.issuerNamed(args[0]), t.outLook()))
 		}
-		args = append(args[1:], "--help")
+		args = append(args, "--help")
 	}
 	exited := false
 	var help bytes.Buffer

@@ -23,8 +23,8 @@ func (*completionCmd) Help() string {
   bash    echo 'eval "$(jeton completion bash)"' >>~/.bashrc
   zsh     echo 'eval "$(jeton completion zsh)"' >>~/.zshrc, below compinit
   fish    jeton completion fish >~/.config/fish/completions/jeton.fish
-  powershell
-          jeton completion powershell | Out-String | Invoke-Expression, in $PROFILE`
+  powershell, in $PROFILE
+          jeton completion powershell | Out-String | Invoke-Expression`
 }
 
 // completions are the scripts. They ask jeton for the words, so one script serves every

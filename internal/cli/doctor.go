@@ -330,7 +330,7 @@ func (c *checkup) profiles(ctx context.Context, f *plugin.File, only string) (us
 	}
 	if len(names) == 0 {
 		c.add("config", plugin.Doubtful, "", c.configPath(),
-			"there is no profile yet, and no identity in the environment", "jeton import --help")
+			"there is no profile yet, and no identity in the environment", "jeton init")
 	}
 	kept, err := c.session.List(ctx)
 	if err != nil {
@@ -548,7 +548,7 @@ func (c *checkup) visited(profile string, p plugin.Probe) {
 			len(list) > 0 {
 			fix = "unset " + strings.Join(list, " ")
 		}
-		what := e.Text
+		what := strings.TrimPrefix(e.Text, p.Host+": ")
 		if fix == "" && e.Hint != "" {
 			what += " (" + e.Hint + ")"
 		}

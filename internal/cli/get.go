@@ -30,7 +30,7 @@ func (g *getCmd) Help() string {
 
 Examples:
   jeton get prod -f kubernetes            an ExecCredential for kubectl
-  jeton get s3 -f aws                     for credential_process in ~/.aws/config
+  jeton get s3 -f aws                     for credential_process of aws
   jeton get prod -f openstack             a clouds.yaml with a token in it
   eval "$(jeton get prod -f env)"         the environment of this shell
   eval "$(jeton get prod -f env --for swift)"  the same, for swift

@@ -51,6 +51,10 @@ func (i *importSourceCmd) Help() string { return i.Source.Help() }
 func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
 	env := importEnv(w)
 	env.As = i.As
+	m := &merge{ps: ps, plainHTTP: i.Plain, dry: i.DryRun, keeper: newKeeper(t, w, i.Force)}
+	if err := m.keeper.SetPlace(i.Secret, nil); err != nil { // before a file is looked at
+		return err
+	}
 	drafts, failures := i.Source.Drafts(env)
 	if len(drafts) == 0 {
 		return failures
@@ -58,7 +62,6 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 	if i.As != "" && len(drafts) == 1 {
 		drafts[0].Name = i.As
 	}
-	m := &merge{ps: ps, plainHTTP: i.Plain, dry: i.DryRun, keeper: newKeeper(t, w, i.Force)}
 	if err := m.keeper.SetPlace(i.Secret, drafts); err != nil {
 		return err
 	}
@@ -67,24 +70,21 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 	if report == nil {
 		return failures
 	}
-	if !i.DryRun {
-		report = lines(report, t.outLook())
-	}
-	return errors.Join(failures, t.print(report))
+	return errors.Join(failures, t.print(lines(report, t.outLook())))
 }
 
-// lines returns text with its lines broken so that they fit, and the home directory as
-// people write it. Where there is no terminal, it returns text as it is.
+// lines returns text with its lines broken so that they fit, but for those of a diff. Where
+// there is no terminal, it returns text as it is.
 func lines(text []byte, l look) []byte {
 	if l.width == 0 {
 		return text
 	}
-	if home, err := os.UserHomeDir(); err == nil && len(home) > 1 {
-		text = bytes.ReplaceAll(text, []byte(home+string(filepath.Separator)), []byte("~"+string(filepath.Separator)))
-	}
 	var b bytes.Buffer
 	for line := range strings.Lines(string(text)) {
-		b.WriteString(l.fit(strings.TrimSuffix(line, "\n")) + "\n")
+		if !strings.ContainsAny(line[:1], "+-@ ") { // of a diff
+			line = l.fit(strings.TrimSuffix(line, "\n")) + "\n"
+		}
+		b.WriteString(line)
 	}
 	return b.Bytes()
 }

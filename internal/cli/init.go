@@ -36,7 +36,8 @@ Nothing is written before the last question. Ctrl-C leaves nothing behind. Each 
 Examples:
   jeton init
   jeton init --from ~/web-openrc.sh --name web --setup openstack,aws
-  pass show osc | jeton init --cloud outscale --way key --set access_key=ABCDEFGHIJ0123456789 --secret file --yes`
+  pass show osc | jeton init --cloud outscale --way key \
+    --set access_key=ABCDEFGHIJ0123456789 --secret file --yes`
 }
 
 // A wizard is one run of init.

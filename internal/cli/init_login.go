@@ -74,6 +74,7 @@ func (z *wizard) askSecrets(d *plugin.Draft) (err error) {
 		} else {
 			s.Value, err = z.t.readSecret(z.ctx, question+": ")
 		}
+		s.Asked = false
 		if err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func (z *wizard) askSecrets(d *plugin.Draft) (err error) {
 
 // login logs in with d, and keeps nothing. It has the person pick what the way leaves open.
 func (z *wizard) login(d *plugin.Draft) error {
-	trial, picks := *d, z.way != nil && z.way.Pick != nil && !z.has(d, z.way.Pick.Option)
+	trial, picks := *d, z.way != nil && z.way.Pick != nil && !z.picked(d)
 	if picks {
 		trial = d.With(z.way.Pick.Without)
 	}
@@ -113,9 +114,12 @@ func (z *wizard) tell(format string, args ...any) {
 	}
 }
 
-// has reports whether d sets the option.
-func (z *wizard) has(d *plugin.Draft, option string) bool {
-	return slices.ContainsFunc(d.Options, func(o plugin.DraftOption) bool { return o.Name == option })
+// picked reports whether d says already what is to be picked.
+func (z *wizard) picked(d *plugin.Draft) bool {
+	pick := z.way.Pick
+	return slices.ContainsFunc(d.Options, func(o plugin.DraftOption) bool {
+		return o.Name == pick.Option || slices.Contains(pick.Instead, o.Name)
+	})
 }
 
 // look logs in with p and returns what the issuer tells about it, and whose login it is. It
@@ -212,17 +216,17 @@ func (z *wizard) choosePlace(asks, commands bool) error {
 	type choice struct{ place, title string }
 	var choices []choice
 	if z.keyringWorks() {
-		choices = append(choices, choice{"keyring", "in the keyring of this system"})
+		choices = append(choices, choice{"keyring", "keyring: that of this system"})
 	}
-	choices = append(choices, choice{"file", "in a file that only you can read"})
+	choices = append(choices, choice{"file", "file: one that only you can read"})
 	if commands {
-		choices = slices.Insert(choices, 0, choice{"command", "the program there prints it"})
+		choices = slices.Insert(choices, 0, choice{"command", "the program that prints it now"})
 	}
 	if asks {
-		choices = append(choices, choice{askEachTime, "nowhere: jeton asks for it when it logs in"})
+		choices = append(choices, choice{askEachTime, "ask: it is kept nowhere, and jeton asks when it logs in"})
 	}
-	choices = append(choices, choice{"env", "in an environment variable that you set"},
-		choice{"command", "a program prints it, such as pass show NAME"})
+	choices = append(choices, choice{"env", "env: an environment variable that you set"},
+		choice{"command", "command: a program that prints it, such as pass show NAME"})
 	var titles []string
 	for _, c := range choices {
 		titles = append(titles, c.title)

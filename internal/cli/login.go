@@ -22,10 +22,12 @@ func (l *loginCmd) Help() string {
 It logs in anew even if a token is at hand. If another login at the issuer is under way, it waits for that one first. Ctrl-C cancels the login, and so does its time limit of ten minutes: if the page shows an error, check client_id and the redirect address. A denied or cancelled login is remembered for five minutes; this command asks again at once.
 
 Examples:
-  jeton login                  the identity in the environment, or the profile called default
+  jeton login                  the identity in the environment, or default
   jeton login prod             log in at the browser
   jeton login prod --no-browser
-                               over SSH or in a container: open the address on your own machine, and paste the address that it ends at`
+                               over SSH or in a container: open the address
+                               on your own machine, and paste the address
+                               that it ends at`
 }
 
 func (l *loginCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profiles, w cache.World) error {

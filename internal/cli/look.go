@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -180,12 +181,27 @@ func (l look) fit(text string) string {
 	if l.width == 0 {
 		return text
 	}
-	return breakText(text, l.width)
+	return breakText(abbreviated(text), l.width)
 }
 
 // paragraph is fit without an indent.
 func (l look) paragraph(text string) string {
 	return wrap(strings.Split(text, " "), l.width, 0, "", "")
+}
+
+// abbreviated returns text with the home directory as people and shells write it, at the
+// beginning of words.
+func abbreviated(text string) string {
+	home, err := os.UserHomeDir()
+	if err != nil || len(home) < 2 {
+		return text
+	}
+	home += string(filepath.Separator)
+	text = strings.ReplaceAll(text, " "+home, " ~"+string(filepath.Separator))
+	if rest, ok := strings.CutPrefix(text, home); ok {
+		text = "~" + string(filepath.Separator) + rest
+	}
+	return strings.ReplaceAll(text, "\n"+home, "\n~"+string(filepath.Separator))
 }
 
 // columns returns how wide s is on a terminal. What jeton prints has no wide characters but

@@ -164,9 +164,7 @@ func (ps *profiles) choose(f *plugin.File) (string, error) {
 		}
 		return "", plugin.Errorf(plugin.Config, "there is no profile: %s %s, and the environment holds no identity",
 			f.Path, has).
-			WithHint("source an openrc file, take over what other tools have (jeton import --help), or write a " +
-				"profile; " +
-				"the README begins with one")
+			WithHint("jeton init")
 	}
 	return "", plugin.Errorf(plugin.Config, "which profile? there are: %s", strings.Join(f.Names(), ", ")).
 		WithHint("name one, set JETON_PROFILE, or call one of them default")

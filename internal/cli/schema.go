@@ -13,7 +13,9 @@ func (schemaCmd) Help() string {
 
 Examples:
   jeton schema >~/.config/jeton/schema.json
-  # yaml-language-server: $schema=schema.json     the first line of config.yaml; jeton init writes it`
+  # yaml-language-server: $schema=schema.json
+
+The second is the first line of config.yaml. jeton init writes both.`
 }
 
 func (schemaCmd) Run(i *invocation, t *terminal) error {

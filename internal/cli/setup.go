@@ -50,9 +50,6 @@ func (s *setupCallerCmd) Run(ctx context.Context, i *invocation, t *terminal, ps
 	if try != "" {
 		report = fmt.Appendf(report, "try: %s\n", try)
 	}
-	if s.DryRun {
-		return t.print(report)
-	}
 	return t.print(lines(report, t.outLook()))
 }
 

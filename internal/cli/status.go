@@ -288,6 +288,9 @@ func (row profileReport) write(g *grid, l look) {
 	valid, renewed, identity := cell{text: "-"}, "-", "-"
 	if row.Kept {
 		identity = row.identity()
+		if l.width > 0 {
+			identity = row.shortly().identity()
+		}
 		if row.Shared {
 			identity += ", shared"
 		}
@@ -329,6 +332,17 @@ func (row profileReport) life(l look) cell {
 	}
 	n := int(math.Ceil(share * barWidth))
 	return cell{strings.Repeat(full, n) + strings.Repeat(empty, barWidth-n) + " " + text, color}
+}
+
+// idWidth is how much of an id is shown where room is scarce.
+const idWidth = 8
+
+// shortly returns row with only the beginning of long ids.
+func (row profileReport) shortly() profileReport {
+	if r := []rune(row.AccessKey); len(r) > 2*idWidth {
+		row.AccessKey = string(r[:idWidth]) + "…"
+	}
+	return row
 }
 
 // identity says in a few words whose credential it is.

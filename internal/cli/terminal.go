@@ -75,7 +75,7 @@ func (t *terminal) say(line string) { t.tell("", line, breakText) }
 func (t *terminal) tell(what, line string, broken func(text string, width int) string) {
 	line = plugin.Printable(what + line)
 	if look := t.errLook(); look.width > 0 {
-		line = broken(line, look.width)
+		line = broken(abbreviated(line), look.width)
 	}
 	t.quiet()
 	io.WriteString(t.err, line+"\n")

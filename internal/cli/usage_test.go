@@ -59,3 +59,27 @@ func TestUsageRepeatsNothing(t *testing.T) {
 		each(c)
 	}
 }
+
+// At 80 columns no help breaks a word.
+func TestHelpFits(t *testing.T) {
+	u := newUser(t, &world{}, "")
+	lines := [][]string{{"--help"}}
+	for _, v := range verbs() {
+		lines = append(lines, []string{v.name, "--help"})
+	}
+	for _, at := range []string{"setup aws", "setup kubernetes", "setup openstack", "import openrc", "import clouds",
+		"import env", "import ovh", "import outscale", "import kubeconfig", "import aws", "secret set", "secret rm"} {
+		lines = append(lines, append(strings.Fields(at), "--help"))
+	}
+	for _, line := range lines {
+		out, err := u.command(line...).Output()
+		if err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		for text := range strings.Lines(string(out)) {
+			if n := columns(strings.TrimSuffix(text, "\n")); n > 80 {
+				t.Errorf("%q: %d columns: %s", line, n, text)
+			}
+		}
+	}
+}

@@ -18,6 +18,7 @@ var (
 	askPW     = plugin.Inquiry{Option: "password", Text: "Password"}
 
 	pickProject = &plugin.Pick{Option: "project_id", Text: "Which project", Table: "projects",
+		Instead: []string{"project_name", "domain_id", "domain_name", "system_scope", "trust_id", "unscoped"},
 		Without: map[string]string{"unscoped": "true"}}
 )
 
