@@ -24,6 +24,7 @@ type initCmd struct {
 	Set     []string `help:"An answer: OPTION=VALUE. Can be repeated." placeholder:"OPTION=VALUE" sep:"none"`
 	Secret  string   `help:"Where the secret goes: keyring, file, env or command, with :NAME, :PATH or :COMMAND; or ask, for a password that you type each time." placeholder:"KIND[:WHERE]"`
 	Setup   []string `help:"Set up callers: aws, openstack, kubernetes=CONTEXT; or none." placeholder:"CALLER"`
+	Plain   bool     `name:"plain-http" help:"Take an address with http: whoever listens on the network reads the secrets."`
 	NoLogin bool     `name:"no-login" help:"Do not try the login."`
 	Yes     bool     `help:"Take the defaults, and write without a question."`
 }
@@ -80,7 +81,7 @@ func (c *initCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 	if z.file, err = ps.reread(false); err != nil {
 		return err
 	}
-	for _, step := range []func() error{z.begin, z.name, z.try, z.place, z.callers, z.confirm, z.write} {
+	for _, step := range []func() error{z.begin, z.name, z.plainHTTP, z.try, z.place, z.callers, z.confirm, z.write} {
 		if err := step(); err != nil {
 			return err
 		}

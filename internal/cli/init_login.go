@@ -12,6 +12,32 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
+// plainHTTP has the person decide whether secrets may be sent in clear, where that is needed.
+func (z *wizard) plainHTTP() error {
+	for n, d := range z.drafts {
+		if _, err := z.file.Trial(d); err == nil {
+			continue
+		} else if _, allowed := z.file.Trial(d.WithPlainHTTP()); allowed != nil && allowed.Error() == err.Error() {
+			continue // something else is wrong, which the login tells
+		}
+		yes := z.Plain
+		if !yes && z.ask != nil {
+			z.ask.say("The address of %s begins with http: whoever listens on the network reads the secrets.", d.Name)
+			var err error
+			if yes, err = z.ask.yes("Is the network your own, and is that all right?", false); err != nil {
+				return err
+			}
+		}
+		if !yes {
+			return about(&plugin.Profile{Name: d.Name}, plugin.Errorf(plugin.Config, "its address begins with http, "+
+				"which would send secrets in clear").
+				WithHint("use https; if the network is your own, add --plain-http to this command"))
+		}
+		z.drafts[n] = d.WithPlainHTTP()
+	}
+	return nil
+}
+
 // try tries the logins of the profiles, which are not written yet.
 func (z *wizard) try() error {
 	if z.NoLogin || z.way != nil && z.way.Person {
@@ -51,6 +77,9 @@ func (z *wizard) tryOne(n int) error {
 				return err
 			}
 			z.drafts[n].Name = name
+			if err := z.plainHTTP(); err != nil {
+				return err
+			}
 		default: // what is taken over stays, but for its secrets
 			for _, o := range z.drafts[n].Options {
 				if o.Secret != nil && o.Secret.Command == nil {
