@@ -25,6 +25,7 @@ var awsKind = Kind{
 		New:     func() SetupCommand { return &awsSetup{} },
 		Make:    func(profile, _ string) SetupCommand { return &awsSetup{Profile: profile} },
 		Program: "aws",
+		Writes:  "~/.aws/config",
 		Fits: func(l plugin.Issuers, gives plugin.Kind) bool {
 			return gives&plugin.AccessKey != 0 || l.Implied(plugin.AccessKey, gives) != nil
 		},

@@ -127,7 +127,7 @@ func doctorAWS(_ context.Context, c *Caller) (findings []plugin.Finding, seen in
 				if s, ok := static[p.name]; ok {
 					name, _ := asked(argv)
 					add(plugin.Wrong, name, place(credentials, s.lines[awsStatic]),
-						"keys for ["+s.name+"] lie there, and are taken before credential_process",
+						"static keys for ["+s.name+"] are there, and override credential_process",
 						commentOut(s.header, "aws_", credentials))
 				}
 			}

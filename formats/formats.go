@@ -71,6 +71,8 @@ type Setup struct {
 	Make func(profile, choice string) SetupCommand
 	// Program is the caller, which is set up only where it is installed.
 	Program string
+	// Writes says in a few words what it changes.
+	Writes string
 	// Fits reports whether the caller can use what a profile gives.
 	Fits func(l plugin.Issuers, gives plugin.Kind) bool
 	// Choices, if not nil, returns what in the caller's files can be set up. There is nothing

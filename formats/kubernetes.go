@@ -33,6 +33,7 @@ var kubernetesKind = Kind{
 			return &kubernetesSetup{Profile: profile, Context: context}
 		},
 		Program: "kubectl",
+		Writes:  "the kubeconfig",
 		Fits: func(_ plugin.Issuers, gives plugin.Kind) bool {
 			return gives&(plugin.AnyToken|plugin.ClientCertificate) != 0
 		},

@@ -28,6 +28,7 @@ var openStackKind = Kind{
 		New:     func() SetupCommand { return &openStackSetup{} },
 		Make:    func(profile, _ string) SetupCommand { return &openStackSetup{Profile: profile} },
 		Program: "openstack",
+		Writes:  "clouds.yaml, and a keystoneauth plugin in its Python",
 		Fits:    func(_ plugin.Issuers, gives plugin.Kind) bool { return gives&plugin.KeystoneToken != 0 },
 		File:    "OS_CLIENT_CONFIG_FILE",
 		Regions: map[string]func(string) Finder{

@@ -54,7 +54,7 @@ func (f *File) For(p *Profile, want Kind) (*Profile, error) {
 	case 1:
 		return f.Profile(written[0])
 	}
-	return nil, Errorf(Config, "which %s? the profiles %s make one of this profile each", want,
+	return nil, Errorf(Config, "several profiles make an %s of this one: %s", want,
 		strings.Join(written, " and ")).WithHint("name one of them")
 }
 

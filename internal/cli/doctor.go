@@ -113,7 +113,7 @@ func (c *checkup) encode(asJSON bool, l look) ([]byte, error) {
 		}
 	}
 	looked := slices.DeleteFunc(slices.Clone(c.Looked), func(what string) bool { return strings.HasPrefix(what, "0 ") })
-	b.WriteString(l.fit("looked at: "+strings.Join(looked, ", ")) + "\n")
+	b.WriteString(l.fit("checked: "+strings.Join(looked, ", ")) + "\n")
 	if len(c.Findings) == 0 {
 		b.WriteString(l.paint(green, "nothing is wrong") + "\n")
 	}
@@ -258,7 +258,7 @@ func (c *checkup) directories(ctx context.Context) {
 	dir, err := plugin.CacheDir(c.world.Getenv)
 	c.keep(ctx, "cache", dir, err, variable)
 	c.session = cache.Open(ctx, c.world, true)
-	c.looked("what is kept")
+	c.looked("the cache")
 	accounts, err := cache.Accounts(ctx, c.session.State)
 	if err != nil {
 		c.add("ledger", plugin.Wrong, "", state, plugin.InOneLine(err), "")

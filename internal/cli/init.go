@@ -110,9 +110,9 @@ func (z *wizard) begin() error {
 	case z.Cloud == "" && len(found) > 0:
 		options := []string{}
 		for _, f := range found {
-			options = append(options, "take over "+f.What)
+			options = append(options, f.What)
 		}
-		n, err := z.ask.choose("What is the first profile to be made of?", append(options, "something else"), 0)
+		n, err := z.ask.choose("What should the profile be made from?", append(options, "something else: answer a few questions"), 0)
 		if err != nil {
 			return err
 		}
@@ -395,7 +395,7 @@ func (z *wizard) confirm() error {
 		return nil
 	}
 	z.ask.tty.out.Write(lines(b.Bytes(), z.ask.look))
-	yes, err := z.ask.yes("Go on?", true)
+	yes, err := z.ask.yes("Write these changes?", true)
 	if err == nil && !yes {
 		err = plugin.Errorf(plugin.Denied, "nothing was written")
 	}

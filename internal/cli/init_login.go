@@ -245,14 +245,14 @@ func (z *wizard) choosePlace(asks, commands bool) error {
 	type choice struct{ place, title string }
 	var choices []choice
 	if z.keyringWorks() {
-		choices = append(choices, choice{"keyring", "keyring: that of this system"})
+		choices = append(choices, choice{"keyring", "keyring: the system keyring"})
 	}
-	choices = append(choices, choice{"file", "file: one that only you can read"})
+	choices = append(choices, choice{"file", "file: a file that only you can read"})
 	if commands {
 		choices = slices.Insert(choices, 0, choice{"command", "the program that prints it now"})
 	}
 	if asks {
-		choices = append(choices, choice{askEachTime, "ask: it is kept nowhere, and jeton asks when it logs in"})
+		choices = append(choices, choice{askEachTime, "ask: nowhere; jeton asks you at each login"})
 	}
 	choices = append(choices, choice{"env", "env: an environment variable that you set"},
 		choice{"command", "command: a program that prints it, such as pass show NAME"})
@@ -260,7 +260,7 @@ func (z *wizard) choosePlace(asks, commands bool) error {
 	for _, c := range choices {
 		titles = append(titles, c.title)
 	}
-	n, err := z.ask.choose("Where is the secret to be kept?", titles, 0)
+	n, err := z.ask.choose("Where should the secret be kept?", titles, 0)
 	if err != nil {
 		return err
 	}
@@ -309,9 +309,9 @@ func (z *wizard) callers() error {
 			}
 		}
 		if is {
-			what := "set up " + k.Setup.Program + " for it"
+			what := "for " + k.Setup.Program + ": " + k.Setup.Writes
 			if choice != "" {
-				what = "set up " + k.Setup.Program + " for " + choice
+				what += ", context " + choice
 			}
 			z.setups = append(z.setups, chosenSetup{k, k.Setup.Make(d.Name, choice), what})
 		}
@@ -344,7 +344,7 @@ func (z *wizard) wanted() (map[string]string, error) {
 // offer asks whether a caller is to be set up, and for which of its choices.
 func (z *wizard) offer(k *formats.Kind) (is bool, choice string, err error) {
 	if k.Setup.Choices == nil {
-		is, err = z.ask.yes("Is "+k.Setup.Program+" to ask jeton from now on?", true)
+		is, err = z.ask.yes("Use jeton for "+k.Setup.Program+"?", true)
 		return is, "", err
 	}
 	home, err := os.UserHomeDir()
@@ -355,7 +355,7 @@ func (z *wizard) offer(k *formats.Kind) (is bool, choice string, err error) {
 	if len(choices) == 0 {
 		return false, "", nil
 	}
-	n, err := z.ask.choose("Which context of "+k.Setup.Program+" is to ask jeton from now on?",
+	n, err := z.ask.choose("Which "+k.Setup.Program+" context should use jeton?",
 		append(slices.Clone(choices), "none"), len(choices))
 	if err != nil || n == len(choices) {
 		return false, "", err
