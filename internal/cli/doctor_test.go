@@ -271,7 +271,7 @@ func TestDoctor(t *testing.T) {
 			"", "aws", "config:2", "gives a token"},
 		{"static keys", write(0o600, "[s3]\naws_access_key_id = AKIA\naws_secret_access_key = "+
 			"CANARY\n[other]\naws_access_key_id = AKIB\n", ".aws", "credentials"), "", "aws", "credentials:2",
-			"are taken before"},
+			"override credential_process"},
 		{"a role in the same profile", change(awsConfig, "credential_process",
 			"role_arn = arn:aws:iam::1:role/x\ncredential_process"), "", "aws", "config:2", "role_arn is taken before"},
 		{"keys in the environment", env("AWS_ACCESS_KEY_ID=AKIA", "AWS_SECRET_ACCESS_KEY=CANARY"), "", "aws",

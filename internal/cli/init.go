@@ -112,7 +112,8 @@ func (z *wizard) begin() error {
 		for _, f := range found {
 			options = append(options, f.What)
 		}
-		n, err := z.ask.choose("What should the profile be made from?", append(options, "something else: answer a few questions"), 0)
+		n, err := z.ask.choose("What should the profile be made from?",
+			append(options, "something else: answer a few questions"), 0)
 		if err != nil {
 			return err
 		}
