@@ -310,6 +310,14 @@ func TestSchema(t *testing.T) {
 			examples = append(examples, example{text, true})
 		}
 	}
+	for _, profile := range []string{
+		`{plugin: oidc, issuer: "https://h", client_id: a, flow: authorization_code, redirect_port: "9990"}`,
+		`{plugin: command, argv: [/bin/x, ""]}`,
+		`{plugin: keystone, auth_url: "https://h", username: 0123, password: {command: [x, ""]}, project_id: 12e4}`,
+		`{plugin: keystone, auth_url: "https://h", username: a, password: {keyring: 12}, region_name: true}`,
+	} {
+		examples = append(examples, example{"profiles: {p: " + profile + "}", true})
+	}
 	if len(examples) < 80 {
 		t.Fatalf("only %d configurations are usable", len(examples))
 	}
@@ -327,14 +335,15 @@ func TestSchema(t *testing.T) {
 		"profiles: {env-os: {plugin: command, argv: [x]}}",
 		"profiles: {'a b': {plugin: command, argv: [x]}}", "profiles: {p: {plugin: command, argv: []}}",
 		"profiles: {p: {plugin: keystone, password: {envv: X}}}",
-		"profiles: {p: {plugin: keystone, password: {file: x}}}",
+		"profiles: {p: {plugin: keystone, password: {file: x}}}", "profiles: {p: {plugin: keystone, ca_file: ca.pem}}",
+		"profiles: {p: {plugin: keystone, password: {keyring: ''}}}",
 		"profiles: {p: {plugin: keystone, password: {env: X, file: /x}}}", "shared_cache: {key: x}",
 		"shared_cache: {url: x, no: y}"} {
 		examples = append(examples, example{text, false})
 	}
 	for _, e := range examples {
-		if _, usable := read(t, e.Text); usable && !e.Good {
-			t.Errorf("jeton takes this:\n%s", e.Text)
+		if _, usable := read(t, e.Text); usable != e.Good {
+			t.Errorf("jeton takes this, %v:\n%s", usable, e.Text)
 		}
 	}
 	input, err := json.Marshal(map[string]any{"schema": issuers.Schema(formats.Spellings()), "examples": examples})

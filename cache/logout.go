@@ -42,7 +42,9 @@ func (s *Session) Logout(ctx context.Context, f *plugin.File, p *plugin.Profile)
 	}
 	if r, ok := s.Source(p, Need{}).(plugin.Revoker); ok && !kept && !p.Issuer.Mints {
 		// A token that another program obtained can be revoked all the same.
-		failures = errors.Join(failures, about(p, r.Revoke(ctx, nil)))
+		if err := r.Revoke(ctx, nil); !errors.Is(err, plugin.ErrNotRevoked) {
+			failures = errors.Join(failures, about(p, err))
+		}
 	}
 	return failures
 }
@@ -125,7 +127,10 @@ func (s *Session) logout(ctx context.Context, p *plugin.Profile) (some bool, fai
 // revoke revokes c at its issuer.
 func (s *Session) revoke(ctx context.Context, r plugin.Revoker, c *plugin.Credential) error {
 	err := r.Revoke(ctx, c)
-	if err == nil {
+	switch {
+	case errors.Is(err, plugin.ErrNotRevoked):
+		return nil // its issuer cannot
+	case err == nil:
 		s.Done.Revoked++
 	}
 	return unrevoked(err, c)
@@ -133,10 +138,12 @@ func (s *Session) revoke(ctx context.Context, r plugin.Revoker, c *plugin.Creden
 
 // forget removes k from the cache.
 func (s *Session) forget(ctx context.Context, k Item) error {
-	if k.Credential != nil && !k.Level && !Expired(k.Credential.Expires, time.Now()) {
-		s.Done.Forgotten++
+	alive := k.Credential != nil && !Expired(k.Credential.Expires, time.Now())
+	n, err := s.Drop(ctx, k.Name)
+	if k.Level || !alive {
+		n = max(0, n-1) // only what stood on it is a profile's
 	}
-	_, err := s.Drop(ctx, k.Name)
+	s.Done.Forgotten += n
 	return err
 }
 
@@ -157,14 +164,17 @@ func (s *Session) endSession(ctx context.Context, p *plugin.Profile, kept []Item
 				c = k.Credential
 			}
 		}
-		if err := revoker.Revoke(ctx, c); err != nil {
+		switch err := revoker.Revoke(ctx, c); {
+		case errors.Is(err, plugin.ErrNotRevoked):
+		case err != nil:
 			e := plugin.AsError(err)
 			e.Text = "forgotten, but the session could not be ended: " + e.Text
 			failure = e
-		} else if c != nil {
+		default:
 			s.Done.Sessions++
 		}
-		_, err = s.Drop(ctx, sessionName(q, key))
+		n, err := s.Drop(ctx, sessionName(q, key))
+		s.Done.Forgotten += max(0, n-1)
 		return key.Name, errors.Join(failure, err)
 	}
 	return "", nil

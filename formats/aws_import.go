@@ -3,6 +3,7 @@ package formats
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,8 +27,15 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	config, credentials := awsFile(c), c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	if path != "" {
 		config, credentials = absolute(path), ""
+		if filepath.Base(path) == "credentials" {
+			config, credentials = "", absolute(path)
+		}
 	}
-	logins := &awsLogins{c: c, config: config, as: env.As, profiles: map[string]*awsLogin{}}
+	shown := config
+	if shown == "" {
+		shown = credentials
+	}
+	logins := &awsLogins{c: c, config: shown, credentials: credentials, as: env.As, profiles: map[string]*awsLogin{}}
 	for _, file := range []string{config, credentials} { // keys in the second file override the first
 		if file == "" {
 			continue
@@ -38,9 +46,10 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	}
 	every, skipped := logins.all()
 	if len(names) == 0 && len(every) == 0 {
-		return nil, plugin.Errorf(plugin.Config, "%s: no profile has a login to take over%s", config, because(skipped))
+		return nil, plugin.Errorf(plugin.Config, "%s: no profile has a login to take over%s", shown,
+			because(skipped))
 	}
-	drafts, failures := plugin.DraftsOf(config, env.As, names, every, logins.draft)
+	drafts, failures := plugin.DraftsOf(shown, env.As, names, every, logins.draft)
 	if len(names) == 0 && len(drafts) > 0 {
 		drafts[0].Notes = append(drafts[0].Notes, skipped...)
 	}
@@ -49,10 +58,10 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 
 // awsLogins are the profiles of AWS's tools.
 type awsLogins struct {
-	c        *Caller
-	config   string
-	as       string // the name of the profile, if the user gives one
-	profiles map[string]*awsLogin
+	c                   *Caller
+	config, credentials string // the files
+	as                  string // the name of the profile, if the user gives one
+	profiles            map[string]*awsLogin
 }
 
 // An awsLogin is one of them, put together from both files.
@@ -101,20 +110,17 @@ func (l *awsLogins) draft(name string) (plugin.Draft, error) {
 		return plugin.Draft{}, plugin.Errorf(plugin.Config, "%s: there is no profile %q", l.config,
 			plugin.Shorten(name))
 	}
-	argv, expanded := splitWords(login.settings["credential_process"])
+	process := login.settings["credential_process"]
+	argv, expanded := splitWords(process)
 	h := plugin.Helper{Argv: argv, Settings: login.settings, Place: "[" + name + "] in " + l.config}
-	switch {
-	case l.c.jetonIn(argv) >= 0:
-		profile, _ := asked(argv)
-		return plugin.Draft{}, plugin.Errorf(plugin.Config, "it asks jeton already, for profile %s", profile)
-	case expanded:
-		h.Argv = []string{"sh", "-c", login.settings["credential_process"]}
-	case login.settings["sso_session"] != "" || login.settings["sso_start_url"] != "":
-		return plugin.Draft{}, plugin.Errorf(plugin.Config, "it logs in by AWS's own single sign-on, which jeton does "+
-			"not speak")
-	case argv == nil && login.settings["role_arn"] != "" && login.settings["web_identity_token_file"] == "":
-		return plugin.Draft{}, plugin.Errorf(plugin.Config, "it assumes a role with the keys of another profile, "+
-			"which aws does by itself")
+	if why := l.notTaken(login, argv); why != "" {
+		return plugin.Draft{}, plugin.Errorf(plugin.Config, "%s", why)
+	}
+	if expanded {
+		h.Argv = []string{"sh", "-c", process}
+	}
+	if login.settings["web_identity_token_file"] != "" { // which comes before a program
+		h.Argv = nil
 	}
 	d, err := l.c.Issuers.Adopt(name, h)
 	if err != nil && login.settings[awsStatic] != "" {
@@ -126,7 +132,15 @@ func (l *awsLogins) draft(name string) (plugin.Draft, error) {
 		return d, err
 	}
 	if d.Name = l.as; d.Name == "" {
-		d.Name = nameOfAWS(name)
+		d.Name = l.nameOf(name)
+	}
+	if expanded {
+		d.Notes = append(d.Notes, "a shell runs its program: aws itself expands neither ~ nor variables")
+	}
+	for _, setting := range slices.Sorted(maps.Keys(login.settings)) {
+		if !slices.Contains(known, setting) {
+			d.Left = append(d.Left, setting)
+		}
 	}
 	setup := []string{"jeton", "setup", "aws", d.Name}
 	if d.Name != name {
@@ -139,11 +153,40 @@ func (l *awsLogins) draft(name string) (plugin.Draft, error) {
 	return d, nil
 }
 
-// nameOfAWS returns the name of the profile for one of AWS's tools. Every command would use
-// a profile called default.
-func nameOfAWS(name string) string {
-	if name == "default" {
+// notTaken says why a login cannot be taken over, or returns "". AWS's tools take what it
+// names before a credential_process.
+func (l *awsLogins) notTaken(login *awsLogin, argv []string) string {
+	set := func(name string) bool { return login.settings[name] != "" }
+	static := strings.HasPrefix(login.places[awsStatic], l.credentials+":")
+	switch {
+	case l.c.jetonIn(argv) >= 0:
+		profile, _ := asked(argv)
+		return "it asks jeton already, for profile " + profile
+	case set("sso_session"), set("sso_start_url"), set("login_session"):
+		return "it logs in by AWS's own sign-on, which jeton does not speak"
+	case set("role_arn") && !set("web_identity_token_file"):
+		return "it assumes a role with the keys of another profile, which aws does by itself"
+	case argv != nil && static:
+		return "the static key at " + login.places[awsStatic] + " overrides its credential_process"
+	case strings.ContainsAny(login.settings["credential_process"], ";|&<>`"):
+		return "its credential_process is a line for a shell, which AWS's tools do not all have"
+	}
+	return ""
+}
+
+// known are the settings of a profile that have a place in one of jeton's, or mean nothing to
+// it.
+var known = []string{"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "credential_process",
+	"endpoint_url", "output", "region", "role_arn", "role_session_name", "web_identity_token_file", "s3", "cli_pager"}
+
+// nameOf returns the name of the profile for one of AWS's tools. Every command would use a
+// profile called default.
+func (l *awsLogins) nameOf(name string) string {
+	switch {
+	case name != "default":
+		return strings.TrimSpace(name)
+	case l.profiles["aws"] == nil:
 		return "aws"
 	}
-	return strings.TrimSpace(name)
+	return "aws-default"
 }

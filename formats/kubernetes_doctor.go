@@ -21,6 +21,8 @@ type execUser struct {
 			APIVersion      string `yaml:"apiVersion"`
 			InteractiveMode string `yaml:"interactiveMode"`
 			Env             []struct{ Name, Value string }
+			// ProvideClusterInfo asks for the cluster in KUBERNETES_EXEC_INFO.
+			ProvideClusterInfo bool `yaml:"provideClusterInfo"`
 		}
 		Others map[string]any `yaml:",inline"`
 	}

@@ -2,6 +2,7 @@ package formats
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,17 +24,15 @@ func (*kubernetesImport) Help() string {
 
 // Drafts returns a profile for each user of the contexts.
 func (i *kubernetesImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
-	path, contexts := plugin.FileFirst(i.Args, ".yaml", ".yml", ".conf", ".kubeconfig")
 	c := &Caller{Getenv: env.Getenv, Home: env.Home, Issuers: env.Issuers, ReadFile: ReadFile}
+	path, contexts := plugin.FileOrName(i.Args, func(name string) bool {
+		return slices.Contains(contexts(c), name)
+	}, ".yaml", ".yml", ".conf", ".kubeconfig")
+	paths := kubeconfigs(c)
 	if path != "" {
-		c.Getenv = func(name string) string {
-			if name == "KUBECONFIG" {
-				return path
-			}
-			return env.Getenv(name)
-		}
+		paths = []string{absolute(path)}
 	}
-	files, err := readKubeconfigs(c, parseLines)
+	files, err := readKubeconfigsAt(c, paths, parseLines)
 	if err == nil {
 		err = checkNames(files)
 	}
@@ -71,8 +70,8 @@ type kubernetesLogins struct {
 // A kubernetesLogin is a user of a kubeconfig, as it logs in.
 type kubernetesLogin struct {
 	execUser
-	name  string // of the user
-	where string // its file and line
+	name        string // of the user
+	file, where string // its file, and the line too
 }
 
 // all returns the contexts with a login that can be taken over, one for each user, and for
@@ -110,7 +109,7 @@ func (k *kubernetesLogins) login(context string) (*kubernetesLogin, error) {
 	if user == nil {
 		return nil, plugin.Errorf(plugin.Config, "it has no user")
 	}
-	l := &kubernetesLogin{name: userName(entry), where: place(file.path, user.Line)}
+	l := &kubernetesLogin{name: userName(entry), file: file.path, where: place(file.path, user.Line)}
 	if err := user.Decode(&l.execUser); err != nil {
 		return nil, plugin.Errorf(plugin.Config, "%s: its user is not as kubectl takes it", l.where)
 	}
@@ -130,6 +129,9 @@ func (k *kubernetesLogins) draft(context string) (plugin.Draft, error) {
 	for _, v := range l.User.Exec.Env {
 		h.Env[v.Name] = v.Value
 	}
+	if len(h.Argv) > 0 && strings.ContainsRune(h.Argv[0], filepath.Separator) && !filepath.IsAbs(h.Argv[0]) {
+		h.Argv[0] = filepath.Join(filepath.Dir(l.file), h.Argv[0]) // as client-go finds it
+	}
 	if k.c.runsJeton(h.Argv) {
 		profile, _ := asked(h.Argv)
 		return plugin.Draft{}, plugin.Errorf(plugin.Config, "it asks jeton already, for profile %s", profile)
@@ -141,11 +143,16 @@ func (k *kubernetesLogins) draft(context string) (plugin.Draft, error) {
 	if err != nil {
 		return d, err
 	}
-	name := k.as
-	if name == "" {
-		name = plugin.NameLike(context)
+	switch {
+	case k.as != "":
+		d.Name = k.as
+	case context == "default": // every command would use a profile of this name
+		d.Name = "kube"
 	}
-	setup := plugin.ShellWords("jeton", "setup", "kubernetes", name, "--context", context)
+	if l.User.Exec.ProvideClusterInfo {
+		d.Left = append(d.Left, "provideClusterInfo")
+	}
+	setup := plugin.ShellWords("jeton", "setup", "kubernetes", d.Name, "--context", context)
 	d.Notes = append(d.Notes, "for kubectl: "+setup)
 	if others := alsoNaming(k.files, l.name, context); len(others) > 0 {
 		d.Notes = append(d.Notes, "these contexts log in alike: "+plugin.Shorten(strings.Join(others, ", ")))

@@ -35,8 +35,13 @@ type kubeconfig struct {
 	*plugin.Lines
 }
 
-func readKubeconfigs(c *Caller, parse func(text []byte) (*plugin.Lines, error)) (files []kubeconfig, err error) {
-	for _, path := range kubeconfigs(c) {
+func readKubeconfigs(c *Caller, parse func(text []byte) (*plugin.Lines, error)) ([]kubeconfig, error) {
+	return readKubeconfigsAt(c, kubeconfigs(c), parse)
+}
+
+func readKubeconfigsAt(c *Caller, paths []string, parse func(text []byte) (*plugin.Lines, error)) (files []kubeconfig,
+	err error) {
+	for _, path := range paths {
 		text, err := c.ReadFile(path)
 		if err != nil {
 			return nil, err
@@ -485,7 +490,8 @@ func contexts(c *Caller) (names []string) {
 	for _, f := range files {
 		_, list := plugin.Get(f.Root, "contexts")
 		for _, entry := range plugin.Entries(list) {
-			if _, name := plugin.Get(entry, "name"); name != nil && !slices.Contains(names, name.Value) {
+			_, name := plugin.Get(entry, "name")
+			if name != nil && strings.TrimSpace(name.Value) != "" && !slices.Contains(names, name.Value) {
 				names = append(names, name.Value)
 			}
 		}

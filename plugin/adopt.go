@@ -23,31 +23,41 @@ func (h Helper) Program() string {
 	return strings.TrimSuffix(filepath.Base(h.Argv[0]), ".exe")
 }
 
-// Flags returns the flags on the helper's command line, each with its values. booleans are
-// the flags without a value. rest are the other arguments.
+// Flags returns the flags on the helper's command line, each with its values, as pflag reads
+// them: "_" in a name counts as "-". booleans are the flags without a value. rest are the
+// other arguments.
 func (h Helper) Flags(booleans ...string) (flags map[string][]string, rest []string) {
 	flags = map[string][]string{}
 	for i := 1; i < len(h.Argv); i++ {
 		word := h.Argv[i]
-		name, value, whole := strings.Cut(strings.TrimLeft(word, "-"), "=")
-		switch {
-		case !strings.HasPrefix(word, "-"):
+		if word == "--" {
+			return flags, append(rest, h.Argv[i+1:]...)
+		}
+		if !strings.HasPrefix(word, "-") || word == "-" {
 			rest = append(rest, word)
 			continue
-		case whole, !strings.HasPrefix(word, "--") && len(name) > 1: // such as -v1
+		}
+		name, value, whole := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		name = strings.ReplaceAll(name, "_", "-")
+		short := !strings.HasPrefix(word, "--")
+		switch {
+		case whole:
 		case slices.Contains(booleans, name):
 			value = "true"
+		case short && len(name) > 1: // such as -v1
+			name, value = name[:1], name[1:]
 		case i+1 < len(h.Argv):
 			i++
 			value = h.Argv[i]
-		}
-		if !strings.HasPrefix(word, "--") {
-			name = name[:min(1, len(name))]
 		}
 		flags[name] = append(flags[name], value)
 	}
 	return flags, rest
 }
+
+// KlogFlags are the flags without a value that programs made with k8s.io/klog have.
+var KlogFlags = []string{"logtostderr", "alsologtostderr", "one-output", "skip-headers", "skip-log-headers",
+	"add-dir-header"}
 
 // Adopted are the options of a profile that does what a helper does.
 type Adopted struct {
@@ -103,4 +113,35 @@ func (i *Issuer) DraftOfEnvironment(getenv func(string) string) (d Draft, ok boo
 	return NewDraft(i.Name, i, values, func(v Value) DraftSecret {
 		return DraftSecret{Value: NewSecret(v.Text), Variable: v.Variable}
 	}), true
+}
+
+// Secrets returns the flags and variables of the helper that hold secrets, by their names.
+func (h Helper) Secrets() (names []string) {
+	flags, _ := h.Flags()
+	for flag, values := range flags {
+		if secretName(flag) && strings.Join(values, "") != "" {
+			names = append(names, "--"+flag)
+		}
+	}
+	for name, value := range h.Env {
+		if secretName(name) && value != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// secretName reports whether a flag or a variable is called like a secret, and not like the
+// place or the name of one.
+func secretName(name string) bool {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '-' || r == '_' || r == '.' })
+	if len(words) == 0 || slices.Contains([]string{"file", "path", "id", "name", "type", "url", "uri", "dir",
+		"storage"}, words[len(words)-1]) {
+		return false
+	}
+	return slices.ContainsFunc(words, func(word string) bool {
+		return slices.Contains([]string{"secret", "secrets", "password", "passwd", "passphrase", "passcode", "pwd",
+			"pin", "token", "key", "apikey", "credential", "credentials", "assertion"}, word)
+	})
 }

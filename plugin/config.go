@@ -227,11 +227,22 @@ func (f *File) Check(d Draft) error {
 	return p.complete()
 }
 
-// NeedsPlainHTTP reports whether d cannot be a profile of f because it would send secrets
-// over http: allowing that makes its error another one, or none.
-func (f *File) NeedsPlainHTTP(d Draft) bool {
-	err, allowed := f.Check(d), f.Check(d.WithPlainHTTP())
-	return err != nil && (allowed == nil || allowed.Error() != err.Error())
+// NeedsPlainHTTP returns the error for which d cannot be a profile of f, but could be if it
+// were allowed to send secrets over http. It returns nil if d does not need that.
+func (f *File) NeedsPlainHTTP(d Draft) error {
+	_, err := f.Trial(d)
+	_, allowed := f.Trial(d.WithPlainHTTP())
+	return without(err, allowed)
+}
+
+// without returns the first of the errors in err that is not among those in others, or nil.
+func without(err, others error) error {
+	for _, err := range Each(err) {
+		if !slices.ContainsFunc(Each(others), func(other error) bool { return other.Error() == err.Error() }) {
+			return err
+		}
+	}
+	return nil
 }
 
 // inFile returns err as an error about the file at path.

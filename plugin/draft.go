@@ -27,7 +27,7 @@ type DraftOption struct {
 	Text   string
 	List   []string
 	Secret *DraftSecret
-	Yes    bool // it is true
+	Truth  string // true or false, for an option that is one
 }
 
 // A DraftSecret is a secret and what its source says about it. One of Value, Asked and
@@ -65,7 +65,7 @@ func NewDraft(name string, issuer *Issuer, values map[string]Value, secret func(
 				s := secret(v)
 				o = DraftOption{Name: f.name, Secret: &s}
 			case bool:
-				o = DraftOption{Name: f.name, Yes: v.Text == "true"}
+				o = DraftOption{Name: f.name, Truth: v.Text}
 			case []string, Argv:
 				if o = (DraftOption{Name: f.name, List: v.List}); v.List == nil {
 					o.List = strings.Split(v.Text, ",")
@@ -85,7 +85,7 @@ func (d Draft) With(options map[string]string) Draft {
 		d.Options = slices.DeleteFunc(d.Options, func(o DraftOption) bool { return o.Name == name })
 		o := DraftOption{Name: name, Text: options[name]}
 		if o.Text == "true" {
-			o = DraftOption{Name: name, Yes: true}
+			o = DraftOption{Name: name, Truth: "true"}
 		}
 		d.Options = append(d.Options, o)
 	}
@@ -94,8 +94,7 @@ func (d Draft) With(options map[string]string) Draft {
 
 // WithPlainHTTP returns d as a profile that may send secrets over http.
 func (d Draft) WithPlainHTTP() Draft {
-	d.Options = append(slices.Clone(d.Options), DraftOption{Name: "plain_http", Yes: true})
-	return d
+	return d.With(map[string]string{"plain_http": "true"})
 }
 
 // node returns the options of d as YAML.
@@ -111,8 +110,10 @@ func (d Draft) node() *yaml.Node {
 			add(o.Name, o.Secret.Ref.node())
 		case o.List != nil:
 			add(o.Name, sequence(o.List))
-		case o.Yes:
-			add(o.Name, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+		case o.Truth == "true" || o.Truth == "false":
+			add(o.Name, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: o.Truth})
+		case o.Truth != "":
+			add(o.Name, text(o.Truth))
 		default:
 			add(o.Name, text(o.Text))
 		}

@@ -136,6 +136,10 @@ func InOneLine(err error) string {
 // ErrFull says that an issuer has no room for another key.
 var ErrFull = errors.New("there is no room for another key")
 
+// ErrNotRevoked is returned by [Revoker] if there was nothing to revoke, or if the issuer
+// revokes nothing.
+var ErrNotRevoked = errors.New("nothing was revoked")
+
 // Because returns e as an error that also matches why in [errors.Is].
 func Because(e *Error, why error) error { return &because{e, why} }
 

@@ -59,9 +59,15 @@ func Opens(open func(path string) Importer, ends ...string) func(path string) Im
 }
 
 // FileFirst splits args into a file and names. The first argument is a file if it
-// contains a directory or ends in one of the suffixes.
+// contains a directory and there is no such name, or if it ends in one of the suffixes.
 func FileFirst(args []string, suffixes ...string) (path string, names []string) {
-	if len(args) > 0 && (strings.ContainsRune(args[0], filepath.Separator) ||
+	return FileOrName(args, func(string) bool { return false }, suffixes...)
+}
+
+// FileOrName is FileFirst where names can have slashes in them. is reports whether there is
+// such a name.
+func FileOrName(args []string, is func(name string) bool, suffixes ...string) (path string, names []string) {
+	if len(args) > 0 && !is(args[0]) && (strings.ContainsRune(args[0], filepath.Separator) ||
 		slices.Contains(suffixes, filepath.Ext(args[0]))) {
 		return args[0], args[1:]
 	}
@@ -92,7 +98,7 @@ func DraftsOf(path, as string, names, all []string, draft func(string) (Draft, e
 		}
 		if as != "" {
 			d.Name = as
-		} else if err := CheckName(name); err != nil {
+		} else if err := CheckName(d.Name); err != nil {
 			e := AsError(err)
 			e.Hint = ShellWords("--as", NameLike(name)) + " gives it another one; take one at a time then"
 			failures = errors.Join(failures, &ProfileError{Shorten(name), e})

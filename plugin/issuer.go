@@ -239,8 +239,9 @@ func (l Issuers) FromEnvironment(name string, getenv func(string) string) (p *Pr
 			continue
 		}
 		if p, e = issuer.fromValues(name, values, false); e != nil {
-			if _, allowed := issuer.fromValues(name, values, true); allowed == nil || allowed.Error() != e.Error() {
-				e = AsError(e).WithHint("use https; if the network is your own: jeton import env NAME --plain-http")
+			_, allowed := issuer.fromValues(name, values, true)
+			if http := without(e, allowed); http != nil {
+				e = AsError(http).WithHint("use https; if the network is your own: jeton import env NAME --plain-http")
 			}
 			return nil, nil, e
 		}

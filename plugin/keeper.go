@@ -148,9 +148,7 @@ func (k *Keeper) choose(d *Draft, option string, s *DraftSecret) (SecretRef, err
 	case "command":
 		argv := s.Command
 		if k.where != "" {
-			if argv = strings.Fields(k.where); strings.ContainsAny(k.where, "'\"\\$|<>;&*?~`(){}") {
-				argv = []string{"sh", "-c", k.where}
-			}
+			argv = SecretCommand(k.where)
 		}
 		if argv == nil {
 			return SecretRef{}, Errorf(Config, "%s: no program prints it there", option).
@@ -165,6 +163,15 @@ func (k *Keeper) choose(d *Draft, option string, s *DraftSecret) (SecretRef, err
 	}
 	path, err := k.path(name)
 	return FileSecret(path), err
+}
+
+// SecretCommand returns the program and the arguments that a line means. A shell runs a line
+// that needs one.
+func SecretCommand(line string) []string {
+	if strings.ContainsAny(line, "'\"\\$|<>;&*?~`(){}") {
+		return []string{"sh", "-c", line}
+	}
+	return strings.Fields(line)
 }
 
 // path returns the file for the secret called name.

@@ -279,7 +279,7 @@ func (r *SecretRef) setDepends(n *yaml.Node) (*yaml.Node, error) {
 	if _, command := Get(n, "command"); command == nil {
 		return nil, at(depends, "only {command: [ARGV…]} has depends_on")
 	}
-	return without(n, "depends_on"), decodeVariables(depends, &r.depends)
+	return withoutKey(n, "depends_on"), decodeVariables(depends, &r.depends)
 }
 
 // isVariable reports whether an environment variable can be called name.
@@ -298,8 +298,8 @@ func decodeVariables(n *yaml.Node, list *[]string) error {
 	return nil
 }
 
-// without returns the mapping n without the key called name.
-func without(n *yaml.Node, name string) *yaml.Node {
+// withoutKey returns the mapping n without the key called name.
+func withoutKey(n *yaml.Node, name string) *yaml.Node {
 	rest := *n
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {

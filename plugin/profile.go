@@ -264,9 +264,9 @@ func (v Value) From() string {
 	return v.Place
 }
 
-// NewSecret returns a POSIX shell command line by which the user replaces the secret that p
+// ReplaceSecret returns a POSIX shell command line by which the user replaces the secret that p
 // logs in with, after a refusal. Where that is not to be told, it opens the configuration.
-func (p *Profile) NewSecret() string {
+func (p *Profile) ReplaceSecret() string {
 	for _, q := range p.Chain() {
 		for _, f := range fields(q.Options) {
 			ref, ok := f.value.Interface().(SecretRef)

@@ -127,16 +127,16 @@ func (p Program) environ(withheld func() []string) (env []string) {
 	for _, line := range os.Environ() {
 		name, _, _ := strings.Cut(line, "=")
 		own := strings.HasPrefix(name, "JETON_")
-		if !own && !SecretVariable(name) && !slices.Contains(secrets, name) || slices.Contains(p.Depends, name) {
+		if !own && !secretOfCloud(name) && !slices.Contains(secrets, name) || slices.Contains(p.Depends, name) {
 			env = append(env, line)
 		}
 	}
 	return append(env, p.Env...)
 }
 
-// SecretVariable reports whether an environment variable is a secret of one of the clouds'
+// secretOfCloud reports whether an environment variable is a secret of one of the clouds'
 // own tools.
-func SecretVariable(name string) bool {
+func secretOfCloud(name string) bool {
 	family, rest, _ := strings.Cut(name, "_")
 	if !slices.Contains([]string{"OS", "OVH", "OSC", "AWS"}, family) || strings.HasSuffix(rest, "_FILE") {
 		return false

@@ -72,7 +72,7 @@ func TestProgramEnvironment(t *testing.T) {
 		"OS_USERNAME": false, "HOME": false, "GITHUB_TOKEN": false, "OVH_ENDPOINT": false, "OSC_REGION": false,
 		"VAULT_TOKEN": false, "PASSWORD_STORE_DIR": false,
 	} {
-		if got := SecretVariable(name); got != secret {
+		if got := secretOfCloud(name); got != secret {
 			t.Errorf("%s: %v", name, got)
 		}
 		t.Setenv(name, "x")

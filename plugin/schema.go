@@ -11,6 +11,9 @@ import (
 // https://json-schema.org/draft-07
 type Schema map[string]any
 
+// SchemaTitle is the title of the schema, by which it is known as jeton's.
+const SchemaTitle = "config.yaml of jeton"
+
 // Schema returns the JSON schema of the configuration file. formats are the values of the
 // option format. It is draft 7, the newest that YAML language servers know in full. It
 // accepts what [ReadFile] accepts, but knows nothing of how options depend on each other.
@@ -37,7 +40,7 @@ func (l Issuers) Schema(formats []string) Schema {
 	}
 	return Schema{
 		"$schema": "http://json-schema.org/draft-07/schema#",
-		"title":   "config.yaml of jeton", "type": "object", "additionalProperties": false,
+		"title":   SchemaTitle, "type": []string{"object", "null"}, "additionalProperties": false,
 		"properties": Schema{
 			"profiles": Schema{
 				"description":          "the identities, by name",
@@ -63,7 +66,7 @@ func (l Issuers) nameSchema() Schema {
 		}
 	}
 	return Schema{
-		"pattern": `^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`, "maxLength": 100,
+		"pattern": namePattern, "maxLength": 100,
 		"not": Schema{"anyOf": []Schema{{"enum": reserved}, {"pattern": `\.\.`}}},
 	}
 }
@@ -92,30 +95,42 @@ func (i *Issuer) schema(formats []string) Schema {
 // schema returns the schema of one option.
 func (f field) schema() Schema {
 	s := Schema{}
-	list := func(of Schema) { s["type"], s["items"], s["minItems"] = "array", of, 1 }
+	list := func(first, others Schema) {
+		s["type"], s["items"], s["additionalItems"], s["minItems"] = "array", []Schema{first}, others, 1
+	}
+	anyText := Schema{"type": []string{"string", "number", "boolean"}}
 	switch f.value.Interface().(type) {
 	case SecretRef:
 		s["allOf"] = []Schema{{"$ref": "#/definitions/secret"}}
-	case string, Path:
+	case string:
 		s["allOf"] = []Schema{{"$ref": "#/definitions/text"}}
+	case Path:
+		s["type"], s["pattern"] = "string", pathPattern
 	case bool:
 		s["type"] = "boolean"
 	case int:
-		s["type"], s["minimum"] = "integer", 1
+		s["anyOf"] = []Schema{{"type": "integer", "minimum": 1}, {"type": "string", "pattern": `^\+?[0-9]*[1-9][0-9]*$`}}
 	case time.Duration:
 		s["type"], s["pattern"] = "string", `^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)([0-9.]+(ns|us|µs|μs|ms|s|m|h))*$`
 	case Variables:
 		s["type"], s["items"] = "array", Schema{"type": "string", "pattern": variablePattern}
 	case Argv, []string:
-		list(textSchema())
+		list(textSchema(), anyText)
 	case map[string]string:
 		s["type"], s["additionalProperties"] = "object", textSchema()
 	case []map[string]string:
-		list(Schema{"type": "object", "additionalProperties": textSchema()})
+		maps := Schema{"type": "object", "additionalProperties": textSchema()}
+		list(maps, maps)
 	}
 	s["description"] = f.help
 	return s
 }
+
+// Patterns of what texts can be. A path is absolute, on any system, or begins with ~/.
+const (
+	pathPattern = `^(/|~/|[A-Za-z]:[\\/]|\\\\)`
+	namePattern = `^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`
+)
 
 const variablePattern = `^[A-Za-z_][A-Za-z0-9_]*$`
 
@@ -132,14 +147,14 @@ func secretSchema() Schema {
 			"additionalProperties": false,
 		}
 	}
-	program := one("command", Schema{"type": "array", "items": textSchema(), "minItems": 1})
+	program := one("command", Schema{"type": "array", "items": []Schema{textSchema()}, "minItems": 1})
 	program["properties"].(Schema)["depends_on"] = Schema{
 		"type": "array", "items": Schema{"type": "string", "pattern": variablePattern},
 	}
 	return Schema{"anyOf": slices.Concat([]Schema{textSchema()}, []Schema{
 		one("env", Schema{"type": "string", "pattern": variablePattern}),
-		one("file", Schema{"type": "string", "pattern": `^(/|~/|[A-Za-z]:[\\/]|\\\\)`}),
+		one("file", Schema{"type": "string", "pattern": pathPattern}),
 		program,
-		one("keyring", Schema{"type": "string"}),
+		one("keyring", Schema{"type": []string{"string", "integer"}, "pattern": namePattern, "maxLength": 100}),
 	})}
 }

@@ -95,7 +95,7 @@ func (i *Issuer) IsSecret(option string) bool {
 }
 
 // Trial returns the profile of d, with its secrets in it, as if it were in f. Nothing is
-// written.
+// written. Its errors name no place in the file: d is in none.
 func (f *File) Trial(d Draft) (*Profile, error) {
 	d.Options = slices.Clone(d.Options)
 	for i, o := range d.Options {
@@ -103,23 +103,25 @@ func (f *File) Trial(d Draft) (*Profile, error) {
 			continue
 		}
 		trial := *o.Secret
-		if trial.Ref = CommandSecret(trial.Command); !trial.Value.IsZero() {
+		switch {
+		case !trial.Value.IsZero():
 			trial.Ref = LiteralSecret(trial.Value)
+		case trial.Ref.IsZero():
+			trial.Ref = CommandSecret(trial.Command)
 		}
 		d.Options[i].Secret = &trial
 	}
 	d.Options = slices.DeleteFunc(d.Options, func(o DraftOption) bool {
 		return o.Secret != nil && o.Secret.Ref.IsZero()
 	})
-	trial := *f
-	trial.exposed = nil
-	text, err := WithProfile(f.Text, d, true)
+	own := *f
+	own.exposed = nil // the secrets are not in the file
+	p, err := own.decode(d.Name, d.node())
 	if err != nil {
 		return nil, err
 	}
-	edited, err := trial.With(text)
-	if err != nil {
+	if err := p.complete(); err != nil {
 		return nil, err
 	}
-	return edited.Profile(d.Name)
+	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -109,14 +110,34 @@ func (a *asker) choose(question string, options []string, def int) (int, error) 
 		if err != nil {
 			return 0, err
 		}
-		for i, option := range options {
-			first := strings.TrimSuffix(strings.Fields(option)[0], ":")
-			if answer == strconv.Itoa(i+1) || answer == option || answer == first {
-				return i, nil
-			}
+		if n := chosen(answer, options); n >= 0 {
+			return n, nil
 		}
 		a.say("Enter a number from 1 to %d.", len(options))
 	}
+}
+
+// chosen returns the index of the option that an answer means, or -1: by its number, by its
+// text, or by its first word, if no other option has that.
+func chosen(answer string, options []string) int {
+	if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(options) {
+		return n - 1
+	}
+	if n := slices.Index(options, answer); n >= 0 {
+		return n
+	}
+	found := -1
+	for i, option := range options {
+		first, _, _ := strings.Cut(option, " ")
+		switch {
+		case answer == "" || strings.TrimSuffix(first, ":") != answer:
+		case found >= 0:
+			return -1
+		default:
+			found = i
+		}
+	}
+	return found
 }
 
 // yes asks a question that is answered by yes or no.

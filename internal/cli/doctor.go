@@ -158,7 +158,7 @@ func (c *checkup) failedOnce(check, profile string, err error) {
 	}
 	switch {
 	case fix != "":
-	case e.Column > 0 && e.Meant != "":
+	case e.Column > 0 && e.Meant != "" && !c.told(where):
 		fix = plugin.Substitute(c.configPath(), e.Line, e.Column, e.Written, e.Meant)
 	case c.world.Getenv("JETON_CONFIG") != "" && *c.ps.path == "" && c.file == nil &&
 		!fileExists(c.world.Getenv("JETON_CONFIG")):
@@ -170,6 +170,12 @@ func (c *checkup) failedOnce(check, profile string, err error) {
 		what = plugin.InOneLine(err)
 	}
 	c.add(check, plugin.Wrong, profile, where, withoutPlace(what, e, profile), fix)
+}
+
+// told reports whether there is a finding about a place. A second command line that changes
+// it would not find what it changes.
+func (c *checkup) told(where string) bool {
+	return slices.ContainsFunc(c.Findings, func(f plugin.Finding) bool { return f.Where == where })
 }
 
 // withoutPlace returns what without the file, the profile and the line of e, which the
@@ -435,7 +441,7 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 			}
 			fix := plugin.ShellWords("jeton", "get", p.Name, "--refresh", "-f", "json") + " >/dev/null"
 			if f.Code == plugin.Denied { // asking again would be refused again, and counted
-				fix = p.NewSecret()
+				fix = p.ReplaceSecret()
 			}
 			c.add("login", level, p.Name, "", "the last login failed, at "+f.At.UTC().Format(time.RFC3339)+": "+f.Text,
 				fix)
@@ -452,7 +458,7 @@ func (c *checkup) credential(ctx context.Context, p *plugin.Profile, kept []cach
 				fix = plugin.ShellWords(plugin.LoginCommand(p.Name, p.Config, c.world.Getenv)...)
 				what = "a login is needed"
 			case e.Code == plugin.Denied && fix == "":
-				fix = p.NewSecret()
+				fix = p.ReplaceSecret()
 			case fix == "" && e.Code == plugin.Config:
 				fix = plugin.EditAt(c.file.Path)
 			}

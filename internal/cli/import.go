@@ -65,7 +65,7 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 	if err := m.keeper.SetPlace(i.Secret, drafts); err != nil {
 		return err
 	}
-	report, err := m.write(ctx, cache.Open(ctx, w, true), drafts)
+	report, err := m.write(ctx, cache.Open(ctx, w, !i.DryRun), drafts)
 	failures = errors.Join(failures, err)
 	if report == nil {
 		return failures
@@ -261,15 +261,18 @@ func (m *merge) add(ctx context.Context, f *plugin.File, d *plugin.Draft) (*plug
 // check returns an error if d cannot be a profile of f. It lets d send secrets over http if
 // it needs that and the user wants it.
 func (m *merge) check(f *plugin.File, d *plugin.Draft) error {
-	needed := f.NeedsPlainHTTP(*d)
-	if needed && m.plainHTTP {
+	if err := f.NeedsPlainHTTP(*d); err != nil {
+		if !m.plainHTTP {
+			return errPlainHTTP(err)
+		}
 		*d = d.WithPlainHTTP()
 	}
-	err := f.Check(*d)
-	if err != nil && needed && !m.plainHTTP {
-		return plugin.AsError(err).WithHint("use https; if the network is your own, add --plain-http to this command")
-	}
-	return err
+	return f.Check(*d)
+}
+
+// errPlainHTTP returns err, which says that secrets would be sent over http, with the way out.
+func errPlainHTTP(err error) error {
+	return plugin.AsError(err).WithHint("use https; if the network is your own, add --plain-http to this command")
 }
 
 // tell reports the outcomes.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -44,18 +46,20 @@ Examples:
 // A wizard is one run of init.
 type wizard struct {
 	*initCmd
-	ctx    context.Context // with the time of the person
-	i      *invocation
-	t      *terminal
-	ps     *profiles
-	world  cache.World
-	ask    *asker // nil if nobody is there
-	file   *plugin.File
-	drafts []plugin.Draft
-	way    *plugin.Way             // nil if something is taken over
-	former map[string]plugin.Value // answers to the questions, before they are asked again
-	setups []chosenSetup
-	keeper *plugin.Keeper
+	ctx      context.Context // with the time of the person
+	i        *invocation
+	t        *terminal
+	ps       *profiles
+	world    cache.World
+	ask      *asker // nil if nobody is there
+	file     *plugin.File
+	drafts   []plugin.Draft
+	loginNow bool                    // the person wants to log in at the end
+	failed   error                   // what could not be taken over
+	way      *plugin.Way             // nil if something is taken over
+	former   map[string]plugin.Value // answers to the questions, before they are asked again
+	setups   []chosenSetup
+	keeper   *plugin.Keeper
 }
 
 // A chosenSetup is a caller that the user wants to be set up.
@@ -81,25 +85,38 @@ func (c *initCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 	if z.file, err = ps.reread(false); err != nil {
 		return err
 	}
-	for _, step := range []func() error{z.begin, z.name, z.plainHTTP, z.try, z.place, z.callers, z.confirm, z.write} {
+	for _, step := range []func() error{z.check, z.begin, z.name, z.plainHTTP, z.try, z.place, z.callers, z.confirm,
+		z.write} {
 		if err := step(); err != nil {
+			return errors.Join(z.failed, err)
+		}
+	}
+	return z.failed
+}
+
+// check returns an error for flags that cannot be meant, before anything is asked.
+func (z *wizard) check() error {
+	if z.From != "" && (z.Cloud != "" || z.Way != "" || len(z.Set) > 0) {
+		return plugin.Errorf(plugin.Usage, "--from excludes --cloud, --way and --set").
+			WithHint("what is taken over has its own settings")
+	}
+	if z.Secret != "" && z.Secret != askEachTime {
+		if err := z.keeper.SetPlace(z.Secret, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := z.wanted("name")
+	return err
 }
 
 // missing returns the error for an answer that there is neither a flag nor a person for.
 func (z *wizard) missing(flag, what string) error {
-	return plugin.Errorf(plugin.Usage, "%s is needed, and there is no terminal to ask at", what).
+	return plugin.Errorf(plugin.Usage, "%s is needed, and there is nobody to ask", what).
 		WithHint("say it by %s", flag)
 }
 
 // begin finds out what profile it will be.
 func (z *wizard) begin() error {
-	if _, err := z.wanted(); err != nil {
-		return err
-	}
 	ways := z.i.issuers.Ways()
 	found := z.found()
 	switch {
@@ -165,9 +182,7 @@ func (z *wizard) adopt(f plugin.Found) error {
 	if len(drafts) == 0 {
 		return err
 	}
-	if err != nil {
-		z.t.fail(err) // the rest can be taken over
-	}
+	z.failed = err // the rest can be taken over
 	if len(drafts) > 1 {
 		names := []string{}
 		for _, d := range drafts {
@@ -177,6 +192,12 @@ func (z *wizard) adopt(f plugin.Found) error {
 		switch {
 		case z.Name != "" && slices.Contains(names, z.Name):
 			n = slices.Index(names, z.Name)
+		case z.Name != "" && z.ask == nil:
+			return plugin.Errorf(plugin.Usage, "--name: %s has no %s", f.What, plugin.Shorten(z.Name)).
+				WithHint("there are: %s", plugin.Shorten(strings.Join(names, ", ")))
+		case z.ask == nil && len(z.Setup) > 0:
+			return plugin.Errorf(plugin.Usage, "--setup is for one profile, and there are %d", len(names)).
+				WithHint("say which: --name %s", names[0])
 		case z.ask != nil:
 			if n, err = z.ask.choose(f.What+" has several:", append(names, "all of them"), 0); err != nil {
 				return err
@@ -239,7 +260,7 @@ func pick[T any](z *wizard, question, given, flag string, list []T, name func(T)
 	case len(list) == 1:
 		n = 0
 	case z.ask == nil:
-		return chosen, plugin.Errorf(plugin.Usage, "%s is needed, and there is no terminal to ask at", flag).
+		return chosen, plugin.Errorf(plugin.Usage, "%s is needed, and there is nobody to ask", flag).
 			WithHint("there are: %s", strings.Join(names, ", "))
 	default:
 		if n, err = z.ask.choose(question, titles, 0); err != nil {
@@ -300,32 +321,24 @@ func (z *wizard) answer() error {
 		}
 	}
 	z.former = answers
-	z.drafts = []plugin.Draft{z.way.Draft(z.way.Cloud.Name, answers)}
+	draft := z.way.Draft(z.way.Cloud.Name, answers)
+	if kind, where, _ := strings.Cut(z.Secret, ":"); kind == "command" && where != "" {
+		for _, q := range z.way.Ask {
+			if z.way.Issuer.IsSecret(q.Option) && !q.Optional {
+				secret := &plugin.DraftSecret{Command: plugin.SecretCommand(where)}
+				draft.Options = append(draft.Options, plugin.DraftOption{Name: q.Option, Secret: secret})
+			}
+		}
+	}
+	z.drafts = []plugin.Draft{draft}
 	return nil
 }
 
 // inquire returns the answer to one question.
 func (z *wizard) inquire(q plugin.Inquiry) (string, error) {
-	secret := z.way.Issuer.IsSecret(q.Option)
-	switch kind, where, _ := strings.Cut(z.Secret, ":"); {
-	case secret && q.Optional && z.ask == nil:
-		return "", nil
-	case secret && kind == "env" && where != "":
-		if value := z.world.Getenv(where); value != "" {
-			return value, nil
-		}
-		return "", plugin.Errorf(plugin.Config, "environment variable %s is not set", plugin.Shorten(where))
-	case secret && z.ask == nil:
-		s, err := z.t.readSecret(z.ctx, q.Text+": ")
-		return s.Reveal(), err
-	case secret && q.Optional:
-		if yes, err := z.ask.yes("Is there a "+q.Option+"?", false); !yes || err != nil {
-			return "", err
-		}
-		fallthrough
-	case secret:
-		s, err := z.ask.secret(q.Text)
-		return s.Reveal(), err
+	switch {
+	case z.way.Issuer.IsSecret(q.Option):
+		return z.inquireSecret(q)
 	case z.ask == nil && q.Default == "" && !q.Optional:
 		return "", z.missing("--set "+q.Option+"=…", q.Option)
 	case z.ask == nil:
@@ -335,6 +348,29 @@ func (z *wizard) inquire(q plugin.Inquiry) (string, error) {
 		return q.Choices[n], err
 	}
 	return z.ask.line(q.Text, q.Default, q.Optional)
+}
+
+// inquireSecret is inquire for a secret. One that a program prints is not asked for.
+func (z *wizard) inquireSecret(q plugin.Inquiry) (string, error) {
+	kind, where, _ := strings.Cut(z.Secret, ":")
+	switch {
+	case where != "" && kind == "command", q.Optional && z.ask == nil:
+		return "", nil
+	case where != "" && kind == "env":
+		if value := z.world.Getenv(where); value != "" {
+			return value, nil
+		}
+		return "", plugin.Errorf(plugin.Config, "environment variable %s is not set", plugin.Shorten(where))
+	case z.ask == nil:
+		s, err := z.t.readSecret(z.ctx, q.Text+": ")
+		return s.Reveal(), err
+	case q.Optional:
+		if yes, err := z.ask.yes("Is there a "+q.Option+"?", false); !yes || err != nil {
+			return "", err
+		}
+	}
+	s, err := z.ask.secret(q.Text)
+	return s.Reveal(), err
 }
 
 // name asks for the profile's name.
@@ -389,6 +425,9 @@ func (z *wizard) confirm() error {
 	for _, s := range z.setups {
 		fmt.Fprintf(&b, "  - %s\n", s.what)
 	}
+	if z.ownSchema() {
+		fmt.Fprintf(&b, "  - %s beside it, with which editors complete it\n", schemaName)
+	}
 	if z.ask == nil {
 		if !z.Yes {
 			return plugin.Errorf(plugin.Usage, "nothing is written without a yes").WithHint("add --yes")
@@ -397,8 +436,14 @@ func (z *wizard) confirm() error {
 	}
 	z.ask.tty.out.Write(lines(b.Bytes(), z.ask.look))
 	yes, err := z.ask.yes("Write these changes?", true)
-	if err == nil && !yes {
-		err = plugin.Errorf(plugin.Denied, "nothing was written")
+	switch {
+	case err != nil:
+		return err
+	case !yes:
+		return plugin.Errorf(plugin.Denied, "nothing was written")
+	}
+	if z.way != nil && z.way.Person {
+		z.loginNow, err = z.ask.yes("Log in then?", true)
 	}
 	return err
 }
@@ -427,10 +472,15 @@ func (z *wizard) destination(s *plugin.DraftSecret) string {
 
 // write writes the profiles, and sets the callers up.
 func (z *wizard) write() error {
-	ctx, cancel := plugin.Limit(plugin.Watched(context.Background(), z.t.waiting), budget)
-	defer cancel()
-	m := &merge{ps: z.ps, keeper: z.keeper, header: schemaLine}
-	report, err := m.write(ctx, cache.Open(ctx, z.world, true), z.drafts)
+	m := &merge{ps: z.ps, keeper: z.keeper}
+	if z.ownSchema() {
+		m.header = schemaLine
+	}
+	var report []byte
+	err := z.limited(func(ctx context.Context) (err error) {
+		report, err = m.write(ctx, cache.Open(ctx, z.world, true), z.drafts)
+		return err
+	})
 	if report == nil {
 		return err
 	}
@@ -439,17 +489,19 @@ func (z *wizard) write() error {
 	tries := []string{}
 	for _, s := range z.setups {
 		command := &setupCallerCmd{Caller: s.command, format: s.kind.Name}
-		done, try, err := command.carryOut(ctx, z.i, z.ps, z.world)
-		failures = errors.Join(failures, err)
-		report = append(report, done...)
-		if try != "" {
-			tries = append(tries, try)
-		}
+		failures = errors.Join(failures, z.limited(func(ctx context.Context) error {
+			done, try, err := command.carryOut(ctx, z.i, z.ps, z.world)
+			report = append(report, done...)
+			if try != "" {
+				tries = append(tries, try)
+			}
+			return err
+		}))
 	}
-	if z.way != nil && z.way.Person && z.ask != nil {
-		if yes, err := z.ask.yes("Log in now?", true); yes && err == nil {
-			failures = errors.Join(failures, (&loginCmd{Profile: z.drafts[0].Name}).Run(ctx, z.i, z.t, z.ps, z.world))
-		}
+	if z.loginNow {
+		failures = errors.Join(failures, z.limited(func(ctx context.Context) error {
+			return (&loginCmd{Profile: z.drafts[0].Name}).Run(ctx, z.i, z.t, z.ps, z.world)
+		}))
 	}
 	report = append(report, "\nTo try next:\n"...)
 	for _, try := range append(tries, z.more()...)[:3] {
@@ -458,10 +510,17 @@ func (z *wizard) write() error {
 	return errors.Join(failures, z.t.print(lines(report, z.t.outLook())))
 }
 
+// limited calls do with a context of its own, which ends with the time that a command has.
+func (z *wizard) limited(do func(context.Context) error) error {
+	ctx, cancel := plugin.Limit(plugin.Watched(context.Background(), z.t.waiting), budget)
+	defer cancel()
+	return do(ctx)
+}
+
 // more returns commands to try that need no setup, at least three.
 func (z *wizard) more() (list []string) {
 	name := plugin.ShellWords(z.drafts[0].Name)
-	if z.way != nil && z.way.Person {
+	if z.way != nil && z.way.Person && !z.loginNow {
 		list = append(list, "jeton login "+name)
 	}
 	return append(list, "jeton inspect "+name, "jeton exec "+name+" -- env", "jeton status", "jeton doctor")
@@ -474,15 +533,25 @@ const (
 	schemaLine = "# yaml-language-server: $schema=" + schemaName + "\n"
 )
 
+// schemaPath is where the schema goes.
+func (z *wizard) schemaPath() string { return filepath.Join(filepath.Dir(z.file.Path), schemaName) }
+
+// ownSchema reports whether there is no schema yet, or one that jeton has written.
+func (z *wizard) ownSchema() bool {
+	b, err := os.ReadFile(z.schemaPath())
+	return errors.Is(err, fs.ErrNotExist) || bytes.Contains(b, []byte(`"`+plugin.SchemaTitle+`"`))
+}
+
 // writeSchema writes the schema beside the configuration file.
 func (z *wizard) writeSchema() error {
+	if !z.ownSchema() {
+		return nil
+	}
 	document, err := json.MarshalIndent(z.i.issuers.Schema(formats.Spellings()), "", "  ")
 	if err != nil {
 		return err
 	}
-	_, err = cache.EditFile(filepath.Join(filepath.Dir(z.file.Path), schemaName), func([]byte) ([]byte, error) {
-		return append(document, '\n'), nil
-	})
+	_, err = cache.EditFile(z.schemaPath(), func([]byte) ([]byte, error) { return append(document, '\n'), nil })
 	if err != nil {
 		return plugin.Errorf(plugin.Output, "%v", err)
 	}

@@ -15,10 +15,9 @@ import (
 // plainHTTP has the person decide whether secrets may be sent in clear, where that is needed.
 func (z *wizard) plainHTTP() error {
 	for n, d := range z.drafts {
-		if _, err := z.file.Trial(d); err == nil {
+		needed := z.file.NeedsPlainHTTP(d)
+		if needed == nil {
 			continue
-		} else if _, allowed := z.file.Trial(d.WithPlainHTTP()); allowed != nil && allowed.Error() == err.Error() {
-			continue // something else is wrong, which the login tells
 		}
 		yes := z.Plain
 		if !yes && z.ask != nil {
@@ -29,9 +28,7 @@ func (z *wizard) plainHTTP() error {
 			}
 		}
 		if !yes {
-			return about(&plugin.Profile{Name: d.Name}, plugin.Errorf(plugin.Config, "its address begins with http, "+
-				"which would send secrets in clear").
-				WithHint("use https; if the network is your own, add --plain-http to this command"))
+			return &plugin.ProfileError{Profile: d.Name, Err: errPlainHTTP(needed)}
 		}
 		z.drafts[n] = d.WithPlainHTTP()
 	}
@@ -62,14 +59,17 @@ func (z *wizard) tryOne(n int) error {
 			return err
 		}
 		z.t.fail(err)
-		next := []string{"enter the answers again", "keep it as it is", "leave"}
+		next := []string{"enter the answers again", "leave"}
+		if _, err := z.file.Trial(z.drafts[n]); err == nil {
+			next = append(next, "keep it as it is")
+		}
 		choice, err := z.ask.choose("The login does not work. What now?", next, 0)
 		switch {
 		case err != nil:
 			return err
-		case choice == 1:
-			return nil
 		case choice == 2:
+			return nil
+		case choice == 1:
 			return plugin.Errorf(plugin.Denied, "nothing was written")
 		case z.way != nil:
 			name := z.drafts[n].Name
@@ -154,24 +154,25 @@ func (z *wizard) picked(d *plugin.Draft) bool {
 // look logs in with p and returns what the issuer tells about it, and whose login it is. It
 // makes no key.
 func (z *wizard) look(p *plugin.Profile) (tables []plugin.Table, who string, err error) {
-	ctx, cancel := plugin.Limit(plugin.Watched(context.Background(), z.t.waiting), budget)
-	defer cancel()
-	s := cache.Open(ctx, z.world, false)
-	credential := func() (*plugin.Credential, error) {
-		c, err := s.Fetch(ctx, p, cache.Need{})
-		if err == nil {
-			who = profileReport{Identity: c.Attrs}.identity()
+	err = z.limited(func(ctx context.Context) error {
+		s := cache.Open(ctx, z.world, false)
+		credential := func() (*plugin.Credential, error) {
+			c, err := s.Fetch(ctx, p, cache.Need{})
+			if err == nil {
+				who = profileReport{Identity: c.Attrs}.identity()
+			}
+			return c, err
 		}
-		return c, err
-	}
-	if inspector, ok := s.Source(p, cache.Need{}).(plugin.Inspector); ok {
-		tables, err = inspector.Inspect(ctx, credential)
-		return tables, who, err
-	}
-	if !cache.Mints(p) {
-		_, err = credential()
-	}
-	return nil, who, err
+		if inspector, ok := s.Source(p, cache.Need{}).(plugin.Inspector); ok {
+			tables, err = inspector.Inspect(ctx, credential)
+			return err
+		}
+		if !cache.Mints(p) {
+			_, err = credential()
+		}
+		return err
+	})
+	return tables, who, err
 }
 
 // pickScope has the person pick one of the rows of a table, such as a project.
@@ -213,63 +214,73 @@ const askEachTime = "ask"
 
 // place asks where the secrets go.
 func (z *wizard) place() error {
-	secrets, asks, commands := 0, false, false
-	for _, d := range z.drafts {
-		for _, o := range d.Options {
-			if o.Secret != nil && !o.Secret.Momentary {
-				secrets++
-				asks = asks || o.Secret.Person
-				commands = commands || o.Secret.Command != nil
-			}
+	secrets, typed, printed := 0, 0, 0
+	for _, s := range z.secrets() {
+		secrets++
+		if s.Person {
+			typed++
+		}
+		if s.Command != nil {
+			printed++
 		}
 	}
 	if secrets > 0 && z.Secret == "" && z.ask != nil {
-		if err := z.choosePlace(asks, commands); err != nil {
+		if err := z.choosePlace(secrets, typed, printed); err != nil {
 			return err
 		}
 	}
-	if z.Secret == askEachTime {
-		for _, d := range z.drafts {
-			for _, o := range d.Options {
-				if o.Secret != nil && o.Secret.Person {
-					o.Secret.Value, o.Secret.Asked = plugin.Secret{}, true
-				}
-			}
-		}
-		return z.keeper.SetPlace("", z.drafts)
+	if z.Secret != askEachTime {
+		return z.keeper.SetPlace(z.Secret, z.drafts)
 	}
-	return z.keeper.SetPlace(z.Secret, z.drafts)
+	if typed < secrets {
+		return plugin.Errorf(plugin.Usage, "--secret ask is for a password, and there is another secret").
+			WithHint("--secret keyring and --secret file keep it")
+	}
+	for _, s := range z.secrets() {
+		s.Value, s.Asked = plugin.Secret{}, true
+	}
+	return z.keeper.SetPlace("", z.drafts)
 }
 
-func (z *wizard) choosePlace(asks, commands bool) error {
-	type choice struct{ place, title string }
-	var choices []choice
+// secrets returns the secrets of the drafts that are worth keeping.
+func (z *wizard) secrets() (list []*plugin.DraftSecret) {
+	for _, d := range z.drafts {
+		for _, o := range d.Options {
+			if o.Secret != nil && !o.Secret.Momentary {
+				list = append(list, o.Secret)
+			}
+		}
+	}
+	return list
+}
+
+// choosePlace asks where the secrets go. typed of them can be typed each time, and programs
+// print so many of them now.
+func (z *wizard) choosePlace(secrets, typed, printed int) error {
+	var choices, titles []string
+	add := func(place, title string) { choices, titles = append(choices, place), append(titles, title) }
+	if printed == secrets {
+		add("command", "the program that prints it now")
+	}
 	if z.keyringWorks() {
-		choices = append(choices, choice{"keyring", "keyring: the system keyring"})
+		add("keyring", "keyring: the system keyring")
 	}
-	choices = append(choices, choice{"file", "file: a file that only you can read"})
-	if commands {
-		choices = slices.Insert(choices, 0, choice{"command", "the program that prints it now"})
+	add("file", "file: a file that only you can read")
+	if typed == secrets {
+		add(askEachTime, "ask: nowhere; jeton asks you at each login")
 	}
-	if asks {
-		choices = append(choices, choice{askEachTime, "ask: nowhere; jeton asks you at each login"})
-	}
-	choices = append(choices, choice{"env", "env: an environment variable that you set"},
-		choice{"command", "command: a program that prints it, such as pass show NAME"})
-	var titles []string
-	for _, c := range choices {
-		titles = append(titles, c.title)
+	add("env", "env: an environment variable that you set")
+	if secrets == 1 {
+		add("command:", "command: a program that prints it, such as pass show NAME")
 	}
 	n, err := z.ask.choose("Where should the secret be kept?", titles, 0)
 	if err != nil {
 		return err
 	}
-	if z.Secret = choices[n].place; z.Secret == "command" && n == len(choices)-1 {
+	if z.Secret = choices[n]; z.Secret == "command:" {
 		line, err := z.ask.line("The program and its arguments", "", false)
-		if err != nil {
-			return err
-		}
-		z.Secret += ":" + line
+		z.Secret += line
+		return err
 	}
 	return nil
 }
@@ -282,63 +293,76 @@ func (z *wizard) keyringWorks() bool {
 
 // callers asks which callers are to be set up.
 func (z *wizard) callers() error {
-	wanted, err := z.wanted()
-	if err != nil {
-		return err
-	}
 	d := z.drafts[0]
-	p, err := z.file.Trial(d)
+	wanted, err := z.wanted(d.Name)
 	if err != nil || len(z.drafts) > 1 {
 		return err
 	}
+	p, err := z.file.Trial(d)
+	if err != nil {
+		return err
+	}
+	for _, s := range wanted {
+		if !s.kind.Setup.Fits(z.i.issuers, p.Issuer.Gives) {
+			return plugin.Errorf(plugin.Config, "--setup: %s cannot use what plugin %s gives", s.kind.Name,
+				p.Issuer.Name)
+		}
+	}
+	z.setups = wanted
+	if z.ask == nil || len(z.Setup) > 0 {
+		return nil
+	}
 	for _, k := range formats.Kinds {
-		if k.Setup == nil {
+		if k.Setup == nil || !k.Setup.Fits(z.i.issuers, p.Issuer.Gives) || !installed(k.Setup.Program) {
 			continue
 		}
-		choice, is := wanted[k.Name]
-		fits := k.Setup.Fits(z.i.issuers, p.Issuer.Gives)
-		switch {
-		case is && !fits:
-			return plugin.Errorf(plugin.Config, "--setup: %s cannot use what plugin %s gives", k.Name, p.Issuer.Name)
-		case is:
-		case len(z.Setup) > 0 || z.ask == nil || !fits || !installed(k.Setup.Program):
-			continue
-		default:
-			if is, choice, err = z.offer(k); err != nil {
-				return err
-			}
+		is, choice, err := z.offer(k)
+		if err != nil {
+			return err
 		}
 		if is {
-			what := "for " + k.Setup.Program + ": " + k.Setup.Writes
-			if choice != "" {
-				what += ", context " + choice
-			}
-			z.setups = append(z.setups, chosenSetup{k, k.Setup.Make(d.Name, choice), what})
+			z.setups = append(z.setups, setupOf(k, d.Name, choice))
 		}
 	}
 	return nil
 }
 
-// wanted returns the callers that --setup names, and what of each of them.
-func (z *wizard) wanted() (map[string]string, error) {
-	wanted := map[string]string{}
+// setupOf returns the setup of a caller for a profile, or for one of the caller's choices.
+func setupOf(k *formats.Kind, profile, choice string) chosenSetup {
+	what := "for " + k.Setup.Program + ": " + k.Setup.Writes
+	if choice != "" {
+		what += ", context " + choice
+	}
+	return chosenSetup{k, k.Setup.Make(profile, choice), what}
+}
+
+// wanted returns the setups that --setup names, for a profile.
+func (z *wizard) wanted(profile string) (list []chosenSetup, err error) {
+	var names []string
+	kinds := map[string]*formats.Kind{}
+	for _, k := range formats.Kinds {
+		if k.Setup != nil {
+			names, kinds[k.Name] = append(names, k.Name), k
+		}
+	}
 	for _, word := range z.Setup {
 		name, choice, _ := strings.Cut(word, "=")
-		if known := slices.ContainsFunc(formats.Kinds, func(k *formats.Kind) bool {
-			return k.Setup != nil && k.Name == name
-		}); !known && name != "none" {
-			var names []string
-			for _, k := range formats.Kinds {
-				if k.Setup != nil {
-					names = append(names, k.Name)
-				}
-			}
+		k := kinds[name]
+		switch {
+		case name == "none":
+			continue
+		case k == nil:
 			return nil, plugin.Errorf(plugin.Usage, "--setup: there is no %s", plugin.Shorten(name)).
 				WithHint("there are: %s, none", strings.Join(names, ", "))
+		case k.Setup.Choices == nil && choice != "":
+			return nil, plugin.Errorf(plugin.Usage, "--setup: %s takes no value", name)
+		case k.Setup.Choices != nil && choice == "":
+			return nil, plugin.Errorf(plugin.Usage, "--setup: %s needs a context", name).
+				WithHint("write --setup %s=CONTEXT", name)
 		}
-		wanted[name] = choice
+		list = append(list, setupOf(k, profile, choice))
 	}
-	return wanted, nil
+	return list, nil
 }
 
 // offer asks whether a caller is to be set up, and for which of its choices.

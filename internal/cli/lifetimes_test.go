@@ -39,7 +39,7 @@ func TestHelperAt(t *testing.T) {
 // Long-lived clients live through several renewals of credentials of all lengths, on a
 // clock that does not have to be waited for: botocore's, the AWS SDK's and client-go's
 // own code. Nobody gets a credential that has expired, and who runs jeton for every call
-// has to. docs/cache.md has the table.
+// has to. docs/performance.md has the table.
 func TestLifetimes(t *testing.T) {
 	if os.Getenv("JETON_TEST_CLOUD") == "" {
 		t.Skip("it is part of make test")
@@ -88,10 +88,10 @@ func TestLifetimes(t *testing.T) {
 			strings.Join(rows[i], " | "))
 	}
 	const head = "<!-- lifetimes: checked by lifetimes_test.go -->\n"
-	_, rest, _ := strings.Cut(readDocuments(t)["docs/cache.md"].Text, head)
+	_, rest, _ := strings.Cut(readDocuments(t)["docs/performance.md"].Text, head)
 	got, _, _ := strings.Cut(rest, "\n\n")
 	if lines := strings.SplitAfterN(got+"\n", "\n", 3); len(lines) < 3 || lines[2] != table.String() {
-		t.Errorf("the table of docs/cache.md should be\n%s", table.String())
+		t.Errorf("the table of docs/performance.md should be\n%s", table.String())
 	}
 }
 

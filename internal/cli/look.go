@@ -193,15 +193,15 @@ func (l look) paragraph(text string) string {
 // beginning of words.
 func abbreviated(text string) string {
 	home, err := os.UserHomeDir()
-	if err != nil || len(home) < 2 {
+	if err != nil || len(home) < 2 || filepath.Separator != '/' { // elsewhere nobody expands it
 		return text
 	}
-	home += string(filepath.Separator)
-	text = strings.ReplaceAll(text, " "+home, " ~"+string(filepath.Separator))
+	home += "/"
+	text = strings.ReplaceAll(text, " "+home, " ~/")
 	if rest, ok := strings.CutPrefix(text, home); ok {
-		text = "~" + string(filepath.Separator) + rest
+		text = "~/" + rest
 	}
-	return strings.ReplaceAll(text, "\n"+home, "\n~"+string(filepath.Separator))
+	return strings.ReplaceAll(text, "\n"+home, "\n~/")
 }
 
 // columns returns how wide s is on a terminal. What jeton prints has no wide characters but
@@ -230,29 +230,55 @@ func wrap(words []string, width, start int, indent, end string) string {
 	return b.String()
 }
 
-// breakText breaks a sentence.
+// breakText breaks a sentence. A command of jeton behind a colon is broken so that a shell
+// still reads it as one.
 func breakText(text string, width int) string {
-	return wrap(strings.Split(text, " "), width, 0, "  ", "")
+	before, command, found := strings.Cut(text, ": jeton ")
+	if !found {
+		return wrap(strings.Split(text, " "), width, 0, "  ", "")
+	}
+	lines := wrap(strings.Split(before+":", " "), width, 0, "  ", "")
+	at := columns(lines[strings.LastIndex(lines, "\n")+1:])
+	command = "jeton " + command
+	words, behind := shellWords(command)
+	if at+1+columns(command) > width { // on lines of its own
+		return lines + "\n  " + wrap(words, width, 2, "    ", " \\") + behind
+	}
+	return lines + " " + wrap(words, width, at+1, "    ", " \\") + behind
 }
 
-// breakCommand breaks a command line, so that a shell still reads it as one. It does not
-// break what is quoted.
+// breakCommand breaks a command line, so that a shell still reads it as one. It breaks
+// neither what is quoted nor a comment.
 func breakCommand(text string, width int) string {
-	var words []string
-	quote, start := rune(0), 0
-	for i, r := range text {
+	words, behind := shellWords(text)
+	return wrap(words, width, 0, "  ", " \\") + behind
+}
+
+// shellWords splits a command line at the blanks that are neither quoted nor escaped. behind
+// is a comment at its end, with the blank before it.
+func shellWords(text string) (words []string, behind string) {
+	quote, escaped, start := byte(0), false, 0
+	for i := range len(text) {
+		c := text[i]
 		switch {
-		case quote != 0 && r == quote:
-			quote = 0
+		case escaped:
+			escaped = false
+		case c == '\\' && quote != '\'':
+			escaped = true
 		case quote != 0:
-		case r == '\'' || r == '"':
-			quote = r
-		case r == ' ':
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == ' ' && strings.HasPrefix(text[i:], " #"):
+			return append(words, text[start:i]), text[i:]
+		case c == ' ':
 			words = append(words, text[start:i])
 			start = i + 1
 		}
 	}
-	return wrap(append(words, text[start:]), width, 0, "  ", " \\")
+	return append(words, text[start:]), ""
 }
 
 // breakBehind breaks a sentence that stands behind another text of so many columns.

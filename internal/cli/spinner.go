@@ -3,8 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -34,10 +37,10 @@ const (
 // waiting is for [plugin.Watched].
 func (t *terminal) waiting(what string) (over func()) {
 	look := t.errLook()
-	if look.width == 0 || *t.verbose {
+	if term := t.getenv("TERM"); look.width == 0 || *t.verbose || term == "" || term == "dumb" {
 		return func() {}
 	}
-	s := &t.spinner
+	s := &t.spin
 	w := &wait{what, time.Now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,14 +59,25 @@ func (t *terminal) waiting(what string) (over func()) {
 	}
 }
 
-// run shows the last wait as long as there is one.
+// run shows the last wait as long as there is one. A signal that ends the process finds no
+// line left of it.
 func (s *spinner) run(w io.Writer, l look) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	frames := []string{"-", "\\", "|", "/"}
 	if l.unicode {
 		frames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 	}
 	for frame := 0; ; frame++ {
-		time.Sleep(spinEvery)
+		select {
+		case got := <-signals:
+			s.over(w) // for good
+			signal.Stop(signals)
+			raise(got) // to whom else it may concern, or to nobody, which ends the process
+			return
+		case <-time.After(spinEvery):
+		}
 		s.mu.Lock()
 		if len(s.waits) == 0 {
 			s.running = false
@@ -89,22 +103,24 @@ func (s *spinner) clear(w io.Writer) {
 	}
 }
 
-// quiet removes the spinner's line, before something else is written.
-func (t *terminal) quiet() {
-	t.spinner.mu.Lock()
-	defer t.spinner.mu.Unlock()
-	t.spinner.clear(t.err)
+// over removes the line and holds the spinner until done is called, so that something else
+// can be written.
+func (s *spinner) over(w io.Writer) (done func()) {
+	s.mu.Lock()
+	s.clear(w)
+	return s.mu.Unlock
 }
 
 // pause keeps the spinner quiet until resume is called.
 func (t *terminal) pause() (resume func()) {
-	t.spinner.mu.Lock()
-	defer t.spinner.mu.Unlock()
-	t.spinner.paused++
-	t.spinner.clear(t.err)
+	s := &t.spin
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused++
+	s.clear(t.err)
 	return func() {
-		t.spinner.mu.Lock()
-		defer t.spinner.mu.Unlock()
-		t.spinner.paused--
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.paused--
 	}
 }

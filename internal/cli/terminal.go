@@ -37,7 +37,7 @@ type terminal struct {
 	hold func() (resume func())
 	// color is the value of --color.
 	color *string
-	spinner
+	spin  spinner
 }
 
 // print writes a whole document to standard output, at once.
@@ -48,7 +48,7 @@ func (t *terminal) print(b []byte) error {
 
 // write is print, and also returns how many bytes it wrote.
 func (t *terminal) write(b []byte) (int, error) {
-	t.quiet()
+	defer t.spin.over(t.err)()
 	defer t.hold()() // its reader may take its time
 	if t.closed != nil && t.closed() {
 		return 0, plugin.Errorf(plugin.Output, "standard output is closed").
@@ -77,7 +77,7 @@ func (t *terminal) tell(what, line string, broken func(text string, width int) s
 	if look := t.errLook(); look.width > 0 {
 		line = broken(abbreviated(line), look.width)
 	}
-	t.quiet()
+	defer t.spin.over(t.err)()
 	io.WriteString(t.err, line+"\n")
 }
 
@@ -96,7 +96,6 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // fail prints err, or each of the errors that it joins. It returns the exit code of the
 // first.
 func (t *terminal) fail(err error) (code plugin.Code) {
-	t.quiet()
 	var last *plugin.Error
 	for _, err := range plugin.Each(err) {
 		var named *plugin.ProfileError
@@ -137,6 +136,11 @@ func (t *terminal) hint(e *plugin.Error) {
 	case e == nil || e.Hint == "":
 	case e.Hint == e.Fix || strings.HasPrefix(e.Hint, "jeton "):
 		t.tell("hint: ", e.Hint, breakCommand)
+	case e.Fix != "" && strings.HasSuffix(e.Hint, e.Fix):
+		t.tell("hint: ", e.Hint, func(text string, width int) string {
+			what := strings.TrimSuffix(text, e.Fix)
+			return breakText(strings.TrimSpace(what), width) + "\n  " + breakCommand(e.Fix, width-2)
+		})
 	default:
 		t.say("hint: " + e.Hint)
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -11,6 +12,10 @@ import (
 func adopt(h plugin.Helper) (*plugin.Adopted, error) {
 	if len(h.Argv) == 0 {
 		return nil, nil
+	}
+	if secrets := h.Secrets(); len(secrets) > 0 { // which would be written into the configuration
+		return nil, plugin.Errorf(plugin.Config, "its program gets a secret there: %s", strings.Join(secrets, ", ")).
+			WithHint("give it to the program in another way, such as a file, and write the profile: jeton help command")
 	}
 	a := &plugin.Adopted{}
 	a.Set(h, "argv", h.Argv[0])
@@ -21,16 +26,9 @@ func adopt(h plugin.Helper) (*plugin.Adopted, error) {
 		a.Set(h, "env", "env")
 		v := a.Values["env"]
 		for _, name := range slices.Sorted(maps.Keys(h.Env)) {
-			if plugin.SecretVariable(name) {
-				a.Left = append(a.Left, name)
-				a.Notes = append(a.Notes, name+" is a secret: set it in the environment, and name it in depends_on")
-				continue
-			}
 			v.List = append(v.List, name+"="+h.Env[name])
 		}
-		if a.Values["env"] = v; v.List == nil {
-			delete(a.Values, "env")
-		}
+		a.Values["env"] = v
 	}
 	return a, nil
 }

@@ -23,39 +23,49 @@ func adopt(h plugin.Helper) (*plugin.Adopted, error) {
 	if h.Program() != "client-keystone-auth" {
 		return nil, nil
 	}
-	a := &plugin.Adopted{}
-	variables := map[string]string{}
-	for name, value := range h.Env {
-		if strings.HasPrefix(name, "OS_") {
-			variables[name] = value
-		}
-	}
-	flags, _ := h.Flags()
-	for flag, values := range flags {
-		if variable := clientAuth[flag]; variable != "" {
-			variables[variable] = values[len(values)-1]
-		} else if flag != "v" && flag != "logtostderr" {
-			a.Left = append(a.Left, "--"+flag)
-		}
-	}
-	// Its one domain is that of the user and of the project.
-	if domain := variables["OS_DOMAIN_NAME"]; domain != "" {
-		delete(variables, "OS_DOMAIN_NAME")
-		for _, name := range []string{"OS_USER_DOMAIN_NAME", "OS_PROJECT_DOMAIN_NAME"} {
-			if variables[name] == "" {
-				variables[name] = domain
-			}
-		}
-	}
-	if variables["OS_APPLICATION_CREDENTIAL_ID"] != "" {
+	variables, left := clientVariables(h)
+	if variables["OS_APPLICATION_CREDENTIAL_SECRET"] != "" {
 		variables["OS_AUTH_TYPE"] = "v3applicationcredential"
 	}
 	l := &identity{values: map[string]plugin.Value{}, getenv: func(name string) string { return variables[name] }}
 	if err := l.readLogin(); err != nil {
 		return nil, err
 	}
-	a.Values = l.values
-	a.Notes = l.leaveOut(given)
-	slices.Sort(a.Left)
-	return a, nil
+	slices.Sort(left)
+	return &plugin.Adopted{Values: l.values, Left: left, Notes: l.leaveOut(given)}, nil
+}
+
+// clientVariables returns the login of a client-keystone-auth as OS_ variables, and what has
+// no place among them.
+func clientVariables(h plugin.Helper) (variables map[string]string, left []string) {
+	variables = map[string]string{}
+	flags, _ := h.Flags(plugin.KlogFlags...)
+	for flag, values := range flags {
+		if variable := clientAuth[flag]; variable != "" {
+			variables[variable] = values[len(values)-1]
+		} else if flag != "v" && !slices.Contains(plugin.KlogFlags, flag) {
+			left = append(left, "--"+flag)
+		}
+	}
+	// With a whole login in its flags, it looks at no variable.
+	whole := variables["OS_AUTH_URL"] != "" && (variables["OS_APPLICATION_CREDENTIAL_SECRET"] != "" ||
+		variables["OS_USERNAME"] != "" && variables["OS_PASSWORD"] != "" && variables["OS_PROJECT_NAME"] != "")
+	for name, value := range h.Env {
+		switch {
+		case !strings.HasPrefix(name, "OS_") || whole && name != "OS_REGION_NAME":
+			left = append(left, name)
+		case variables[name] == "":
+			variables[name] = value
+		}
+	}
+	// Its one domain is that of the user and of the project.
+	if domain := variables["OS_DOMAIN_NAME"]; domain != "" {
+		delete(variables, "OS_DOMAIN_NAME")
+		for _, name := range []string{"OS_USER_DOMAIN_NAME", "OS_PROJECT_DOMAIN_NAME"} {
+			if variables[name] == "" || flags["domain-name"] != nil {
+				variables[name] = domain
+			}
+		}
+	}
+	return variables, left
 }

@@ -141,15 +141,17 @@ func (*importEnv) Help() string {
 // Drafts returns the profile made from the identity in the environment.
 func (i *importEnv) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	name := i.Name
-	if env.Getenv("OS_AUTH_URL") == "" && env.Getenv("OS_CLOUD") == "" {
-		for n := range env.Issuers {
-			if d, ok := env.Issuers[n].DraftOfEnvironment(env.Getenv); ok {
-				if name != "" {
-					d.Name = name
-				}
-				return []plugin.Draft{d}, nil
-			}
+	// The identity that jeton would use, if one is complete.
+	if p, others, err := env.Issuers.FromEnvironment("env", env.Getenv); err == nil && p != nil &&
+		p.Issuer.Name != Issuer.Name {
+		d, _ := p.Issuer.DraftOfEnvironment(env.Getenv)
+		if name != "" {
+			d.Name = name
 		}
+		if len(others) > 0 {
+			d.Notes = append(d.Notes, "the environment holds other identities too: "+strings.Join(others, ", "))
+		}
+		return []plugin.Draft{d}, nil
 	}
 	if name == "" {
 		name = "openstack"

@@ -283,15 +283,18 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) error {
 	if c == nil {
 		// A token given in the profile can be revoked even if none is cached.
 		token, err := s.options.Token.ResolveAs(ctx, "token", s.env)
-		if err != nil || token.IsZero() {
+		switch {
+		case err != nil:
 			return err
+		case token.IsZero():
+			return plugin.ErrNotRevoked
 		}
 		c = &plugin.Credential{Token: token}
 	}
 	if s.options.v2() {
 		s.env.Warn("%s: the API v2.0 of Keystone lets nobody revoke a token; it is good until it expires",
 			s.env.Profile)
-		return nil
+		return plugin.ErrNotRevoked
 	}
 	if issuer := c.Attrs[plugin.AttrAuthURL]; issuer != "" && issuer != s.options.AuthURL {
 		return plugin.Errorf(plugin.Config, "it is of another Keystone, %s, which is not this profile's any more",

@@ -169,6 +169,9 @@ func (s webSSO) same(ctx context.Context, c *plugin.Credential) (err error) {
 func (s webSSO) Revoke(ctx context.Context, c *plugin.Credential) error {
 	err := s.env.Grants.Update(ctx, "file", func(*plugin.Grant) (*plugin.Grant, error) { return nil, nil })
 	if c == nil {
+		if err == nil {
+			err = plugin.ErrNotRevoked
+		}
 		return err
 	}
 	if e := s.source.Revoke(ctx, c); e != nil {

@@ -8,6 +8,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -233,21 +234,25 @@ func (s *source) Revoke(ctx context.Context, c *plugin.Credential) (err error) {
 		} else if c != nil {
 			token, kind = c.Token, "access_token"
 		}
+		err = plugin.ErrNotRevoked
 		if !token.IsZero() {
 			err = s.revoke(ctx, token, kind)
 		}
 		return nil, nil
 	})
-	if err == nil {
-		err = e
+	if e != nil && (err == nil || errors.Is(err, plugin.ErrNotRevoked)) {
+		return e
 	}
 	return err
 }
 
 func (s *source) revoke(ctx context.Context, token plugin.Secret, kind string) error {
 	ends, err := s.endpoints(ctx)
-	if err != nil || ends.RevocationEndpoint == "" {
+	switch {
+	case err != nil:
 		return err
+	case ends.RevocationEndpoint == "":
+		return plugin.ErrNotRevoked
 	}
 	r, err := s.request(ctx, ends.RevocationEndpoint, plugin.Secret{})
 	if err != nil {

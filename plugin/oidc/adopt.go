@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jeton-cli/jeton/plugin"
@@ -15,7 +16,8 @@ var booleans = []string{"oidc-use-pkce", "oidc-use-access-token", "skip-open-bro
 // harmless are flags of kubelogin that a profile has no need of: jeton opens the browser,
 // uses PKCE, and keeps tokens by itself.
 var harmless = []string{"oidc-use-pkce", "oidc-pkce-method", "skip-open-browser", "force-refresh", "token-cache-dir",
-	"token-cache-storage", "open-url-after-authentication", "authentication-timeout-sec", "v", "grant-type"}
+	"token-cache-storage", "open-url-after-authentication", "authentication-timeout-sec", "v", "grant-type",
+	"oidc-use-access-token"}
 
 // adopt takes over a login of kubelogin, or of kubectl's former auth-provider oidc.
 //
@@ -25,7 +27,7 @@ func adopt(h plugin.Helper) (*plugin.Adopted, error) {
 	if h.Settings["auth-provider"] == "oidc" {
 		return adoptProvider(h), nil
 	}
-	flags, rest := h.Flags(booleans...)
+	flags, rest := h.Flags(slices.Concat(booleans, plugin.KlogFlags)...)
 	if !slices.Contains([]string{"kubelogin", "kubectl-oidc_login", "kubectl"}, h.Program()) ||
 		len(flags["oidc-issuer-url"]) == 0 || !slices.Contains(rest, "get-token") {
 		return nil, nil
@@ -51,22 +53,46 @@ func adopt(h plugin.Helper) (*plugin.Adopted, error) {
 		a.Notes = append(a.Notes, note)
 	}
 	a.Set(h, "token", "id_token")
-	if get("oidc-use-access-token") == "true" {
+	if yes, err := strconv.ParseBool(get("oidc-use-access-token")); yes && err == nil {
 		a.Set(h, "token", "access_token")
 	}
-	if scopes := flags["oidc-extra-scope"]; len(scopes) > 0 {
+	if scopes := list(flags["oidc-extra-scope"]); len(scopes) > 0 {
 		a.Set(h, "scope", strings.Join(append([]string{"openid"}, scopes...), " "))
 	}
+	a.Notes = append(a.Notes, different(flags)...)
 	if a.Values["flow"].Text == login.Code && a.Values["redirect_uri"].Text == "" {
-		a.Set(h, "redirect_uri", listenAddress(flags["listen-address"]))
+		a.Set(h, "redirect_uri", listenAddress(list(flags["listen-address"])))
 	}
 	for flag := range flags {
-		if !slices.Contains(known, flag) && !slices.Contains(harmless, flag) && flag != "oidc-use-access-token" {
+		if !slices.Contains(slices.Concat(known, harmless, plugin.KlogFlags), flag) {
 			a.Left = append(a.Left, "--"+flag)
 		}
 	}
+	for name := range h.Env {
+		a.Left = append(a.Left, name)
+	}
 	slices.Sort(a.Left)
 	return a, nil
+}
+
+// different says what the profile does otherwise than kubelogin with these flags.
+func different(flags map[string][]string) (notes []string) {
+	if len(flags["certificate-authority"]) > 1 {
+		notes = append(notes, "of several --certificate-authority the last one is taken: ca_file can hold all of them")
+	}
+	if flags["username"] != nil && flags["grant-type"] == nil {
+		notes = append(notes, "--username is not taken over: the profile logs in at the browser")
+	}
+	return notes
+}
+
+// list returns the elements of a flag of pflag's StringSlice: each value is a list with
+// commas.
+func list(values []string) (elements []string) {
+	for _, value := range values {
+		elements = append(elements, strings.Split(value, ",")...)
+	}
+	return elements
 }
 
 // grant returns the flow for kubelogin's grant-type, and a note if it is not the same.

@@ -266,5 +266,5 @@ func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
 		s.env.Warn("%s: the certificate is forgotten, but the cluster honours it until %s", s.env.Profile,
 			c.Expires.UTC().Format(time.RFC3339))
 	}
-	return nil
+	return plugin.ErrNotRevoked
 }

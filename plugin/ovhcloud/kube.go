@@ -78,5 +78,5 @@ func (s *kube) Revoke(_ context.Context, c *plugin.Credential) error {
 			"which cuts off everybody, would end that",
 			s.env.Profile, c.Expires.UTC().Format(time.RFC3339))
 	}
-	return nil
+	return plugin.ErrNotRevoked
 }
