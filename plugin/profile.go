@@ -31,7 +31,7 @@ type Profile struct {
 // Common are the options that profiles of every plugin have.
 type Common struct {
 	From       string        `yaml:"from" key:"-" help:"the profile whose credential this one is made from"`
-	RenewAfter time.Duration `yaml:"renew_after" key:"-" help:"renew ahead at this age, even if it would live on"`
+	RenewAfter time.Duration `yaml:"renew_after" key:"-" help:"renew at this age, even if it would stay valid"`
 	MaxTTL     time.Duration `yaml:"max_ttl" key:"-" help:"never use a kept credential beyond this age"`
 	Format     string        `yaml:"format" key:"-" help:"format of jeton get without -f"`
 	CAFile     Path          `yaml:"ca_file" help:"certificate authorities of the issuer, PEM"`

@@ -23,7 +23,7 @@ type SharedCache struct {
 	Username  string    `yaml:"username" help:"the user of its access control list"`
 	Password  SecretRef `yaml:"password" help:"that user's password"`
 	Key       SecretRef `yaml:"key" help:"the key that seals what is shared: 32 bytes in base64, on all hosts the same"`
-	OldKey    SecretRef `yaml:"old_key" help:"the former key, until all hosts have the new one"`
+	OldKey    SecretRef `yaml:"old_key" help:"the old key, until all hosts have the new one"`
 	CAFile    Path      `yaml:"ca_file" help:"certificate authorities of the server, PEM"`
 	CertFile  Path      `yaml:"cert_file" help:"client certificate, PEM"`
 	KeyFile   Path      `yaml:"key_file" help:"key of the client certificate, PEM"`

@@ -39,9 +39,9 @@ var AppCred = plugin.Issuer{
 
 // AppCredOptions are the options of a keystone-appcred profile.
 type AppCredOptions struct {
-	Roles        []string            `yaml:"roles" help:"names of its roles; all of the token's but admin by default"`
+	Roles        []string            `yaml:"roles" help:"names of its roles; by default every role of the token except admin"`
 	AccessRules  []map[string]string `yaml:"access_rules" help:"the only requests that it is good for, each with method, path and service"`
-	Lifetime     time.Duration       `yaml:"lifetime" help:"how long it lives (24h); after half of that there is a new one, and the former one stays until it ends"`
+	Lifetime     time.Duration       `yaml:"lifetime" help:"its lifetime (24h); after half of that there is a new one, and the old one stays until it expires"`
 	Unrestricted bool                `yaml:"unrestricted" help:"true: it may make other application credentials and trusts"`
 	Tag          string              `yaml:"tag" help:"beginning of its name (jeton)"`
 }

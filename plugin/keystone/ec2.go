@@ -37,9 +37,9 @@ var EC2 = plugin.Issuer{
 // EC2Options are the options of a keystone-ec2 profile.
 type EC2Options struct {
 	ProjectID string        `yaml:"project_id" help:"project of the key; that of the token by default"`
-	Region    string        `yaml:"region" help:"S3's region, passed on to the client; often not spelt as in region_name"`
+	Region    string        `yaml:"region" help:"S3's region, passed on to the client; may differ from region_name"`
 	Endpoint  string        `yaml:"endpoint" help:"S3's address, passed on to the client"`
-	MaxAge    time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
+	MaxAge    time.Duration `yaml:"max_age" help:"replace the key at this age, and delete the old one an hour later"`
 
 	find bool // S3 must be found at the cloud: the profile is implied
 }

@@ -73,7 +73,7 @@ type Options struct {
 	UserDomainID   string           `yaml:"user_domain_id" help:"domain of the user, by id"`
 	UserDomainName string           `yaml:"user_domain_name" help:"domain of the user, by name"`
 	Password       plugin.SecretRef `yaml:"password" help:"the user's password; without it, the terminal is asked"`
-	Passcode       plugin.SecretRef `yaml:"passcode" key:"-" help:"the user's TOTP passcode of the moment; without it, the terminal is asked"`
+	Passcode       plugin.SecretRef `yaml:"passcode" key:"-" help:"the user's current TOTP passcode; without it, the terminal is asked"`
 	AuthMethods    []string         `yaml:"auth_methods" help:"the factors of v3multifactor: [v3password, v3totp] by default"`
 
 	ApplicationCredentialID     string           `yaml:"application_credential_id" help:"application credential, by id"`
@@ -97,7 +97,7 @@ type Options struct {
 	RedirectHost          string           `yaml:"redirect_host" key:"-" help:"with v3websso: host of the address that Keystone trusts (localhost)"`
 	RedirectPort          int              `yaml:"redirect_port" key:"-" help:"its port (9990); with v3oidcauthcode: that of http://localhost:PORT/callback"`
 	CodeChallengeMethod   string           `yaml:"code_challenge_method" key:"-" help:"S256, which is always used"`
-	Code                  plugin.SecretRef `yaml:"code" key:"-" help:"refused: jeton gets its own code"`
+	Code                  plugin.SecretRef `yaml:"code" key:"-" help:"not accepted: jeton gets its own code"`
 	RefreshStore          string           `yaml:"refresh_store" key:"-" help:"where to keep a person's refresh token: sealed (default), file or none"`
 
 	IDPOTPKey string `yaml:"idp_otp_key" help:"name of the provider's form field for a passcode, with v3oidcpassword"`

@@ -38,7 +38,7 @@ var Issuer = plugin.Issuer{
 
 // Options are the options of an oidc profile.
 type Options struct {
-	Issuer        string `yaml:"issuer" help:"the issuer, letter by letter as its discovery document has it"`
+	Issuer        string `yaml:"issuer" help:"the issuer, exactly as its discovery document has it"`
 	TokenEndpoint string `yaml:"token_endpoint" help:"its token endpoint, instead of discovery"`
 	Flow          string `yaml:"flow" help:"client_credentials (default), authorization_code, device_code, token_exchange, token_file or github_actions"`
 

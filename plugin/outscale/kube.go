@@ -36,7 +36,7 @@ type KubeOptions struct {
 	SecretKey plugin.SecretRef `yaml:"secret_key" help:"its secret key"`
 	Login     string           `yaml:"login" help:"email address to log in with, instead of from"`
 	Password  plugin.SecretRef `yaml:"password" help:"its password"`
-	Lifetime  time.Duration    `yaml:"lifetime" help:"life of the certificate, in whole minutes (1h)"`
+	Lifetime  time.Duration    `yaml:"lifetime" help:"lifetime of the certificate, in whole minutes (1h)"`
 }
 
 // Complete checks o and fills in the default lifetime. Its errors have the code

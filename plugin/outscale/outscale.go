@@ -53,8 +53,8 @@ type Options struct {
 	Login     string           `yaml:"login" help:"email address to log in with, instead of an access key"`
 	Password  plugin.SecretRef `yaml:"password" help:"its password"`
 	UserName  string           `yaml:"user_name" help:"EIM user that the keys are for; by default, whoever logs in"`
-	Lifetime  time.Duration    `yaml:"lifetime" help:"life of a key, at least 1m (1h)"`
-	Expires   string           `yaml:"expires" help:"instead of lifetime: the date by which all keys end, 2026-12-31 (in UTC) or 2026-12-31T18:00:00Z; each up to 10 minutes before"`
+	Lifetime  time.Duration    `yaml:"lifetime" help:"lifetime of a key, at least 1m (1h)"`
+	Expires   string           `yaml:"expires" help:"instead of lifetime: the date by which all keys expire, 2026-12-31 (in UTC) or 2026-12-31T18:00:00Z; each up to 10 minutes before"`
 	Tag       string           `yaml:"tag" help:"what the tags of the keys begin with (\"jeton\")"`
 
 	objectStore string    // the address given to S3 clients, or empty

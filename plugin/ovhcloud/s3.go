@@ -39,7 +39,7 @@ type S3Options struct {
 	UserID      string        `yaml:"user_id" help:"id of the user in it, a number"`
 	Region      string        `yaml:"region" help:"S3's region, such as gra, passed on to the client"`
 	Endpoint    string        `yaml:"endpoint" help:"S3's address, passed on to the client; that of the region by default"`
-	MaxAge      time.Duration `yaml:"max_age" help:"replace the key at this age, and remove the former one an hour later"`
+	MaxAge      time.Duration `yaml:"max_age" help:"replace the key at this age, and delete the old one an hour later"`
 }
 
 // Complete checks o and fills in the default endpoint. Its errors have the code

@@ -44,7 +44,7 @@ type Options struct {
 	RoleSessionName string        `yaml:"role_session_name" help:"name of the session in the logs (\"jeton\")"`
 	Region          string        `yaml:"region" help:"AWS region, passed on to the client"`
 	Endpoint        string        `yaml:"endpoint" help:"address of the service, instead of AWS's in the region"`
-	Duration        time.Duration `yaml:"duration" help:"life of the key, 15m to 12h; the service's own by default"`
+	Duration        time.Duration `yaml:"duration" help:"lifetime of the key, 15m to 12h; by default the service's own"`
 	Policy          string        `yaml:"policy" help:"session policy, as JSON"`
 	PolicyARNs      []string      `yaml:"policy_arns" help:"managed session policies"`
 	TokenFile       plugin.Path   `yaml:"token_file" help:"file of the token, instead of from"`
