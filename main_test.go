@@ -170,10 +170,6 @@ func readDocuments(t *testing.T) []documents.Document {
 
 // The tables of plugins and options in the documents say what the code does.
 func TestTables(t *testing.T) {
-	text := ""
-	for _, d := range readDocuments(t) {
-		text += d.Text + "\n"
-	}
 	options := func(list []plugin.Option) (rows []string) {
 		for _, o := range list {
 			rows = append(rows, fmt.Sprintf("| `%s` | %s |", o.Name, o.Help))
@@ -186,17 +182,8 @@ func TestTables(t *testing.T) {
 		tables["options "+i.Name] = options(plugin.Documentation(i.New()))
 	}
 	tables["options shared_cache"] = options(plugin.Documentation(&plugin.SharedCache{}))
-	for name, want := range tables {
-		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by main_test.go -->\n")
-		if !found {
-			t.Errorf("the documents have no table of %s", name)
-			continue
-		}
-		table, _, _ := strings.Cut(rest, "\n\n")
-		got := strings.Split(table, "\n")[2:]
-		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf("the documents' table of %s should be\n%s", name, strings.Join(want, "\n"))
-		}
+	for _, fault := range documents.WrongTables(readDocuments(t), "main_test.go", tables) {
+		t.Error(fault)
 	}
 }
 

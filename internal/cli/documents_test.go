@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,10 +37,6 @@ func readDocuments(t *testing.T) map[string]documents.Document {
 
 // The tables of the documents say what the code does.
 func TestTables(t *testing.T) {
-	text := ""
-	for _, d := range readDocuments(t) {
-		text += d.Text
-	}
 	tables := map[string][]string{}
 	for _, k := range formats.Kinds {
 		tables["formats"] = append(tables["formats"], fmt.Sprintf("| `%s` | %s |", k.Name, k.Serves))
@@ -49,17 +47,9 @@ func TestTables(t *testing.T) {
 	for _, c := range exitCodes {
 		tables["codes"] = append(tables["codes"], fmt.Sprintf("| %d | %s |", c.code, c.meaning))
 	}
-	for name, want := range tables {
-		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by documents_test.go -->\n")
-		if !found {
-			t.Errorf("the documents have no table of %s", name)
-			continue
-		}
-		table, _, _ := strings.Cut(rest, "\n\n")
-		got := strings.Split(table, "\n")[2:]
-		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf("the documents' table of %s should be\n%s", name, strings.Join(want, "\n"))
-		}
+	all := slices.Collect(maps.Values(readDocuments(t)))
+	for _, fault := range documents.WrongTables(all, "documents_test.go", tables) {
+		t.Error(fault)
 	}
 }
 

@@ -56,8 +56,7 @@ func (v *viewer) file(name, text string) {
 // screens are what people see, by the name of the golden file.
 var screens = map[string]func(v *viewer){
 	"init": func(v *viewer) {
-		v.file(".kube/config", "apiVersion: v1\nkind: Config\nclusters:\n- {name: c, cluster: {server: "+
-			"\"https://k8s.example\"}}\ncontexts:\n- {name: my-cluster, context: {cluster: c, user: nobody}}\n")
+		v.file(".kube/config", oneContext)
 		v.answer("jeton init", "Number [1]:")
 		v.answer("3", "Number [1]:")
 		v.answer("1", "https://HOST/v3:")
@@ -111,8 +110,7 @@ var screens = map[string]func(v *viewer){
 	},
 	"setup": func(v *viewer) {
 		v.file(".config/jeton/config.yaml", prodProfile)
-		v.file(".kube/config", "apiVersion: v1\nkind: Config\nclusters:\n- {name: c, cluster: {server: "+
-			"\"https://k8s.example\"}}\ncontexts:\n- {name: my-cluster, context: {cluster: c, user: nobody}}\n")
+		v.file(".kube/config", oneContext)
 		v.run("jeton setup kubernetes prod --context my-cluster")
 		v.run("jeton setup aws prod --dry-run")
 		v.run("jeton setup aws prod")
@@ -168,6 +166,15 @@ var screens = map[string]func(v *viewer){
 		v.run("jeton help keystone-ec2")
 	},
 }
+
+// oneContext is a kubeconfig.
+const oneContext = `apiVersion: v1
+kind: Config
+clusters:
+- {name: c, cluster: {server: "https://k8s.example"}}
+contexts:
+- {name: my-cluster, context: {cluster: c, user: nobody}}
+`
 
 // prodProfile is a profile that works.
 const prodProfile = `profiles:

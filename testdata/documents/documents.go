@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -73,4 +74,25 @@ func (d Document) Profiles() string {
 		return ""
 	}
 	return "profiles:\n" + text
+}
+
+// WrongTables returns what is wrong with tables of the documents. Each follows a comment
+// that names it and the test that checks it; rows are those that it should have.
+func WrongTables(list []Document, test string, rows map[string][]string) (faults []string) {
+	text := ""
+	for _, d := range list {
+		text += d.Text + "\n\n"
+	}
+	for name, want := range rows {
+		_, rest, found := strings.Cut(text, "<!-- "+name+": checked by "+test+" -->\n")
+		if !found {
+			faults = append(faults, "the documents have no table of "+name)
+			continue
+		}
+		table, _, _ := strings.Cut(rest, "\n\n")
+		if got := strings.Split(strings.TrimSpace(table), "\n")[2:]; !slices.Equal(got, want) {
+			faults = append(faults, "the documents' table of "+name+" should be\n"+strings.Join(want, "\n"))
+		}
+	}
+	return faults
 }
