@@ -19,6 +19,8 @@ var awsKind = Kind{
 	Import: &plugin.Import{
 		Name: "aws", Help: "Take over how profiles of AWS's tools get their keys.",
 		New: func() plugin.Importer { return &awsImport{} },
+		Open: plugin.Opens(func(path string) plugin.Importer { return &awsImport{Args: []string{path}} },
+			".aws/config", ".aws/credentials"),
 	},
 	Setup: &Setup{
 		Help:    "Have aws, and what is made with its SDKs, ask jeton for a profile's keys.",

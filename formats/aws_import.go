@@ -3,6 +3,7 @@ package formats
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	c := &Caller{Getenv: env.Getenv, Home: env.Home, Issuers: env.Issuers, ReadFile: ReadFile}
 	config, credentials := awsFile(c), c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	if path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return nil, plugin.Errorf(plugin.Config, "%s: no such file", path)
+		}
 		config, credentials = absolute(path), ""
 		if filepath.Base(path) == "credentials" {
 			config, credentials = "", absolute(path)
@@ -50,8 +54,8 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 			because(skipped))
 	}
 	drafts, failures := plugin.DraftsOf(shown, env.As, names, every, logins.draft)
-	if len(names) == 0 && len(drafts) > 0 {
-		drafts[0].Notes = append(drafts[0].Notes, skipped...)
+	if len(names) == 0 {
+		env.Tell(skipped)
 	}
 	return drafts, failures
 }
@@ -124,7 +128,7 @@ func (l *awsLogins) draft(name string) (plugin.Draft, error) {
 	}
 	d, err := l.c.Issuers.Adopt(name, h)
 	if err != nil && login.settings[awsStatic] != "" {
-		return d, plugin.Errorf(plugin.Config, "it has a static key (%s), and nothing there says who made it",
+		return d, plugin.Errorf(plugin.Config, "it has a static key (%s), and nothing says which cloud made it",
 			login.places[awsStatic]).
 			WithHint("a profile that makes its own keys replaces it: jeton init")
 	}

@@ -66,7 +66,7 @@ func (*awsSetup) Plan(ctx context.Context, c *Caller) ([]*Edit, []string, error)
 // Try returns an aws command to try next.
 func (*awsSetup) Try(c *Caller) string {
 	if c.As == "default" {
-		return "aws sts get-caller-identity, or aws s3 ls"
+		return "aws s3 ls"
 	}
 	return "aws --profile " + c.As + " s3 ls"
 }

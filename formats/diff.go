@@ -10,7 +10,7 @@ import (
 // diff shows the lines that differ between two versions of a file, without the values of
 // what may be secret. For a private file, it only says that something differs.
 // remove says that after is what setup found.
-func diff(path string, private, remove bool, before, after []byte) []byte {
+func diff(path string, private, remove bool, before, after []byte, plain ...string) []byte {
 	if bytes.Equal(before, after) {
 		return nil
 	}
@@ -22,8 +22,9 @@ func diff(path string, private, remove bool, before, after []byte) []byte {
 	}
 	old, now := strings.SplitAfter(string(before), "\n"), strings.SplitAfter(string(after), "\n")
 	line := func(sign, text string) {
-		if sign != "+" || remove || isAmong(text, old) { // what setup writes there is no secret
-			text = masked(text)
+		// What setup writes there is no secret, but for the key of its clouds.
+		if sign != "+" || remove || isAmong(text, old) || strings.Contains(text, cloudKey+":") {
+			text = masked(text, plain)
 		}
 		if text != "" {
 			fmt.Fprintf(&b, "%s%s\n", sign, strings.TrimRight(text, "\r\n"))
@@ -53,8 +54,11 @@ func diff(path string, private, remove bool, before, after []byte) []byte {
 }
 
 // Diff shows the lines that differ between two versions of a configuration file. It shows
-// what is added, and hides the values of what was there before: they may be secret.
-func Diff(path string, before, after []byte) []byte { return diff(path, false, false, before, after) }
+// what is added, and hides the values of what was there before, unless they are those of the
+// settings in plain: they may be secret.
+func Diff(path string, before, after []byte, plain []string) []byte {
+	return diff(path, false, false, before, after, plain...)
+}
 
 // apart returns how many lines of each come before the nearest place from which both are
 // alike again.
@@ -88,7 +92,7 @@ var plainKeys = []string{
 }
 
 // masked returns a line of a file of settings without a value that may be secret.
-func masked(line string) string {
+func masked(line string, plain []string) string {
 	text := strings.TrimSpace(line)
 	if text == "" || text == "---" || strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 		return line
@@ -104,7 +108,7 @@ func masked(line string) string {
 		return blanks + "(not shown)"
 	case strings.TrimSpace(value) == "":
 		return line
-	case slices.Contains(plainKeys, name) && !strings.ContainsAny(value, "#;{&*|>@"):
+	case (slices.Contains(plainKeys, name) || slices.Contains(plain, name)) && !strings.ContainsAny(value, "#;{&*|>@"):
 		return line
 	}
 	return blanks + text[:len(key)+1] + " (not shown)"

@@ -71,6 +71,11 @@ type Setup struct {
 	Make func(profile, choice string) SetupCommand
 	// Program is the caller, which is set up only where it is installed.
 	Program string
+	// Entry, if not nil, returns a name for the profile's entry in the caller's file that is
+	// free, or that setup has written.
+	Entry func(c *Caller, profile string) string
+	// Usual says that the caller knows profiles of the usual configuration file alone.
+	Usual bool
 	// Writes says in a few words what it changes.
 	Writes string
 	// Fits reports whether the caller can use what a profile gives.

@@ -18,11 +18,12 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte("[default]\ncredential_process = aws-vault export 'a b' --x=y\n[profile web]\nrole_arn = a\n" +
 		"web_identity_token_file = /t\n[profile osc]\nendpoint_url = https://oos.eu-west-2.outscale.com\n" +
 		"aws_access_key_id = A\naws_secret_access_key = CANARY\n"))
-	f.Add([]byte("contexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {exec: {command: kubelogin, args: " +
-		"[get-token, --oidc-issuer-url=https://h, --oidc-client-id, c, --oidc-client-secret=CANARY, --, -v1]}}}]\n"))
+	f.Add([]byte("contexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {exec: {command: kubelogin, " +
+		"args: [get-token, --oidc-issuer-url=https://h, --oidc-client-id, c, --oidc-client-secret=CANARY, --, " +
+		"-v1]}}}]\n"))
 	f.Add([]byte("contexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {exec: {command: " +
-		"./client-keystone-auth, args: [--keystone-url=https://h/v3, --user_name=a, --password, CANARY], env: [{name: " +
-		"OS_PROJECT_ID, value: p}]}}}]\n"))
+		"./client-keystone-auth, args: [--keystone-url=https://h/v3, --user_name=a, --password, CANARY], env: [{" +
+		"name: OS_PROJECT_ID, value: p}]}}}]\n"))
 	f.Add([]byte("contexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {auth-provider: {name: oidc, " +
 		"config: {idp-issuer-url: https://h, client-id: c, client-secret: CANARY}}}}]\n"))
 	all := plugin.Issuers{keystone.Issuer, outscale.Issuer, oidc.Issuer, sts.Issuer, command.Issuer}

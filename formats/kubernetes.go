@@ -24,7 +24,10 @@ var kubernetesKind = Kind{
 	New: newKubernetes, Words: []string{"kubectl", "kube", "kubeconfig", "helm", "exec-credential"},
 	Import: &plugin.Import{
 		Name: "kubeconfig", Help: "Take over how contexts of a kubeconfig log in.",
-		New: func() plugin.Importer { return &kubernetesImport{} },
+		Words: []string{"kubernetes", "kubectl", "k8s", "kube"},
+		New:   func() plugin.Importer { return &kubernetesImport{} },
+		Open: plugin.Opens(func(path string) plugin.Importer { return &kubernetesImport{Args: []string{path}} },
+			".kube/config", "kubeconfig"),
 	},
 	Setup: &Setup{
 		Help: "Have kubectl and its like ask jeton for a profile's credential.",

@@ -2,6 +2,7 @@ package formats
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,6 +32,9 @@ func (i *kubernetesImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) 
 	paths := kubeconfigs(c)
 	if path != "" {
 		paths = []string{absolute(path)}
+		if _, err := os.Stat(path); err != nil {
+			return nil, plugin.Errorf(plugin.Config, "%s: no such file", path)
+		}
 	}
 	files, err := readKubeconfigsAt(c, paths, parseLines)
 	if err == nil {
@@ -46,8 +50,8 @@ func (i *kubernetesImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) 
 		return nil, plugin.Errorf(plugin.Config, "%s: no context has a login to take over%s", kubeconfigPaths(files),
 			because(skipped))
 	}
-	if len(contexts) == 0 && len(drafts) > 0 {
-		drafts[0].Notes = append(drafts[0].Notes, skipped...)
+	if len(contexts) == 0 {
+		env.Tell(skipped)
 	}
 	return drafts, failures
 }
@@ -137,7 +141,8 @@ func (k *kubernetesLogins) draft(context string) (plugin.Draft, error) {
 		return plugin.Draft{}, plugin.Errorf(plugin.Config, "it asks jeton already, for profile %s", profile)
 	}
 	if h.Argv == nil && h.Settings == nil {
-		return plugin.Draft{}, plugin.Errorf(plugin.Config, "it logs in with %s, which no issuer gives", l.static())
+		return plugin.Draft{}, plugin.Errorf(plugin.Config, "it logs in with %s, which jeton cannot replace",
+			l.static())
 	}
 	d, err := k.c.Issuers.Adopt(context, h)
 	if err != nil {
@@ -155,7 +160,7 @@ func (k *kubernetesLogins) draft(context string) (plugin.Draft, error) {
 	setup := plugin.ShellWords("jeton", "setup", "kubernetes", d.Name, "--context", context)
 	d.Notes = append(d.Notes, "for kubectl: "+setup)
 	if others := alsoNaming(k.files, l.name, context); len(others) > 0 {
-		d.Notes = append(d.Notes, "these contexts log in alike: "+plugin.Shorten(strings.Join(others, ", ")))
+		d.Notes = append(d.Notes, "contexts with the same login: "+plugin.Shorten(strings.Join(others, ", ")))
 	}
 	if left := l.leftovers(h); left != "" {
 		d.Notes = append(d.Notes, fmt.Sprintf("after that the %s of user %s can go (%s)", left, l.name, l.where))

@@ -26,7 +26,9 @@ var openStackKind = Kind{
 	Setup: &Setup{
 		Help:    "Have openstack, and what is made with keystoneauth, ask jeton for a profile's token.",
 		New:     func() SetupCommand { return &openStackSetup{} },
-		Make:    func(profile, _ string) SetupCommand { return &openStackSetup{Profile: profile} },
+		Make:    func(profile, as string) SetupCommand { return &openStackSetup{Profile: profile, As: as} },
+		Entry:   freeCloud,
+		Usual:   true,
 		Program: "openstack",
 		Writes:  "clouds.yaml, and a keystoneauth plugin in its Python",
 		Fits:    func(_ plugin.Issuers, gives plugin.Kind) bool { return gives&plugin.KeystoneToken != 0 },

@@ -156,7 +156,7 @@ func (c *Caller) wheel(dir string) bool {
 func keystoneAuthCloud(name, profile, key string, c *plugin.Credential) []byte {
 	auth := [][2]string{{"auth_url", c.Attrs[plugin.AttrAuthURL]}, {"jeton_profile", profile}}
 	if key != "" {
-		auth = append(auth, [2]string{"jeton_key", key})
+		auth = append(auth, [2]string{cloudKey, key})
 	}
 	return cloud(name, c, keystoneAuthType, auth, nil)
 }
@@ -233,3 +233,6 @@ func (c *Caller) holds(dir, who string) string {
 	}
 	return ""
 }
+
+// cloudKey is the setting of a cloud that shows that setup has written it.
+const cloudKey = "jeton_key"

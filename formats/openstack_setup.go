@@ -290,3 +290,28 @@ func (f *openStack) split(c *plugin.Credential) (settings, secret []byte, err er
 	}
 	return settings, secret, nil
 }
+
+// freeCloud returns a name for a profile's cloud that no cloud of somebody else has.
+func freeCloud(c *Caller, profile string) string {
+	path, err := c.openStackFile("clouds", "OS_CLIENT_CONFIG_FILE")
+	if err != nil {
+		return profile
+	}
+	text, err := c.ReadFile(path)
+	if err != nil {
+		return profile
+	}
+	root, err := plugin.ParseYAML(text)
+	if err != nil {
+		return profile
+	}
+	_, clouds := plugin.Get(root, "clouds")
+	for _, name := range []string{profile, profile + "-jeton"} {
+		_, cloud := plugin.Get(clouds, name)
+		_, kind := plugin.Get(cloud, "auth_type")
+		if cloud == nil || kind != nil && kind.Value == "jeton" {
+			return name
+		}
+	}
+	return profile
+}

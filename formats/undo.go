@@ -196,6 +196,13 @@ func (s *Setups) Apply(ctx context.Context, format string, c *Caller, edits []*E
 		if e.Public && changed {
 			e.open()
 		}
+		if dir := filepath.Dir(e.Path); strings.HasSuffix(dir, ".dist-info") {
+			if n > 0 && filepath.Dir(edits[n-1].Path) == dir {
+				continue // one line for all of it
+			}
+			fmt.Fprintf(&out, "%s: %s\n", dir, done)
+			continue
+		}
 		fmt.Fprintf(&out, "%s: %s\n", e.Path, done)
 	}
 	return out.Bytes(), nil

@@ -128,8 +128,32 @@ func (h Helper) Secrets() (names []string) {
 			names = append(names, name)
 		}
 	}
+	if len(names) == 0 && slices.ContainsFunc(h.Argv, assignsSecret) {
+		names = append(names, "what it is told to run")
+	}
 	slices.Sort(names)
 	return names
+}
+
+// assignsSecret reports whether a word has something in it that is called like a secret and
+// has a value, as in a line for a shell.
+func assignsSecret(word string) bool {
+	at := strings.IndexAny(word, "=:")
+	for ; at >= 0; at = strings.IndexAny(word, "=:") {
+		before := strings.TrimRight(word[:at], "\"'\\ ")
+		name := before[strings.LastIndexFunc(before, func(r rune) bool {
+			return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		})+1:]
+		lower := strings.ToLower(name)
+		for _, secret := range []string{"secret", "password", "passwd", "token", "accesskey"} {
+			place := strings.HasSuffix(lower, "file") || strings.HasSuffix(lower, "url")
+			if strings.Contains(lower, secret) && !place {
+				return true
+			}
+		}
+		word = word[at+1:]
+	}
+	return false
 }
 
 // secretName reports whether a flag or a variable is called like a secret, and not like the

@@ -358,3 +358,18 @@ func sameNode(a, b *yaml.Node) bool {
 	}
 	return true
 }
+
+// Words says in words where the secret will be.
+func (r SecretRef) Words() string {
+	switch {
+	case r.env != "":
+		return "in the variable " + r.env + ", which you set"
+	case r.file != "":
+		return "in " + r.file + ", which only you can read"
+	case r.command != nil:
+		return "printed by " + Shorten(strings.Join(r.command, " "))
+	case r.keyring != "":
+		return "in the system keyring, as " + r.keyring
+	}
+	return "asked for when it is needed"
+}

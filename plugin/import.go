@@ -11,6 +11,8 @@ import (
 type Import struct {
 	Name string // as in jeton import NAME
 	Help string // one line
+	// Words are what else people call it, for "did you mean".
+	Words []string
 	// New returns a new command line of the import.
 	New func() Importer
 	// Find, if not nil, returns what there is to take over, without a command line.
@@ -36,6 +38,8 @@ type ImportEnv struct {
 	Variables []string // the names of all variables that are set
 	Home      string   // the home directory, or empty
 	Issuers   Issuers
+	// Note tells the user what is of no profile. It may be nil.
+	Note func(text string)
 	// As is the name of the profile, if there is one and the user wants to give it a name.
 	As string
 }
@@ -121,4 +125,13 @@ func NameLike(name string) string {
 		return "NAME"
 	}
 	return like
+}
+
+// Tell tells the user what is of no profile.
+func (e ImportEnv) Tell(notes []string) {
+	for _, note := range notes {
+		if e.Note != nil {
+			e.Note(note)
+		}
+	}
 }

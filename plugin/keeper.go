@@ -37,6 +37,12 @@ type Keeper struct {
 	undos       []func() error
 }
 
+// For says that the drafts go into the configuration file at path.
+func (k *Keeper) For(path string, getenv func(string) string) {
+	usual, err := UsualConfig(getenv)
+	k.Config, k.Usual = path, err == nil && usual == path
+}
+
 // SetPlace sets where the secrets of the drafts go: env, file, command or keyring, with
 // :NAME, :PATH or :COMMAND to say which. place is empty if the user has not chosen. It
 // returns a [Usage] error if the place cannot be used.

@@ -158,3 +158,21 @@ func secretSchema() Schema {
 		one("keyring", Schema{"type": []string{"string", "integer"}, "pattern": namePattern, "maxLength": 100}),
 	})}
 }
+
+// PlainOptions returns the names of the options that are not secrets, and of what else a
+// configuration file has.
+func (l Issuers) PlainOptions() []string {
+	names := []string{"plugin", "profiles"}
+	for i := range l {
+		for _, block := range []any{l[i].New(), &Common{}} {
+			for _, f := range fields(block) {
+				_, secret := f.value.Interface().(SecretRef)
+				_, argv := f.value.Interface().(Argv)
+				if !secret && !argv && f.name != "env" && !slices.Contains(names, f.name) {
+					names = append(names, f.name)
+				}
+			}
+		}
+	}
+	return names
+}

@@ -35,6 +35,7 @@ type Inquiry struct {
 	Default  string   // the answer if nothing is entered, or empty
 	Optional bool     // nothing is an answer
 	Choices  []string // the possible answers, or nil
+	URL      bool     // it is an address
 }
 
 // A Pick is an option whose value stands in a table that [Inspector] returns.

@@ -35,6 +35,9 @@ func newAsker(ctx context.Context, t *terminal) *asker {
 	return &asker{ctx, tty, lookOf(tty.out, t.getenv, t.colorMode())}
 }
 
+// errEnd says that there will be no answer.
+var errEnd = errors.New("the end of the answers")
+
 // errEmpty says that the answer was an empty line.
 var errEmpty = errors.New("an empty line")
 
@@ -43,7 +46,7 @@ func errNoAnswer() *plugin.Error { return plugin.Errorf(plugin.Denied, "nothing 
 
 // say writes a paragraph.
 func (a *asker) say(format string, args ...any) {
-	fmt.Fprintln(a.tty.out, a.paragraph(plugin.Printable(fmt.Sprintf(format, args...))))
+	fmt.Fprintln(a.tty.out, a.paragraph(abbreviated(plugin.Printable(fmt.Sprintf(format, args...)))))
 }
 
 // praise writes a paragraph about what went well.
@@ -73,6 +76,7 @@ func (a *asker) line(question, def string, optional bool) (string, error) {
 		if text != "" || optional {
 			return text, nil
 		}
+		a.say("An answer is needed; Ctrl-C leaves.")
 	}
 }
 
@@ -92,7 +96,7 @@ func (a *asker) read() (string, error) {
 			return "", plugin.Errorf(plugin.Denied, "the terminal cannot be read")
 		default:
 			fmt.Fprintln(a.tty.out)
-			return "", errNoAnswer()
+			return "", plugin.Because(errNoAnswer(), errEnd)
 		}
 	}
 }
@@ -103,7 +107,7 @@ func (a *asker) choose(question string, options []string, def int) (int, error) 
 	a.say("%s", question)
 	for i, option := range options {
 		number := fmt.Sprintf("  %2d  ", i+1)
-		fmt.Fprintln(a.tty.out, number+breakBehind(plugin.Printable(option), a.width, len(number)))
+		fmt.Fprintln(a.tty.out, number+breakBehind(abbreviated(plugin.Printable(option)), a.width, len(number)))
 	}
 	for {
 		answer, err := a.line("Number", strconv.Itoa(def+1), false)
@@ -157,6 +161,7 @@ func (a *asker) yes(question string, def bool) (bool, error) {
 		case "n", "no", "non":
 			return false, nil
 		}
+		a.say("Answer y or n.")
 	}
 }
 

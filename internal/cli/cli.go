@@ -203,6 +203,9 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 		if len(args) == 1 && i.issuerNamed(args[0]) != nil {
 			return t.print(issuerHelp(i.issuerNamed(args[0]), t.outLook()))
 		}
+		if len(args) == 1 && !slices.ContainsFunc(verbs(), func(v verb) bool { return v.name == args[0] }) {
+			return noPlugin(args[0], i.issuers.Names())
+		}
 		args = append(args, "--help")
 	}
 	exited := false
@@ -216,7 +219,7 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 	case exited:
 		return t.print(help.Bytes())
 	case err != nil:
-		return usage(err, values(ps, "profile"))
+		return usage(err, values(ps, "profile"), i.issuers)
 	case i.command != nil && k.Selected().Name != "exec":
 		return plugin.Errorf(plugin.Usage, "only exec takes a command after --").WithHint("jeton exec --help")
 	}

@@ -193,6 +193,21 @@ func values(ps *profiles, name string) []string {
 		return []string{"bash", "fish", "powershell", "sh", "zsh"}
 	case "plugin":
 		return ps.issuers.Names()
+	case "cloud", "way":
+		var names []string
+		for _, way := range ps.issuers.Ways() {
+			names = append(names, map[string]string{"cloud": way.Cloud.Name, "way": way.Name}[name])
+		}
+		slices.Sort(names)
+		return slices.Compact(names)
+	case "setup":
+		names := []string{"none"}
+		for _, k := range formats.Kinds {
+			if k.Setup != nil {
+				names = append(names, k.Name)
+			}
+		}
+		return names
 	case "color":
 		return []string{"always", "auto", "never"}
 	case "secret":

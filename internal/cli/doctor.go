@@ -102,7 +102,10 @@ func (c *checkup) encode(asJSON bool, l look) ([]byte, error) {
 			about = " " + f.Where + about
 		}
 		color := map[string]string{plugin.Wrong: red, plugin.Doubtful: yellow}[f.Level]
-		text := l.fit(f.Level + ":" + about + ": " + f.What)
+		if about != "" {
+			about += ":"
+		}
+		text := l.fit(f.Level + ":" + about + " " + f.What)
 		b.WriteString(strings.Replace(text, f.Level, l.paint(color, f.Level), 1) + "\n")
 		if f.Fix != "" {
 			fix := "  fix: " + f.Fix

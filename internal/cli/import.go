@@ -51,6 +51,8 @@ func (i *importSourceCmd) Help() string { return i.Source.Help() }
 func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w cache.World) error {
 	env := importEnv(w)
 	env.As = i.As
+	var notes []byte
+	env.Note = func(text string) { notes = fmt.Appendf(notes, "%s\n", text) }
 	m := &merge{ps: ps, plainHTTP: i.Plain, dry: i.DryRun, keeper: newKeeper(t, w, i.Force)}
 	if err := m.keeper.SetPlace(i.Secret, nil); err != nil { // before a file is looked at
 		return err
@@ -70,7 +72,7 @@ func (i *importSourceCmd) Run(ctx context.Context, t *terminal, ps *profiles, w 
 	if report == nil {
 		return failures
 	}
-	return errors.Join(failures, t.print(lines(report, t.outLook())))
+	return errors.Join(failures, t.print(lines(append(report, notes...), t.outLook())))
 }
 
 // lines returns text with its lines broken so that they fit, but for those of a diff. Where
@@ -80,8 +82,10 @@ func lines(text []byte, l look) []byte {
 		return text
 	}
 	var b bytes.Buffer
+	diff := false
 	for line := range strings.Lines(string(text)) {
-		if !strings.ContainsAny(line[:1], "+-@ ") { // of a diff
+		diff = strings.HasPrefix(line, "--- ") || diff && strings.ContainsAny(line[:1], "+-@ ")
+		if !diff {
 			line = l.fit(strings.TrimSuffix(line, "\n")) + "\n"
 		}
 		b.WriteString(line)
@@ -150,8 +154,7 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 	if err != nil {
 		return nil, err
 	}
-	usual, err := plugin.UsualConfig(m.ps.getenv)
-	m.keeper.Config, m.keeper.Usual = f.Path, err == nil && usual == f.Path
+	m.keeper.For(f.Path, m.ps.getenv)
 	original := f.Text
 	if len(original) == 0 && m.header != "" {
 		if f, err = f.With([]byte(m.header)); err != nil {
@@ -173,7 +176,8 @@ func (m *merge) write(ctx context.Context, s *cache.Session, drafts []plugin.Dra
 		return nil, failures
 	}
 	if m.dry {
-		return append(formats.Diff(f.Path, original, f.Text), tell(outcomes, f.Path)...), failures
+		change := formats.Diff(f.Path, original, f.Text, m.ps.issuers.PlainOptions())
+		return append(change, tell(outcomes, f.Path)...), failures
 	}
 	_, err = cache.EditFile(f.Path, func(now []byte) ([]byte, error) {
 		if !bytes.Equal(now, original) {

@@ -28,7 +28,7 @@ type initCmd struct {
 	Setup   []string `help:"Set up callers: aws, openstack, kubernetes=CONTEXT; or none." placeholder:"CALLER"`
 	Plain   bool     `name:"plain-http" help:"Take an address with http: whoever listens on the network reads the secrets."`
 	NoLogin bool     `name:"no-login" help:"Do not try the login."`
-	Yes     bool     `help:"Take the defaults, and write without a question."`
+	Yes     bool     `help:"Ask nothing: take the defaults, and write."`
 }
 
 func (*initCmd) Help() string {
@@ -55,6 +55,8 @@ type wizard struct {
 	file     *plugin.File
 	drafts   []plugin.Draft
 	loginNow bool                    // the person wants to log in at the end
+	typed    plugin.Secret           // the password that is not kept
+	kept     bool                    // the login does not work, or was not tried
 	failed   error                   // what could not be taken over
 	way      *plugin.Way             // nil if something is taken over
 	former   map[string]plugin.Value // answers to the questions, before they are asked again
@@ -85,6 +87,7 @@ func (c *initCmd) Run(ctx context.Context, i *invocation, t *terminal, ps *profi
 	if z.file, err = ps.reread(false); err != nil {
 		return err
 	}
+	z.keeper.For(z.file.Path, w.Getenv)
 	for _, step := range []func() error{z.check, z.begin, z.name, z.plainHTTP, z.try, z.place, z.callers, z.confirm,
 		z.write} {
 		if err := step(); err != nil {
@@ -100,9 +103,18 @@ func (z *wizard) check() error {
 		return plugin.Errorf(plugin.Usage, "--from excludes --cloud, --way and --set").
 			WithHint("what is taken over has its own settings")
 	}
-	if z.Secret != "" && z.Secret != askEachTime {
+	if z.Name != "" {
+		if err := z.checkName(z.Name); err != nil {
+			return err
+		}
+	}
+	if kind, _, _ := strings.Cut(z.Secret, ":"); z.Secret != "" && z.Secret != askEachTime {
 		if err := z.keeper.SetPlace(z.Secret, nil); err != nil {
 			return err
+		}
+		if kind == "keyring" && !z.keyringWorks() {
+			return plugin.Errorf(plugin.Config, "--secret keyring: there is no keyring here that answers").
+				WithHint("--secret file keeps it in a file that only you can read")
 		}
 	}
 	_, err := z.wanted("name")
@@ -112,7 +124,7 @@ func (z *wizard) check() error {
 // missing returns the error for an answer that there is neither a flag nor a person for.
 func (z *wizard) missing(flag, what string) error {
 	return plugin.Errorf(plugin.Usage, "%s is needed, and there is nobody to ask", what).
-		WithHint("say it by %s", flag)
+		WithHint("use %s", flag)
 }
 
 // begin finds out what profile it will be.
@@ -163,7 +175,16 @@ func (z *wizard) takeOver(found []plugin.Found) error {
 			return z.adopt(f)
 		}
 	}
-	for _, i := range z.i.issuers.Imports() {
+	imports := slices.Concat(z.i.issuers.Imports(), formats.Imports())
+	for _, i := range imports {
+		if i.Name == z.From && i.Find != nil { // such as env: its error says what is missing
+			return z.adopt(plugin.Found{What: z.From, Importer: i.New()})
+		}
+	}
+	if _, err := os.Stat(path); err != nil {
+		return plugin.Errorf(plugin.Config, "--from %s: no such file", plugin.Shorten(z.From))
+	}
+	for _, i := range imports {
 		if i.Open == nil {
 			continue
 		}
@@ -275,8 +296,11 @@ func (z *wizard) given() (map[string]string, error) {
 	answers := map[string]string{}
 	for _, set := range z.Set {
 		option, value, ok := strings.Cut(set, "=")
-		if !ok || option == "" {
+		switch {
+		case !ok || option == "":
 			return nil, plugin.Errorf(plugin.Usage, "--set takes OPTION=VALUE")
+		case value == "":
+			return nil, plugin.Errorf(plugin.Usage, "--set %s: there is no value", plugin.Shorten(option))
 		}
 		if names := z.way.Issuer.OptionNames(); !slices.Contains(names, option) {
 			e := plugin.Errorf(plugin.Usage, "--set: plugin %s has no option %s", z.way.Issuer.Name,
@@ -306,7 +330,7 @@ func (z *wizard) answer() error {
 		answers[option] = plugin.Value{Place: "--set " + option, Key: option, Text: text}
 	}
 	for _, q := range z.way.Ask {
-		if _, ok := given[q.Option]; ok {
+		if _, ok := given[q.Option]; ok && z.former == nil {
 			continue
 		}
 		if last := z.former[q.Option].Text; last != "" {
@@ -347,7 +371,16 @@ func (z *wizard) inquire(q plugin.Inquiry) (string, error) {
 		n, err := z.ask.choose(q.Text+":", q.Choices, max(0, slices.Index(q.Choices, q.Default)))
 		return q.Choices[n], err
 	}
-	return z.ask.line(q.Text, q.Default, q.Optional)
+	for {
+		text, err := z.ask.line(q.Text, q.Default, q.Optional)
+		if err == nil && q.URL {
+			if _, wrong := plugin.ParseURL(text, true); wrong != nil {
+				z.ask.say("%s", plugin.InOneLine(wrong))
+				continue
+			}
+		}
+		return text, err
+	}
 }
 
 // inquireSecret is inquire for a secret. One that a program prints is not asked for.
@@ -384,21 +417,14 @@ func (z *wizard) name() error {
 		switch {
 		case name != "":
 		case z.ask == nil:
-			name = d.Name
+			name = z.free(d.Name)
 		default:
 			var err error
-			if name, err = z.ask.line("Name of the profile", d.Name, false); err != nil {
+			if name, err = z.ask.line("Name of the profile", z.free(d.Name), false); err != nil {
 				return err
 			}
 		}
-		err := plugin.CheckName(name)
-		if err == nil && z.i.issuers.Reserved(name) {
-			err = plugin.Errorf(plugin.Config, "the name %s is reserved for the environment", name)
-		}
-		if err == nil && z.file.Has(name) {
-			err = plugin.Errorf(plugin.Config, "there is a profile %s already", name).
-				WithHint("take another name; to replace it, jeton import has --force")
-		}
+		err := z.checkName(name)
 		if err == nil {
 			d.Name = name
 			return nil
@@ -410,6 +436,27 @@ func (z *wizard) name() error {
 	}
 }
 
+// checkName returns an error if a new profile cannot have this name.
+func (z *wizard) checkName(name string) error {
+	switch err := plugin.CheckName(name); {
+	case err != nil:
+		return err
+	case z.i.issuers.Reserved(name):
+		return plugin.Errorf(plugin.Config, "the name %s is reserved for the environment", name)
+	case z.file.Has(name):
+		return plugin.Errorf(plugin.Config, "there is a profile %s already", name).WithHint("take another name")
+	}
+	return nil
+}
+
+// free returns name, or one like it that no profile has.
+func (z *wizard) free(name string) string {
+	for n := 2; z.file.Has(name); n++ {
+		name = fmt.Sprintf("%s-%d", strings.TrimRight(name, "-0123456789"), n)
+	}
+	return name
+}
+
 // confirm tells what will be written, and asks for the last yes.
 func (z *wizard) confirm() error {
 	var b bytes.Buffer
@@ -417,16 +464,21 @@ func (z *wizard) confirm() error {
 	for _, d := range z.drafts {
 		fmt.Fprintf(&b, "  - profile %s into %s\n", d.Name, z.file.Path)
 		for _, o := range d.Options {
-			if s := o.Secret; s != nil {
-				fmt.Fprintf(&b, "  - its %s: %s\n", strings.ReplaceAll(o.Name, "_", " "), z.destination(s))
+			if o.Secret == nil {
+				continue
 			}
+			ref, err := z.keeper.Place(&d, o.Name, o.Secret)
+			if err != nil {
+				return &plugin.ProfileError{Profile: d.Name, Err: err}
+			}
+			fmt.Fprintf(&b, "  - its %s: %s\n", strings.ReplaceAll(o.Name, "_", " "), ref.Words())
 		}
 	}
 	for _, s := range z.setups {
 		fmt.Fprintf(&b, "  - %s\n", s.what)
 	}
 	if z.ownSchema() {
-		fmt.Fprintf(&b, "  - %s beside it, with which editors complete it\n", schemaName)
+		fmt.Fprintf(&b, "  - %s beside it, for editors\n", schemaName)
 	}
 	if z.ask == nil {
 		if !z.Yes {
@@ -443,31 +495,9 @@ func (z *wizard) confirm() error {
 		return plugin.Errorf(plugin.Denied, "nothing was written")
 	}
 	if z.way != nil && z.way.Person {
-		z.loginNow, err = z.ask.yes("Log in then?", true)
+		z.loginNow, err = z.ask.yes("Log in afterwards?", true)
 	}
 	return err
-}
-
-// destination says where a secret will be.
-func (z *wizard) destination(s *plugin.DraftSecret) string {
-	kind, where, _ := strings.Cut(z.Secret, ":")
-	if where != "" {
-		where = " " + where
-	}
-	switch kind {
-	case "keyring":
-		return "into the keyring" + where
-	case "env":
-		return "stays in the environment" + where
-	case "command":
-		return "a program prints it"
-	case askEachTime:
-		return "asked for when it is needed"
-	}
-	if s.Asked {
-		return "asked for now, and kept in a file that only you can read"
-	}
-	return "into a file that only you can read" + where
 }
 
 // write writes the profiles, and sets the callers up.
@@ -490,7 +520,7 @@ func (z *wizard) write() error {
 	for _, s := range z.setups {
 		command := &setupCallerCmd{Caller: s.command, format: s.kind.Name}
 		failures = errors.Join(failures, z.limited(func(ctx context.Context) error {
-			done, try, err := command.carryOut(ctx, z.i, z.ps, z.world)
+			done, try, err := command.carryOut(ctx, z.i, z.ps, z.remembering())
 			report = append(report, done...)
 			if try != "" {
 				tries = append(tries, try)
@@ -503,11 +533,26 @@ func (z *wizard) write() error {
 			return (&loginCmd{Profile: z.drafts[0].Name}).Run(ctx, z.i, z.t, z.ps, z.world)
 		}))
 	}
-	report = append(report, "\nTo try next:\n"...)
-	for _, try := range append(tries, z.more()...)[:3] {
-		report = fmt.Appendf(report, "  %s\n", try)
+	if failures == nil {
+		report = append(report, "\nTo try next:\n"...)
+		for _, try := range append(tries, z.more()...)[:3] {
+			report = fmt.Appendf(report, "  %s\n", try)
+		}
 	}
 	return errors.Join(failures, z.t.print(lines(report, z.t.outLook())))
+}
+
+// remembering returns the world of z, in which the password that the person has typed is not
+// asked for again.
+func (z *wizard) remembering() cache.World {
+	w := z.world
+	if z.typed.IsZero() || w.People == nil {
+		return w
+	}
+	people := *w.People
+	people.Ask = func(context.Context, string) (plugin.Secret, error) { return z.typed, nil }
+	w.People = &people
+	return w
 }
 
 // limited calls do with a context of its own, which ends with the time that a command has.
@@ -519,11 +564,18 @@ func (z *wizard) limited(do func(context.Context) error) error {
 
 // more returns commands to try that need no setup, at least three.
 func (z *wizard) more() (list []string) {
-	name := plugin.ShellWords(z.drafts[0].Name)
+	name := z.drafts[0].Name
+	commands := [][]string{{"jeton", "inspect", name}, {"jeton", "status"}, {"jeton", "doctor"}}
 	if z.way != nil && z.way.Person && !z.loginNow {
-		list = append(list, "jeton login "+name)
+		commands = slices.Insert(commands, 0, []string{"jeton", "login", name})
 	}
-	return append(list, "jeton inspect "+name, "jeton exec "+name+" -- env", "jeton status", "jeton doctor")
+	for _, command := range commands {
+		if *z.ps.path != "" {
+			command = append(command, "--config", z.file.Path)
+		}
+		list = append(list, plugin.ShellWords(command...))
+	}
+	return list
 }
 
 // schemaName is the file with the JSON schema, beside the configuration file. schemaLine

@@ -21,9 +21,9 @@ func (z *wizard) plainHTTP() error {
 		}
 		yes := z.Plain
 		if !yes && z.ask != nil {
-			z.ask.say("The address of %s begins with http: whoever listens on the network reads the secrets.", d.Name)
+			z.ask.say("The URL of %s begins with http: whoever listens on the network reads the secrets.", d.Name)
 			var err error
-			if yes, err = z.ask.yes("Is the network your own, and is that all right?", false); err != nil {
+			if yes, err = z.ask.yes("Do you trust this network?", false); err != nil {
 				return err
 			}
 		}
@@ -37,9 +37,6 @@ func (z *wizard) plainHTTP() error {
 
 // try tries the logins of the profiles, which are not written yet.
 func (z *wizard) try() error {
-	if z.NoLogin || z.way != nil && z.way.Person {
-		return nil
-	}
 	for n := range z.drafts {
 		if err := z.tryOne(n); err != nil {
 			return err
@@ -51,43 +48,59 @@ func (z *wizard) try() error {
 // tryOne tries one login, again and again if the person wants to.
 func (z *wizard) tryOne(n int) error {
 	for {
-		if err := z.askSecrets(&z.drafts[n]); err != nil {
-			return err
+		if !z.NoLogin {
+			if err := z.askSecrets(&z.drafts[n]); err != nil {
+				return err
+			}
 		}
 		err := z.login(&z.drafts[n])
-		if err == nil || z.ask == nil {
+		if err == nil || z.ask == nil || errors.Is(err, errEnd) {
 			return err
 		}
 		z.t.fail(err)
-		next := []string{"enter the answers again", "leave"}
-		if _, err := z.file.Trial(z.drafts[n]); err == nil {
-			next = append(next, "keep it as it is")
-		}
-		choice, err := z.ask.choose("The login does not work. What now?", next, 0)
-		switch {
-		case err != nil:
+		again, err := z.afterFailure(n, plugin.AsError(err).Code == plugin.Network)
+		if !again || err != nil {
 			return err
-		case choice == 2:
-			return nil
-		case choice == 1:
-			return plugin.Errorf(plugin.Denied, "nothing was written")
-		case z.way != nil:
-			name := z.drafts[n].Name
-			if err := z.answer(); err != nil {
-				return err
-			}
-			z.drafts[n].Name = name
-			if err := z.plainHTTP(); err != nil {
-				return err
-			}
-		default: // what is taken over stays, but for its secrets
-			for _, o := range z.drafts[n].Options {
-				if o.Secret != nil && o.Secret.Command == nil {
-					o.Secret.Value, o.Secret.Asked = plugin.Secret{}, true
-				}
-			}
 		}
 	}
+}
+
+// afterFailure asks what to do after a login that has failed. down says that the server could
+// not be reached.
+func (z *wizard) afterFailure(n int, down bool) (again bool, err error) {
+	repeat := "enter the answers again"
+	if z.way == nil && down {
+		repeat = "try again"
+	}
+	next := []string{repeat, "leave"}
+	if _, err := z.file.Trial(z.drafts[n]); err == nil {
+		next = append(next, "keep it as it is")
+	}
+	choice, err := z.ask.choose("The login does not work. What now?", next, 0)
+	switch {
+	case err != nil:
+		return false, err
+	case choice == 2:
+		z.kept = true
+		return false, nil
+	case choice == 1:
+		return false, plugin.Errorf(plugin.Denied, "nothing was written")
+	case z.way == nil && down:
+		return true, nil
+	case z.way == nil: // what is taken over stays, but for its secrets
+		for _, o := range z.drafts[n].Options {
+			if o.Secret != nil && o.Secret.Command == nil {
+				o.Secret.Value, o.Secret.Asked = plugin.Secret{}, true
+			}
+		}
+		return true, nil
+	}
+	name := z.drafts[n].Name
+	if err := z.answer(); err != nil {
+		return false, err
+	}
+	z.drafts[n].Name = name
+	return true, z.plainHTTP()
 }
 
 // askSecrets asks for the secrets of d that its source asks for.
@@ -97,7 +110,7 @@ func (z *wizard) askSecrets(d *plugin.Draft) (err error) {
 		if s == nil || !s.Value.IsZero() || s.Command != nil || s.Momentary {
 			continue
 		}
-		question := strings.ReplaceAll(o.Name, "_", " ") + " of " + d.Name
+		question := strings.ReplaceAll(o.Name, "_", " ") + " for " + d.Name
 		if z.ask != nil {
 			s.Value, err = z.ask.secret(question)
 		} else {
@@ -119,7 +132,11 @@ func (z *wizard) login(d *plugin.Draft) error {
 	}
 	p, err := z.file.Trial(trial)
 	if err != nil {
-		return err
+		return &plugin.ProfileError{Profile: d.Name, Err: err}
+	}
+	if z.NoLogin || z.way != nil && z.way.Person {
+		z.kept = true
+		return nil
 	}
 	tables, who, err := z.look(p)
 	if err != nil {
@@ -198,7 +215,7 @@ func (z *wizard) pickScope(d *plugin.Draft, tables []plugin.Table) error {
 		z.tell("Its only one of the %s is taken: %s.", pick.Table, titles[0])
 	case z.ask == nil:
 		return plugin.Errorf(plugin.Usage, "%s is needed: there are %d %s", pick.Option, len(ids), pick.Table).
-			WithHint("say it by --set %s=…: %s", pick.Option, plugin.Shorten(strings.Join(titles, ", ")))
+			WithHint("use --set %s=…: %s", pick.Option, plugin.Shorten(strings.Join(titles, ", ")))
 	default:
 		var err error
 		if n, err = z.ask.choose(pick.Text+"?", titles, 0); err != nil {
@@ -237,6 +254,7 @@ func (z *wizard) place() error {
 			WithHint("--secret keyring and --secret file keep it")
 	}
 	for _, s := range z.secrets() {
+		z.typed = s.Value
 		s.Value, s.Asked = plugin.Secret{}, true
 	}
 	return z.keeper.SetPlace("", z.drafts)
@@ -279,10 +297,33 @@ func (z *wizard) choosePlace(secrets, typed, printed int) error {
 	}
 	if z.Secret = choices[n]; z.Secret == "command:" {
 		line, err := z.ask.line("The program and its arguments", "", false)
+		if err != nil {
+			return err
+		}
 		z.Secret += line
-		return err
+		if err := z.tryProgram(line); err != nil {
+			z.t.fail(err)
+			return z.choosePlace(secrets, typed, printed)
+		}
 	}
 	return nil
+}
+
+// tryProgram logs in with what a program prints.
+func (z *wizard) tryProgram(line string) error {
+	if z.kept || len(z.drafts) > 1 {
+		return nil
+	}
+	d := z.drafts[0]
+	d.Options = slices.Clone(d.Options)
+	for i, o := range d.Options {
+		if o.Secret != nil {
+			printed := *o.Secret
+			printed.Value, printed.Command = plugin.Secret{}, plugin.SecretCommand(line)
+			d.Options[i].Secret = &printed
+		}
+	}
+	return z.login(&d)
 }
 
 // keyringWorks reports whether there is a keyring that answers.
@@ -313,7 +354,8 @@ func (z *wizard) callers() error {
 		return nil
 	}
 	for _, k := range formats.Kinds {
-		if k.Setup == nil || !k.Setup.Fits(z.i.issuers, p.Issuer.Gives) || !installed(k.Setup.Program) {
+		if k.Setup == nil || !k.Setup.Fits(z.i.issuers, p.Issuer.Gives) || !installed(k.Setup.Program) ||
+			z.kept && k.Setup.Choices == nil || k.Setup.Usual && *z.ps.path != "" { // it would log in, or fail
 			continue
 		}
 		is, choice, err := z.offer(k)
@@ -321,14 +363,19 @@ func (z *wizard) callers() error {
 			return err
 		}
 		if is {
-			z.setups = append(z.setups, setupOf(k, d.Name, choice))
+			z.setups = append(z.setups, z.setupOf(k, d.Name, choice))
 		}
 	}
 	return nil
 }
 
 // setupOf returns the setup of a caller for a profile, or for one of the caller's choices.
-func setupOf(k *formats.Kind, profile, choice string) chosenSetup {
+func (z *wizard) setupOf(k *formats.Kind, profile, choice string) chosenSetup {
+	if k.Setup.Entry != nil {
+		choice = k.Setup.Entry(z.caller(), profile)
+		return chosenSetup{k, k.Setup.Make(profile, choice), "for " + k.Setup.Program + ": " + choice + " in " +
+			k.Setup.Writes}
+	}
 	what := "for " + k.Setup.Program + ": " + k.Setup.Writes
 	if choice != "" {
 		what += ", context " + choice
@@ -360,9 +407,19 @@ func (z *wizard) wanted(profile string) (list []chosenSetup, err error) {
 			return nil, plugin.Errorf(plugin.Usage, "--setup: %s needs a context", name).
 				WithHint("write --setup %s=CONTEXT", name)
 		}
-		list = append(list, setupOf(k, profile, choice))
+		if k.Setup.Choices != nil && !slices.Contains(k.Setup.Choices(z.caller()), choice) {
+			return nil, plugin.Errorf(plugin.Config, "--setup: there is no context %s", plugin.Shorten(choice)).
+				WithHint("%s config get-contexts lists them", k.Setup.Program)
+		}
+		list = append(list, z.setupOf(k, profile, choice))
 	}
 	return list, nil
+}
+
+// caller returns what callers' files need to be read.
+func (z *wizard) caller() *formats.Caller {
+	home, _ := os.UserHomeDir() // without one there are no files
+	return &formats.Caller{Getenv: z.world.Getenv, Home: home, ReadFile: formats.ReadFile}
 }
 
 // offer asks whether a caller is to be set up, and for which of its choices.
@@ -371,11 +428,7 @@ func (z *wizard) offer(k *formats.Kind) (is bool, choice string, err error) {
 		is, err = z.ask.yes("Use jeton for "+k.Setup.Program+"?", true)
 		return is, "", err
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return false, "", nil
-	}
-	choices := k.Setup.Choices(&formats.Caller{Getenv: z.world.Getenv, Home: home, ReadFile: formats.ReadFile})
+	choices := k.Setup.Choices(z.caller())
 	if len(choices) == 0 {
 		return false, "", nil
 	}

@@ -234,8 +234,9 @@ func wrap(words []string, width, start int, indent, end string) string {
 // still reads it as one.
 func breakText(text string, width int) string {
 	before, command, found := strings.Cut(text, ": jeton ")
-	if !found {
-		return wrap(strings.Split(text, " "), width, 0, "  ", "")
+	if !found { // what is indented stays so
+		indent := strings.Repeat(" ", len(text)-len(strings.TrimLeft(text, " ")))
+		return indent + wrap(strings.Split(text[len(indent):], " "), width, len(indent), indent+"  ", "")
 	}
 	lines := wrap(strings.Split(before+":", " "), width, 0, "  ", "")
 	at := columns(lines[strings.LastIndex(lines, "\n")+1:])

@@ -62,6 +62,9 @@ func (m *manCmd) Run(i *invocation, t *terminal) error {
 // noPlugin returns the error for a plugin that there is not.
 func noPlugin(name string, names []string) error {
 	e := plugin.Errorf(plugin.Usage, "there is no plugin %s", plugin.Shorten(name))
+	for _, v := range verbs() {
+		names = append(names, v.name)
+	}
 	if nearest := plugin.Nearest(name, names); nearest != "" {
 		return e.WithMeant(name, nearest)
 	}

@@ -167,7 +167,7 @@ func (ps *profiles) choose(f *plugin.File) (string, error) {
 			WithHint("jeton init")
 	}
 	return "", plugin.Errorf(plugin.Config, "which profile? there are: %s", strings.Join(f.Names(), ", ")).
-		WithHint("name one, set JETON_PROFILE, or call one of them default")
+		WithHint("name one, such as %s; or set JETON_PROFILE; or call one of them default", f.Names()[0])
 }
 
 // checkFormat returns an error if the profile names an unknown format.

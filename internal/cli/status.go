@@ -208,7 +208,7 @@ func (r *report) encode(asJSON bool, l look) ([]byte, error) {
 			fmt.Fprintf(&b, "\nFIELDS OF %s\n%s\n", row.Profile, fields)
 		}
 	}
-	table(&b, l, "\nKEPT, BUT OF NO PROFILE AS IT IS NOW (jeton logout --all forgets it)\n", r.Unused)
+	table(&b, l, "\nCACHED, BUT NO PROFILE USES IT (jeton logout --all removes it)\n", r.Unused)
 	if f := r.Fleet; f != nil {
 		fmt.Fprintf(&b, "\nSHARED CACHE\n%s: %s\n", f.Address, fleetState(f))
 	}

@@ -130,6 +130,7 @@ func TestSpinner(t *testing.T) {
 	for profile, what := range map[string]string{"p": host, "q": "the program sleep"} {
 		main, tty := pty(t)
 		cmd := u.command("get", profile, "--refresh")
+		cmd.Env = append(cmd.Env, "TERM=xterm")
 		cmd.Stdout, cmd.Stderr = tty, tty
 		if err := cmd.Run(); err == nil {
 			t.Error("no error")

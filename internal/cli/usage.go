@@ -26,7 +26,7 @@ func plainFlag(word string) bool {
 // typed. usage repeats nothing that can be a secret: of the command line only the names
 // of commands and flags, and what looks like one of them. profiles are the names of the
 // profiles that there are.
-func usage(err error, profiles []string) error {
+func usage(err error, profiles []string, issuers plugin.Issuers) error {
 	var pe *kong.ParseError
 	if !errors.As(err, &pe) {
 		return plugin.Errorf(plugin.Usage, "the command line cannot be read").WithHint("jeton --help")
@@ -38,7 +38,7 @@ func usage(err error, profiles []string) error {
 	hint := m.at.FullPath() + " --help"
 	takes, secret := m.at.Target.Addr().Interface().(receiver)
 	m.read()
-	if command := m.likely(profiles); command != "" && !secret {
+	if command := m.likely(profiles, issuers); command != "" && !secret {
 		m.near, hint = ", did you mean this?", command
 	} else if m.surplus && m.near == "" {
 		m.near = nearestCommand(m.at, m.word)
@@ -68,6 +68,9 @@ func (m *mistake) read() {
 	m.text = text
 	m.word, m.surplus = strings.CutPrefix(text, "unexpected argument ")
 	m.flag, m.unknown = strings.CutPrefix(text, "unknown flag ")
+	if m.surplus || len(m.flag) == 2 { // kong finds something near to everything
+		m.near = ""
+	}
 }
 
 // words says what is wrong. With secret, what was typed can be one.
@@ -110,6 +113,7 @@ var meant = map[string]map[string]string{
 		"whoami": "jeton inspect PROFILE", "who": "jeton inspect PROFILE", "projects": "jeton inspect PROFILE",
 		"check": "jeton doctor", "diagnose": "jeton doctor", "test": "jeton doctor", "debug": "jeton doctor",
 		"clean": "jeton gc", "clear": "jeton logout --all", "purge": "jeton logout --all",
+		"rm": "jeton logout PROFILE", "remove": "jeton logout PROFILE", "delete": "jeton logout PROFILE",
 		"plugins": "jeton help", "formats": "jeton get --help", "password": "jeton secret set NAME",
 		"keyring": "jeton secret set NAME",
 	},
@@ -119,13 +123,18 @@ var meant = map[string]map[string]string{
 		"--debug": "jeton get PROFILE --verbose", "-v": "jeton get PROFILE --verbose",
 		"--force": "jeton get PROFILE --refresh", "--token": "jeton get PROFILE -f token",
 	},
-	"jeton exec":  {"--profile": "jeton exec PROFILE -- COMMAND", "-f": "jeton get PROFILE -f FORMAT"},
-	"jeton login": {"--profile": "jeton login PROFILE", "--headless": "jeton login PROFILE --no-browser"},
+	"jeton init":   {"--as": "jeton init --name NAME"},
+	"jeton import": {"--name": "jeton import KIND --as NAME"},
+	"jeton exec":   {"--profile": "jeton exec PROFILE -- COMMAND", "-f": "jeton get PROFILE -f FORMAT"},
+	"jeton login":  {"--profile": "jeton login PROFILE", "--headless": "jeton login PROFILE --no-browser"},
 }
 
 // likely returns the command line that the word or the flag probably stands for, or "".
-func (m *mistake) likely(profiles []string) string {
+func (m *mistake) likely(profiles []string, issuers plugin.Issuers) string {
 	at, word := m.at, m.word
+	if line := wordFor(at.FullPath(), word, issuers); line != "" {
+		return line
+	}
 	if at.Parent == nil && slices.Contains(profiles, word) {
 		return plugin.ShellWords("jeton", "get", word)
 	}
@@ -143,6 +152,26 @@ func (m *mistake) likely(profiles []string) string {
 			return "jeton setup " + k.Name + " --help"
 		case at.FullPath() == "jeton":
 			return "jeton get PROFILE -f " + k.Name
+		}
+	}
+	return ""
+}
+
+// wordFor returns the command line for a word that the issuers and formats know, typed behind
+// a command, or "".
+func wordFor(command, word string, issuers plugin.Issuers) string {
+	switch command {
+	case "jeton init":
+		for _, way := range issuers.Ways() {
+			if word != "" && (strings.EqualFold(word, way.Cloud.Name) || strings.EqualFold(word, way.Cloud.Title)) {
+				return "jeton init --cloud " + way.Cloud.Name
+			}
+		}
+	case "jeton import":
+		for _, i := range slices.Concat(issuers.Imports(), formats.Imports()) {
+			if slices.Contains(i.Words, word) {
+				return "jeton import " + i.Name
+			}
 		}
 	}
 	return ""

@@ -46,7 +46,7 @@ func TestUsageRepeatsNothing(t *testing.T) {
 				}
 				continue
 			}
-			e := plugin.AsError(usage(err, nil))
+			e := plugin.AsError(usage(err, nil, nil))
 			if e.Code != plugin.Usage || strings.Contains(e.Text+e.Hint, canary) || strings.Contains(e.Text, `"-T"`) {
 				t.Errorf("%q: %d %s (%s)", line, e.Code, e.Text, e.Hint)
 			}

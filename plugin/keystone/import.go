@@ -17,7 +17,7 @@ var imports = []plugin.Import{
 	{Name: "openrc", Help: "Take over an openrc file.", New: func() plugin.Importer { return &importOpenrc{} },
 		Find: findOpenrc, Open: plugin.Opens(func(path string) plugin.Importer { return &importOpenrc{File: path} },
 			".sh", "openrc", ".rc")},
-	{Name: "clouds", Help: "Take over clouds of a clouds.yaml.",
+	{Name: "clouds", Help: "Take over clouds of a clouds.yaml.", Words: []string{"openstack", "clouds.yaml", "cloud"},
 		New: func() plugin.Importer { return &importClouds{} }, Find: findClouds,
 		Open: plugin.Opens(func(path string) plugin.Importer { return &importClouds{Args: []string{path}} },
 			".yaml", ".yml")},

@@ -11,7 +11,7 @@ var (
 
 // Questions of several ways.
 var (
-	askURL    = plugin.Inquiry{Option: "auth_url", Text: "Keystone's address, https://HOST/v3"}
+	askURL    = plugin.Inquiry{Option: "auth_url", Text: "Keystone's URL, https://HOST/v3", URL: true}
 	askUser   = plugin.Inquiry{Option: "username", Text: "User name"}
 	askDomain = plugin.Inquiry{Option: "user_domain_name", Text: "Domain of the user", Default: "Default"}
 	askRegion = plugin.Inquiry{Option: "region_name", Text: "Region, if the cloud has several", Optional: true}
@@ -37,7 +37,7 @@ var ways = []plugin.Way{
 		Cloud: anyCloud, Name: "browser", Title: "single sign-on in your browser", Person: true,
 		Fixed: map[string]string{"auth_type": "v3websso"},
 		Ask: []plugin.Inquiry{askURL,
-			{Option: "identity_provider", Text: "Keystone's name of the identity provider"},
+			{Option: "identity_provider", Text: "Identity provider, as Keystone calls it"},
 			{Option: "protocol", Text: "Protocol", Default: "openid"},
 			{Option: "project_name", Text: "Project"},
 			{Option: "project_domain_name", Text: "Domain of the project", Default: "Default"}, askRegion},

@@ -7,7 +7,7 @@ import (
 
 var (
 	anyIssuer = plugin.Cloud{Name: "oidc", Title: "OpenID Connect issuer (Keycloak, Dex, Entra, Google …)"}
-	askIssuer = plugin.Inquiry{Option: "issuer", Text: "Issuer, such as https://accounts.example"}
+	askIssuer = plugin.Inquiry{Option: "issuer", Text: "Issuer, https://HOST", URL: true}
 	askClient = plugin.Inquiry{Option: "client_id", Text: "client_id"}
 	askToken  = plugin.Inquiry{Option: "token", Text: "Which token", Default: "id_token",
 		Choices: []string{"id_token", "access_token"}}

@@ -22,6 +22,6 @@ func adopt(h plugin.Helper) (*plugin.Adopted, error) {
 	if labels := strings.Split(u.Hostname(), "."); h.Settings["region"] == "" && len(labels) == 4 {
 		a.Set(h, "region", labels[1]) // as in oos.eu-west-2.outscale.com
 	}
-	a.Notes = append(a.Notes, "the key in the file becomes the login: from now on aws gets keys of an hour")
+	a.Notes = append(a.Notes, "the key in the file becomes the login; once aws asks jeton, it gets keys of an hour")
 	return a, nil
 }

@@ -5,7 +5,9 @@
 package main
 
 import (
+	"fmt"
 	"log"
+	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -70,8 +72,8 @@ func record(jeton string, steps []step) (string, error) {
 	k.User("alice", "CANARY-alice-pw", "", web, ops)
 	server := httptest.NewServer(k)
 	defer server.Close()
-	home, err := os.MkdirTemp("", "alice")
-	if err != nil {
+	home := filepath.Join(os.TempDir(), fmt.Sprintf("alice%08x", rand.Uint32())) // always as long
+	if err := os.Mkdir(home, 0o700); err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(home)

@@ -2,6 +2,7 @@ package openrc
 
 import (
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -315,9 +316,18 @@ func (o *File) program(c *syntax.CallExpr, name string) status {
 	case slices.Contains(harmless, name):
 		return succeeds
 	default:
-		o.note(c, "the command %s is not run", name)
+		o.note(c, "%s is not run", called(name))
 	}
 	return unknown
+}
+
+// called names a command, if there is a program of that name. What is not quoted in a
+// password looks like a command, and is not repeated.
+func called(name string) string {
+	if _, err := exec.LookPath(name); err != nil {
+		return "a command"
+	}
+	return "the command " + name
 }
 
 // substituted is the status of assignments: that of the last program in them, if there is

@@ -308,7 +308,7 @@ func TestNotes(t *testing.T) {
 		"eval \"export A=$B\"":                 "line 1: the command eval is not run",
 		"export A=$(\n)":                       "line 1: A: its command is empty",
 		"export \"$B=1\"":                      "line 1: export of what is not a plain name",
-		"A=1 cmd":                              "line 1: the command cmd is not run",
+		"A=1 cmd":                              "line 1: a command is not run",
 		"x > file & y":                         "line 1: a command in the background is not run",
 		"printf -v A 1":                        "line 1: the command printf is not run",
 		"if [ -f x ]; then return; fi; A=1":    "line 1: what this if decides depends on more than variables",

@@ -215,7 +215,7 @@ func (o *File) doubtParam(p *syntax.ParamExp, doubt func(string)) {
 	v, ok := o.Values[name]
 	switch {
 	case !ok:
-		doubt(name + " is not set in the file")
+		doubt(shownName(name) + " is not set in the file")
 	case v.Unknown != "":
 		doubt(name + " is not known (" + v.Unknown + ")")
 	case !v.Known():
@@ -316,4 +316,13 @@ func dirname(path string) string {
 		return "."
 	}
 	return filepath.Dir(path)
+}
+
+// shownName names a variable, if it has a name as variables of the environment have. Others
+// can be a part of a password with a dollar in it.
+func shownName(name string) string {
+	if name != strings.ToUpper(name) {
+		return "a variable"
+	}
+	return name
 }
