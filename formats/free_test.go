@@ -12,7 +12,8 @@ func TestFreeCloud(t *testing.T) {
 		"clouds: [":                          "prod",
 		"clouds: {prod: {auth: {}}, prod-jeton: {auth_type: jeton}}": "prod-jeton",
 	} {
-		c := &Caller{Getenv: nothing, Home: "/home", ReadFile: func(string) ([]byte, error) { return []byte(text), nil }}
+		c := &Caller{Getenv: nothing, Home: "/home",
+			ReadFile: func(string) ([]byte, error) { return []byte(text), nil }}
 		if got := freeCloud(c, "prod"); got != want {
 			t.Errorf("%s: %s, not %s", text, got, want)
 		}
