@@ -549,10 +549,16 @@ func (z *wizard) remembering() cache.World {
 	if z.typed.IsZero() || w.People == nil {
 		return w
 	}
-	people := *w.People
-	people.Ask = func(context.Context, string) (plugin.Secret, error) { return z.typed, nil }
-	w.People = &people
-	return w
+	people, typed := *w.People, z.typed
+	people.Ask = func(ctx context.Context, question string) (plugin.Secret, error) {
+		if typed.IsZero() { // the next question is another one, such as for a passcode
+			return w.People.Ask(ctx, question)
+		}
+		answer := typed
+		typed = plugin.Secret{}
+		return answer, nil
+	}
+	return cache.World{Issuers: w.Issuers, Getenv: w.Getenv, Log: w.Log, Warn: w.Warn, People: &people, Shared: w.Shared}
 }
 
 // limited calls do with a context of its own, which ends with the time that a command has.
