@@ -558,7 +558,8 @@ func (z *wizard) remembering() cache.World {
 		typed = plugin.Secret{}
 		return answer, nil
 	}
-	return cache.World{Issuers: w.Issuers, Getenv: w.Getenv, Log: w.Log, Warn: w.Warn, People: &people, Shared: w.Shared}
+	w.People = &people
+	return w
 }
 
 // limited calls do with a context of its own, which ends with the time that a command has.
