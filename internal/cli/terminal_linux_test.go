@@ -123,29 +123,32 @@ func TestSpinner(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		w.WriteHeader(http.StatusUnauthorized)
 	}))
-	defer slow.Close()
+	t.Cleanup(slow.Close)
 	u := newUser(t, &world{}, "  p: {plugin: keystone, auth_url: "+slow.URL+", username: alice, "+
 		"password: CANARY-alice-pw, project_id: a}\n  q: {plugin: command, argv: [sleep, '1.5']}\n")
 	host := strings.TrimPrefix(slow.URL, "http://")
 	for profile, what := range map[string]string{"p": host, "q": "the program sleep"} {
-		main, tty := pty(t)
-		cmd := u.command("get", profile, "--refresh")
-		cmd.Env = append(cmd.Env, "TERM=xterm")
-		cmd.Stdout, cmd.Stderr = tty, tty
-		if err := cmd.Run(); err == nil {
-			t.Error("no error")
-		}
-		tty.Close()
-		shown, _ := io.ReadAll(main)
-		text := string(shown)
-		last := text[strings.LastIndex(text, "Waiting")+1:]
-		if !strings.Contains(text, "Waiting for "+what+" (1 s). Ctrl-C stops.") ||
-			!strings.Contains(last, "\r\x1b[K") {
-			t.Errorf("the terminal shows %q", text)
-		}
-		if out, err := u.command("get", profile, "--refresh").CombinedOutput(); err == nil ||
-			strings.Contains(string(out), "Waiting") {
-			t.Errorf("without a terminal: %v, %q", err, out)
-		}
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			main, tty := pty(t)
+			cmd := u.command("get", profile, "--refresh")
+			cmd.Env = append(cmd.Env, "TERM=xterm")
+			cmd.Stdout, cmd.Stderr = tty, tty
+			if err := cmd.Run(); err == nil {
+				t.Error("no error")
+			}
+			tty.Close()
+			shown, _ := io.ReadAll(main)
+			text := string(shown)
+			last := text[strings.LastIndex(text, "Waiting")+1:]
+			if !strings.Contains(text, "Waiting for "+what+" (1 s). Ctrl-C stops.") ||
+				!strings.Contains(last, "\r\x1b[K") {
+				t.Errorf("the terminal shows %q", text)
+			}
+			if out, err := u.command("get", profile, "--refresh").CombinedOutput(); err == nil ||
+				strings.Contains(string(out), "Waiting") {
+				t.Errorf("without a terminal: %v, %q", err, out)
+			}
+		})
 	}
 }
