@@ -38,7 +38,8 @@ func buildWith(flags ...string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "jeton")
-	out, err := exec.Command("go", append(append([]string{"build"}, flags...), "-o", path, "../..")...).CombinedOutput()
+	flags = append([]string{"build", "-buildvcs=auto"}, flags...) // GOFLAGS of some machines has false
+	out, err := exec.Command("go", append(flags, "-o", path, "../..")...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("go build: %w\n%s", err, out)
 	}
