@@ -3,7 +3,6 @@ package formats
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,8 +26,8 @@ func (i *awsImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) {
 	c := &Caller{Getenv: env.Getenv, Home: env.Home, Issuers: env.Issuers, ReadFile: ReadFile}
 	config, credentials := awsFile(c), c.path("AWS_SHARED_CREDENTIALS_FILE", ".aws", "credentials")
 	if path != "" {
-		if _, err := os.Stat(path); err != nil {
-			return nil, plugin.Errorf(plugin.Config, "%s: no such file", path)
+		if err := CheckGiven(path); err != nil {
+			return nil, err
 		}
 		config, credentials = absolute(path), ""
 		if filepath.Base(path) == "credentials" {

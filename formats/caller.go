@@ -75,6 +75,19 @@ func ReadFile(path string) ([]byte, error) {
 	return text, nil
 }
 
+// CheckGiven returns a [plugin.Config] error if the user gives the path of a file that is not
+// there or that cannot be looked for.
+func CheckGiven(path string) error {
+	_, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return plugin.Errorf(plugin.Config, "%s: no such file", plugin.Shorten(path))
+	case err != nil:
+		return plugin.Errorf(plugin.Config, "%v", err)
+	}
+	return nil
+}
+
 // path returns the file that the variable names, or the usual file below the home
 // directory.
 func (c *Caller) path(variable string, usual ...string) string {

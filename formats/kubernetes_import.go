@@ -2,7 +2,6 @@ package formats
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,8 +31,8 @@ func (i *kubernetesImport) Drafts(env plugin.ImportEnv) ([]plugin.Draft, error) 
 	paths := kubeconfigs(c)
 	if path != "" {
 		paths = []string{absolute(path)}
-		if _, err := os.Stat(path); err != nil {
-			return nil, plugin.Errorf(plugin.Config, "%s: no such file", path)
+		if err := CheckGiven(path); err != nil {
+			return nil, err
 		}
 	}
 	files, err := readKubeconfigsAt(c, paths, parseLines)
