@@ -286,5 +286,15 @@ func (l Issuers) Incomplete(getenv func(string) string) (name string, err error)
 // Reserved reports whether name is the reserved name of a profile made from the
 // environment.
 func (l Issuers) Reserved(name string) bool {
-	return name == "env" || l.names(func(i *Issuer) bool { return i.EnvName == name }) != nil
+	return slices.Contains(l.reservedNames(), name)
+}
+
+func (l Issuers) reservedNames() []string {
+	names := []string{"env"}
+	for i := range l {
+		if l[i].EnvName != "" {
+			names = append(names, l[i].EnvName)
+		}
+	}
+	return names
 }

@@ -50,6 +50,24 @@ func optionFields(p *Profile) map[string]field {
 	return m
 }
 
+// PlainOptions returns the names of the options that are not secrets, and of what else a
+// configuration file has.
+func (l Issuers) PlainOptions() []string {
+	names := []string{"plugin", "profiles"}
+	for i := range l {
+		for name, f := range optionFields(&Profile{Options: l[i].New()}) {
+			switch f.value.Interface().(type) {
+			case SecretRef, Argv:
+				continue
+			}
+			if name != "env" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 // SetOptions returns the names, sorted, of the options that are set in the struct that
 // block points to.
 func SetOptions(block any) (names []string) {

@@ -59,15 +59,9 @@ func (l Issuers) Schema(formats []string) Schema {
 
 // nameSchema is that of a profile's name. See [CheckName].
 func (l Issuers) nameSchema() Schema {
-	reserved := []string{"env"}
-	for i := range l {
-		if l[i].EnvName != "" {
-			reserved = append(reserved, l[i].EnvName)
-		}
-	}
 	return Schema{
 		"pattern": namePattern, "maxLength": 100,
-		"not": Schema{"anyOf": []Schema{{"enum": reserved}, {"pattern": `\.\.`}}},
+		"not": Schema{"anyOf": []Schema{{"enum": l.reservedNames()}, {"pattern": `\.\.`}}},
 	}
 }
 
@@ -128,11 +122,10 @@ func (f field) schema() Schema {
 
 // Patterns of what texts can be. A path is absolute, on any system, or begins with ~/.
 const (
-	pathPattern = `^(/|~/|[A-Za-z]:[\\/]|\\\\)`
-	namePattern = `^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`
+	pathPattern     = `^(/|~/|[A-Za-z]:[\\/]|\\\\)`
+	namePattern     = `^[A-Za-z0-9_][A-Za-z0-9_.@-]*$`
+	variablePattern = `^[A-Za-z_][A-Za-z0-9_]*$`
 )
-
-const variablePattern = `^[A-Za-z_][A-Za-z0-9_]*$`
 
 // textSchema is that of a text, which is taken as written: YAML's numbers and truth values
 // are texts too.
@@ -157,22 +150,4 @@ func secretSchema() Schema {
 		program,
 		one("keyring", Schema{"type": []string{"string", "integer"}, "pattern": namePattern, "maxLength": 100}),
 	})}
-}
-
-// PlainOptions returns the names of the options that are not secrets, and of what else a
-// configuration file has.
-func (l Issuers) PlainOptions() []string {
-	names := []string{"plugin", "profiles"}
-	for i := range l {
-		for _, block := range []any{l[i].New(), &Common{}} {
-			for _, f := range fields(block) {
-				_, secret := f.value.Interface().(SecretRef)
-				_, argv := f.value.Interface().(Argv)
-				if !secret && !argv && f.name != "env" && !slices.Contains(names, f.name) {
-					names = append(names, f.name)
-				}
-			}
-		}
-	}
-	return names
 }
