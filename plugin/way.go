@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -63,6 +64,24 @@ func (l Issuers) Ways() (ways []Way) {
 	return ways
 }
 
+// Clouds returns the clouds of the ways, sorted by title.
+func (l Issuers) Clouds() (clouds []Cloud) {
+	for _, way := range l.Ways() {
+		if !slices.Contains(clouds, way.Cloud) {
+			clouds = append(clouds, way.Cloud)
+		}
+	}
+	return clouds
+}
+
+// CloudNames returns the names of the clouds, as in jeton init --cloud.
+func (l Issuers) CloudNames() (names []string) {
+	for _, c := range l.Clouds() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 // Draft returns the profile called name that the answers to the questions make, by option.
 func (w Way) Draft(name string, answers map[string]Value) Draft {
 	values := map[string]Value{}
@@ -87,12 +106,8 @@ func (i *Issuer) OptionNames() []string {
 
 // IsSecret reports whether the option of the issuer is a secret.
 func (i *Issuer) IsSecret(option string) bool {
-	for _, f := range fields(i.New()) {
-		if _, ok := f.value.Interface().(SecretRef); ok && f.name == option {
-			return true
-		}
-	}
-	return false
+	f, ok := optionFields(&Profile{Options: i.New()})[option]
+	return ok && f.value.Type() == reflect.TypeFor[SecretRef]()
 }
 
 // Trial returns the profile of d, with its secrets in it, as if it were in f. Nothing is

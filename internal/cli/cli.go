@@ -237,7 +237,9 @@ func (i *invocation) dispatch(t *terminal, ps *profiles) error {
 func (i *invocation) parser(names []string, help io.Writer, exit func(int)) (*kong.Kong, error) {
 	options := []kong.Option{
 		kong.Name("jeton"), kong.Description(description),
-		kong.Vars{"formats": strings.Join(formats.Names(), ", ")},
+		kong.Vars{
+			"formats": strings.Join(formats.Names(), ", "), "clouds": strings.Join(i.issuers.CloudNames(), ", "),
+		},
 		kong.Writers(help, io.Discard), // it writes nothing else: its errors are returned
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

@@ -22,10 +22,15 @@ type importCmd struct{ kong.Plugins }
 
 func newImportCmd(issuers plugin.Issuers) any {
 	c := &importCmd{}
-	for _, i := range slices.Concat(issuers.Imports(), formats.Imports()) {
+	for _, i := range imports(issuers) {
 		c.Plugins = append(c.Plugins, subcommand(i.Name, i.Help, importSourceCmd{Source: i.New()}))
 	}
 	return c
+}
+
+// imports returns what can be taken over: issuers' files, and then callers'.
+func imports(issuers plugin.Issuers) []plugin.Import {
+	return slices.Concat(issuers.Imports(), formats.Imports())
 }
 
 func (*importCmd) Help() string {

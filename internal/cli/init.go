@@ -19,7 +19,7 @@ import (
 )
 
 type initCmd struct {
-	Cloud   string   `help:"The cloud: ovh, outscale, cloudca, openstack or oidc." placeholder:"CLOUD"`
+	Cloud   string   `help:"The cloud: ${clouds}." placeholder:"CLOUD"`
 	Way     string   `help:"How to log in there; jeton init --cloud CLOUD lists the ways." placeholder:"WAY"`
 	From    string   `help:"Take over what is there: env, or the path of a file." placeholder:"env|PATH"`
 	Name    string   `help:"Name of the profile." placeholder:"NAME"`
@@ -156,7 +156,7 @@ func (z *wizard) begin() error {
 // found returns what there is to take over.
 func (z *wizard) found() (found []plugin.Found) {
 	env := importEnv(z.world)
-	for _, i := range slices.Concat(z.i.issuers.Imports(), formats.Imports()) {
+	for _, i := range imports(z.i.issuers) {
 		if i.Find != nil {
 			found = append(found, i.Find(env)...)
 		}
@@ -175,14 +175,14 @@ func (z *wizard) takeOver(found []plugin.Found) error {
 			return z.adopt(f)
 		}
 	}
-	imports := slices.Concat(z.i.issuers.Imports(), formats.Imports())
+	imports := imports(z.i.issuers)
 	for _, i := range imports {
 		if i.Name == z.From && i.Find != nil { // such as env: its error says what is missing
 			return z.adopt(plugin.Found{What: z.From, Importer: i.New()})
 		}
 	}
-	if _, err := os.Stat(path); err != nil {
-		return plugin.Errorf(plugin.Config, "--from %s: no such file", plugin.Shorten(z.From))
+	if err := formats.CheckGiven(path); err != nil {
+		return err
 	}
 	for _, i := range imports {
 		if i.Open == nil {
@@ -234,15 +234,8 @@ func (z *wizard) adopt(f plugin.Found) error {
 
 // chooseWay asks for the cloud, the way to log in there, and what that needs.
 func (z *wizard) chooseWay(ways []plugin.Way) error {
-	var clouds []plugin.Cloud
-	for _, way := range ways {
-		if !slices.Contains(clouds, way.Cloud) {
-			clouds = append(clouds, way.Cloud)
-		}
-	}
-	cloud, err := pick(z, "Which cloud is it?", z.Cloud, "--cloud", clouds, func(c plugin.Cloud) (string, string) {
-		return c.Name, c.Title
-	})
+	cloud, err := pick(z, "Which cloud is it?", z.Cloud, "--cloud", z.i.issuers.Clouds(),
+		func(c plugin.Cloud) (string, string) { return c.Name, c.Title })
 	if err != nil {
 		return err
 	}

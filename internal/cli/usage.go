@@ -168,7 +168,7 @@ func wordFor(command, word string, issuers plugin.Issuers) string {
 			}
 		}
 	case "jeton import":
-		for _, i := range slices.Concat(issuers.Imports(), formats.Imports()) {
+		for _, i := range imports(issuers) {
 			if slices.Contains(i.Words, word) {
 				return "jeton import " + i.Name
 			}
