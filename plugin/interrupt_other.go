@@ -4,5 +4,5 @@ package plugin
 
 import "os"
 
-// endBy ends this process as the signal would have, if nobody had waited for it.
-func endBy(os.Signal) { os.Exit(130) }
+// Raise ends this process as a signal would have, if nobody had waited for it.
+func Raise(os.Signal) { os.Exit(130) }

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// endBy ends this process as the signal would have, if nobody had waited for it.
-func endBy(s os.Signal) {
+// Raise ends this process as a signal would have, if nobody had waited for it. If others
+// wait for it too, it is theirs.
+func Raise(s os.Signal) {
 	if n, ok := s.(syscall.Signal); ok {
 		syscall.Kill(os.Getpid(), n)
 		time.Sleep(time.Second) // until it arrives

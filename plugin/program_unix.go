@@ -37,13 +37,8 @@ func runGroup(cmd *exec.Cmd) error {
 		}
 		return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
-	signals := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
-	}
-	defer signal.Stop(signals)
+	interrupts, over := Interrupts(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer over()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -55,11 +50,11 @@ func runGroup(cmd *exec.Cmd) error {
 			cmd.Cancel() // what the program has left behind
 		}
 		return err
-	case s := <-signals:
+	case s := <-interrupts:
 		cmd.Cancel()
 		err := <-ended
-		signal.Stop(signals)
-		syscall.Kill(os.Getpid(), s.(syscall.Signal)) // this process ends as it would have
+		over()
+		Raise(s)
 		return err
 	}
 }

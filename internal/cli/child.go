@@ -23,7 +23,7 @@ func runChild(ctx context.Context, path string, argv, env []string) error {
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	defer plugin.Suspend(ctx)()
 	defer holdQuit()()
-	signals := make(chan os.Signal, 8)
+	signals := make(chan os.Signal, 8) // and not [plugin.Interrupts]: the command has them
 	for _, s := range slices.Concat(passedOn, leftTo) {
 		if !signal.Ignored(s) { // by nohup, say: the child must ignore it too
 			signal.Notify(signals, s)

@@ -20,6 +20,3 @@ var (
 )
 
 func statusOf(s *os.ProcessState) int { return s.ExitCode() }
-
-// raise ends this process because of a signal that it has caught.
-func raise(s os.Signal) { os.Exit(signalStatus(s)) }

@@ -27,10 +27,3 @@ func statusOf(s *os.ProcessState) int {
 	}
 	return s.ExitCode()
 }
-
-// raise sends this process a signal that it has caught.
-func raise(s os.Signal) {
-	if n, ok := s.(syscall.Signal); ok {
-		syscall.Kill(os.Getpid(), n)
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -62,19 +61,21 @@ func (t *terminal) waiting(what string) (over func()) {
 // run shows the last wait as long as there is one. A signal that ends the process finds no
 // line left of it.
 func (s *spinner) run(w io.Writer, l look) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	interrupts, over := plugin.Interrupts(os.Interrupt, syscall.SIGTERM)
+	defer over()
 	frames := []string{"-", "\\", "|", "/"}
 	if l.unicode {
 		frames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 	}
 	for frame := 0; ; frame++ {
 		select {
-		case got := <-signals:
-			s.over(w) // for good
-			signal.Stop(signals)
-			raise(got) // to whom else it may concern, or to nobody, which ends the process
+		case got := <-interrupts:
+			s.mu.Lock()
+			s.clear(w)
+			s.paused++ // for good
+			s.mu.Unlock()
+			over()
+			plugin.Raise(got)
 			return
 		case <-time.After(spinEvery):
 		}

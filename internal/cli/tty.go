@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -37,9 +36,8 @@ func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, e
 		term.Restore(int(t.in.Fd()), state)
 		io.WriteString(t.out, "\n")
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	defer signal.Stop(signals)
+	interrupts, over := plugin.Interrupts(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer over()
 	defer holdQuit()()
 	io.WriteString(t.out, question)
 	type line struct {
@@ -66,7 +64,7 @@ func (t *tty) readHidden(ctx context.Context, question string) (plugin.Secret, e
 			return plugin.Secret{}, errNoAnswer()
 		}
 		return plugin.NewSecret(text), nil
-	case s := <-signals:
+	case s := <-interrupts:
 		restore()
 		os.Exit(signalStatus(s)) // the kernel releases the locks
 	case <-time.After(patience):

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -157,9 +156,8 @@ func (v *visitor) wait(ctx context.Context, ended <-chan struct{}, login func() 
 	if out.tty != nil {
 		defer out.tty.Close()
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	interrupts, over := plugin.Interrupts(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer over()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	begun := time.Now()
@@ -177,7 +175,7 @@ func (v *visitor) wait(ctx context.Context, ended <-chan struct{}, login func() 
 				v.t.say(strings.TrimSpace(line))
 			}
 			return nil
-		case s := <-signals:
+		case s := <-interrupts:
 			stop()
 			out.clear()
 			return v.leave(s, ended)
