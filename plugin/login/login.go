@@ -184,16 +184,20 @@ func (s *source) loggedIn(ctx context.Context, answer *plugin.TokenResponse, end
 	if err != nil {
 		return nil, err
 	}
-	err = s.env.Grants.Update(ctx, s.options.RefreshStore, func(*plugin.Grant) (*plugin.Grant, error) {
+	err = s.env.Grants.Update(ctx, s.options.RefreshStore, func(*plugin.Grant) (g *plugin.Grant, err error) {
 		if answer.RefreshToken.IsZero() {
 			return nil, nil
 		}
-		return &plugin.Grant{RefreshToken: answer.RefreshToken, Scope: scope, Subject: c.Attrs[plugin.AttrSubject],
-			ProofKey: proofKey}, nil
+		g = &plugin.Grant{RefreshToken: answer.RefreshToken, Scope: scope, Subject: c.Attrs[plugin.AttrSubject],
+			ProofKey: proofKey}
+		if own := s.options.scope(ends); !covers(own, scope) {
+			// A token for this profile's scope alone: now, since there may be no place to keep the grant.
+			c, g, err = s.refresh(ctx, g)
+		}
+		return g, err
 	})
-	c.Fixed = answer.RefreshToken.IsZero()
-	if own := s.options.scope(ends); err == nil && !c.Fixed && !covers(own, scope) {
-		return s.Fetch(ctx, nil) // a token for this profile's scope alone
+	if err == nil {
+		c.Fixed = answer.RefreshToken.IsZero()
 	}
 	return c, err
 }
