@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -62,10 +63,11 @@ func (m *manCmd) Run(i *invocation, t *terminal) error {
 // noPlugin returns the error for a plugin that there is not.
 func noPlugin(name string, names []string) error {
 	e := plugin.Errorf(plugin.Usage, "there is no plugin %s", plugin.Shorten(name))
+	meant := slices.Clone(names)
 	for _, v := range verbs() {
-		names = append(names, v.name)
+		meant = append(meant, v.name)
 	}
-	if nearest := plugin.Nearest(name, names); nearest != "" {
+	if nearest := plugin.Nearest(name, meant); nearest != "" {
 		return e.WithMeant(name, nearest)
 	}
 	return e.WithHint("the plugins are: %s", strings.Join(names, ", "))
