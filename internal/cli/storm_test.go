@@ -21,10 +21,14 @@ import (
 )
 
 // build returns the path of jeton as users run it, without the race detector's
-// slowness, and buildChecked that of one with it, if the tests have it.
+// slowness, and buildChecked that of one with it, if the tests have it, or of the one that
+// JETON_TEST_BINARY names: that of a package, or for another processor.
 var (
 	build        = sync.OnceValues(func() (string, error) { return buildWith() })
 	buildChecked = sync.OnceValues(func() (string, error) {
+		if path := os.Getenv("JETON_TEST_BINARY"); path != "" {
+			return path, nil
+		}
 		if raceEnabled {
 			return buildWith("-race")
 		}
