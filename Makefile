@@ -27,7 +27,7 @@ install: ## install jeton where go puts programs
 wheel: ## make the plugin of keystoneauth, as a wheel that pip installs
 	$(GO) run ./testdata/wheel $(or $(WHEEL),.)
 
-release-snapshot: release-parts ## make all packages of this commit below dist, as a release does
+release-snapshot: release-parts ## make all packages of this commit below .release/dist, as a release does
 	$(RELEASER) release --clean --snapshot --skip=sign,docker
 
 release: release-parts ## make the packages of a tag, sign them, and publish them
@@ -89,4 +89,4 @@ bench: build ## measure jeton beside a program that prints a file
 	JETON_BENCH=1 go test -count=1 -v -timeout 20m -run TestFleetDay ./cache
 
 clean: ## remove what was built
-	rm -rf jeton keystoneauth_jeton-*.whl .test .release dist
+	rm -rf jeton keystoneauth_jeton-*.whl .test .release

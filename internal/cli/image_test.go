@@ -58,7 +58,8 @@ func (p *pod) file(name string, mode os.FileMode, text string) {
 func (p *pod) run(options, args string) (stdout, stderr string) {
 	p.t.Helper()
 	all := strings.Fields("--runtime runc run --rm --network host --ulimit nofile=1024 --ulimit nproc=1000 " +
-		"--cap-drop all --security-opt no-new-privileges -v " + p.dir + "/config.yaml:/etc/jeton/config.yaml:ro -v " + p.dir + "/secret:/run/secrets/keystone:ro " +
+		"--cap-drop all --security-opt no-new-privileges " +
+		"-v " + p.dir + "/config.yaml:/etc/jeton/config.yaml:ro -v " + p.dir + "/secret:/run/secrets/keystone:ro " +
 		"-v " + p.dir + "/kubeconfig:/kube/config:ro " + options + " localhost/jeton " + args)
 	var out, said strings.Builder
 	cmd := exec.Command("podman", all...)

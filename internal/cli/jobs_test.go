@@ -273,7 +273,8 @@ func gitlab(t *testing.T, inputs map[string]string) (before, after string, varia
 func TestGitLab(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"latest", "1.2.3"} {
-		before, after, variables := gitlab(t, map[string]string{"audience": "sts", "profile": "job", "version": version})
+		inputs := map[string]string{"audience": "sts", "profile": "job", "version": version}
+		before, after, variables := gitlab(t, inputs)
 		for _, shell := range []string{"sh", "bash"} {
 			j := newJob(t, false)
 			j.env = append(j.env, "CI_PROJECT_DIR="+j.dir+"/build")
@@ -284,7 +285,8 @@ func TestGitLab(t *testing.T) {
 				}
 			}
 			j.env = append(j.env, "JETON_ID_TOKEN="+gitlabToken)
-			j.config(0o666, "profiles:\n  job: {plugin: oidc, flow: token_file, subject_token: {env: JETON_ID_TOKEN}}\n")
+			j.config(0o666, "profiles:\n  job: {plugin: oidc, flow: token_file, subject_token: "+
+				"{env: JETON_ID_TOKEN}}\n")
 			said, ok := j.run(shell, "-ec", before+"\nset -e\njeton get -f token")
 			if !ok || !strings.Contains(said, "\n"+gitlabToken+"\n") {
 				t.Errorf("%s: %v: %s", shell, ok, said)

@@ -69,7 +69,7 @@ func snapshot(name string) (string, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%v: %s", err, out)
 	}
-	return filepath.Join(dir, "dist"), nil
+	return filepath.Join(dir, ".release", "dist"), nil
 }
 
 var first = sync.OnceValues(func() (string, error) { return snapshot("first") })
@@ -97,7 +97,7 @@ func only(t *testing.T, pattern string) string {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if dir, err := first(); err == nil {
-		os.RemoveAll(filepath.Dir(filepath.Dir(dir)))
+		os.RemoveAll(filepath.Join(dir, "../../.."))
 	}
 	os.Exit(code)
 }
@@ -128,7 +128,7 @@ func TestReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(filepath.Dir(filepath.Dir(dir)))
+	defer os.RemoveAll(filepath.Join(dir, "../../.."))
 	two, err := sums(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -284,13 +284,12 @@ func TestAPK(t *testing.T) {
 // Arch's own tool makes a package of PKGBUILD and the archive, and finds the hashes right.
 func TestPKGBUILD(t *testing.T) {
 	needs(t, "makepkg", "pacman", "bsdtar", "man")
-	inOverlay(t, `mkdir -m 777 /tmp/aur
-cp /dist/aur/jeton-bin.pkgbuild /tmp/aur/PKGBUILD
-cd /tmp/aur
+	inOverlay(t, `cd "$(mktemp -d)"
+cp /dist/aur/jeton-bin.pkgbuild PKGBUILD
 version=$(sed -n 's/^pkgver=//p' PKGBUILD)
 cp /dist/jeton_*_linux_amd64.tar.gz "jeton-bin_${version}_x86_64.tar.gz"
 chown -R 65534:65534 .
-setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/tmp/aur PKGEXT=.pkg.tar.gz CARCH=x86_64 makepkg --nodeps
+setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$PWD" PKGEXT=.pkg.tar.gz CARCH=x86_64 makepkg --nodeps
 mkdir -p /var/lib/pacman
 pacman -U --nodeps --nodeps --noconfirm jeton-bin-*.pkg.tar.gz`+inUse+`
 pacman -R --noconfirm jeton-bin`+left, "ZSH=/usr/share/zsh/site-functions", "DOC=/usr/share/licenses/jeton-bin")
