@@ -157,6 +157,9 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 	}
 	d.mu.Unlock()
 	err := writeFile(d.root, tmp, value, 0o600, !d.volatile)
+	if info, e := d.root.Lstat(tmp); err == nil && e == nil && checkFile(info) != nil { // it could not be read again
+		err = fmt.Errorf("%s: its file system lets others read it (mode %04o)", name, info.Mode().Perm())
+	}
 	if err == nil {
 		err = d.root.Rename(tmp, name)
 		if info, e := d.root.Lstat(name); err != nil && e == nil && info.IsDir() && d.root.Remove(name) == nil {
@@ -184,6 +187,9 @@ func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, durab
 	_, err = f.Write(value)
 	if err == nil {
 		err = f.Chmod(mode) // regardless of the umask
+		if info, e := f.Stat(); err != nil && e == nil && info.Mode().Perm()&^mode&0o077 == 0 {
+			err = nil // the file system refuses it, and lets others do no more than they may
+		}
 	}
 	if err == nil && durable {
 		err = f.Sync() // before the rename, or a power cut leaves zeros

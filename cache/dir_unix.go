@@ -47,7 +47,14 @@ func checkDir(root *os.Root, info fs.FileInfo) error {
 		return fmt.Errorf("%w (mode %04o) and holds %q, which is not jeton's; name a directory of jeton's own", ErrOpen,
 			info.Mode().Perm(), names[i])
 	}
-	return root.Chmod(".", 0o700)
+	// By its descriptor, because some systems refuse the call that takes a name, or need /proc.
+	if err := dir.Chmod(0o700); err != nil {
+		return err
+	}
+	if info, err = dir.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 { // drvfs and the like ignore it
+		err = fmt.Errorf("%w (mode %04o), and its file system does not change that", ErrOpen, info.Mode().Perm())
+	}
+	return err
 }
 
 // foreign reports whether name is not the name of a file that jeton writes.
