@@ -49,10 +49,12 @@ func Pepper(ctx context.Context, s State) ([]byte, error) {
 		return b, nil
 	}
 	unlock, err := s.Lock(ctx, pepperName)
-	if err != nil {
+	switch {
+	case err == nil:
+		defer unlock()
+	case ctx.Err() != nil:
 		return nil, err
-	}
-	defer unlock()
+	} // without locks, the last of those who come first at once makes the pepper
 	if b, err := s.Get(ctx, pepperName); err == nil && len(b) == pepperSize {
 		return b, nil
 	}
