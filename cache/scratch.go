@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -42,7 +43,12 @@ func (d *Dir) Scratch(ctx context.Context) (path string, remove func(), err erro
 		d.root.Remove(name + lockSuffix)
 		unlock()
 	}
-	if err := d.root.Mkdir(name, 0o700); err != nil {
+	err = d.root.Mkdir(name, 0o700)
+	if err == nil { // a full disk still has room for an empty directory
+		probe := name + "/" + tmpSuffix
+		err = errors.Join(writeFile(d.root, probe, []byte(name), 0o600, false), d.root.Remove(probe))
+	}
+	if err != nil {
 		remove()
 		return "", nil, err
 	}
