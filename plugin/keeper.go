@@ -287,7 +287,12 @@ func (v fileVault) set(_ context.Context, s Secret) error {
 	return v.write(v.path, []byte(s.Reveal()+"\n"))
 }
 
-func (v fileVault) remove(context.Context) error { return os.Remove(v.path) }
+func (v fileVault) remove(context.Context) error {
+	if err := os.Remove(v.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Errorf(Output, "%v", err)
+	}
+	return nil
+}
 
 type keyringVault struct {
 	keyring Keyring
