@@ -20,9 +20,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"text/template"
 	"time"
 )
 
@@ -78,6 +80,15 @@ func TestAPIServer(t *testing.T) {
 		must("No resources found", kubectl, "--context", context, "get", "pods")
 		refused("cannot list resource", "--context", context, "get", "nodes")
 		refused("cannot impersonate resource", "--context", context, "--as", "system:admin", "get", "pods")
+	}
+	for name, text := range manifests(t) {
+		path := filepath.Join(u.home, "manifest.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Log("a manifest of " + name)
+		must("created (server dry run)", kubectl, "--context", "admin", "apply", "--dry-run=server", "--validate=strict",
+			"-f", path)
 	}
 	// exec needs no change of the file.
 	must("keystone:alice", u.jeton, "exec", "prod", "--", kubectl, "--context", "admin", "auth", "whoami")
@@ -340,4 +351,38 @@ func tokenReviewer(keystone string) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(review)
 	})
+}
+
+// manifests returns what the documents would have Kubernetes make, by a name each: whole
+// manifests, and a part of a pod that is in a Helm chart.
+func manifests(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, d := range readDocuments(t) {
+		for i, text := range d.Blocks("yaml") {
+			name := fmt.Sprintf("%s, block %d", d.Path, i)
+			switch {
+			case strings.Contains(text, "{{ .Values."):
+				values := map[string]any{"Release": map[string]string{"Name": "web"},
+					"Values": map[string]any{"jeton": map[string]string{"version": "1.2.3", "profile": "web"}}}
+				quote := func(s string) string { return fmt.Sprintf("%q", s) }
+				chart, err := template.New(name).Funcs(template.FuncMap{"quote": quote}).Parse(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var part strings.Builder
+				if err := chart.Option("missingkey=error").Execute(&part, values); err != nil {
+					t.Fatal(err)
+				}
+				found[name] = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n    - {name: a" +
+					", image: a}\n" + regexp.MustCompile(`(?m)^`).ReplaceAllString(part.String(), "  ")
+			case strings.HasPrefix(text, "apiVersion: ") && !strings.Contains(text, "\nkind: Config\n"):
+				found[name] = text
+			}
+		}
+	}
+	if len(found) < 2 {
+		t.Errorf("only %d manifests were found", len(found))
+	}
+	return found
 }
