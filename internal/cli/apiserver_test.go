@@ -87,8 +87,8 @@ func TestAPIServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Log("a manifest of " + name)
-		must("created (server dry run)", kubectl, "--context", "admin", "apply", "--dry-run=server", "--validate=strict",
-			"-f", path)
+		must("created (server dry run)", kubectl, "--context", "admin", "apply", "--dry-run=server",
+			"--validate=strict", "-f", path)
 	}
 	// exec needs no change of the file.
 	must("keystone:alice", u.jeton, "exec", "prod", "--", kubectl, "--context", "admin", "auth", "whoami")

@@ -229,6 +229,52 @@ func TestActionLogsOut(t *testing.T) {
 	}
 }
 
+// A runner carries out the workflow of the documents, with the action of this repository. (It is
+// act; a step of actions/checkout means the files here to it.)
+func TestActionInRunner(t *testing.T) {
+	inMakeTest(t)
+	t.Parallel()
+	if client("act") == "" || client("node") == "" {
+		skip(t, "act and node are not installed")
+	}
+	j := newAction(t, false)
+	page := readDocuments(t)["docs/ci.md"]
+	workflow := ""
+	for _, text := range page.Blocks("yaml") {
+		if strings.Contains(text, "uses: jeton-cli/jeton@v1") {
+			workflow = strings.NewReplacer("jeton-cli/jeton@v1", "./", "profile: deploy", "profile: prod",
+				"jeton exec deploy -- aws s3 sync public s3://web", "jeton exec prod -- printenv OS_TOKEN && jeton "+
+					"version").Replace(text)
+		}
+	}
+	script := `cp -r "$TOP/action.yml" .
+mkdir -p .github/workflows
+cp -r "$TOP/.github/actions" .github
+printf 'on: push\n%s' "$WORKFLOW" >.github/workflows/deploy.yml
+chmod 600 ci/jeton.yaml
+git init -q
+git add -A
+git -c user.name=jeton -c user.email=jeton@example.com commit -qm deploy
+act push -P ubuntu-latest=-self-hosted --env JETON_RELEASES="$JETON_RELEASES" --env HOME="$HOME" \
+	--env ACTIONS_ID_TOKEN_REQUEST_URL="$ACTIONS_ID_TOKEN_REQUEST_URL" \
+	--env ACTIONS_ID_TOKEN_REQUEST_TOKEN="$ACTIONS_ID_TOKEN_REQUEST_TOKEN"`
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.env = append(j.env, "TOP="+top, "WORKFLOW="+workflow)
+	said, ok := j.run("sh", "-euc", script)
+	for _, want := range []string{"jeton 1.2.3 is installed", "| ***", "Success - Post ./", "1 token revoked",
+		"Job succeeded"} {
+		if !ok || !strings.Contains(said, want) {
+			t.Errorf("%v: there is no %q in\n%s", ok, want, said)
+		}
+	}
+	if strings.Contains(said, "| gAAAA") || j.w.front.Requests("DELETE /v3/auth/tokens") != 1 {
+		t.Errorf("a token is shown, or is not revoked:\n%s", said)
+	}
+}
+
 // gitlab returns the lines of the template's job, with the inputs in their places.
 func gitlab(t *testing.T, inputs map[string]string) (before, after string, variables map[string]string) {
 	text, err := os.ReadFile("../../.gitlab/jeton.yml")
