@@ -45,8 +45,7 @@ func sh(t *testing.T, lines string, env ...string) string {
 	return string(out)
 }
 
-// copyTree copies the files of the repository, as they are now, into dir, and makes a commit
-// of them that is the same each time.
+// copyTree copies the files of the repository, as they are now, into dir, and commits them.
 const copyTree = `
 mkdir -p "$DIR"
 cd ../..
@@ -56,23 +55,23 @@ git init -q
 git add -A
 git -c user.name=jeton -c user.email=jeton@example.com commit -qm release`
 
-// A snapshot is the folder of all packages, made in a folder that depends on name.
-func snapshot(name string) (string, error) {
+// A snapshot is the folder of all packages, made in a folder called name from the commit that
+// lines of sh bring into $DIR.
+func snapshot(name, lines string, env ...string) (string, error) {
 	top, err := os.MkdirTemp("", "jeton-release-")
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(top, name)
-	cmd := exec.Command("sh", "-euc", copyTree+"\nmake release-snapshot")
-	const date = "2026-11-27T12:00:00Z"
-	cmd.Env = append(os.Environ(), "DIR="+dir, "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)
+	cmd := exec.Command("sh", "-euc", lines+"\ncd \"$DIR\"\nmake release-snapshot")
+	cmd.Env = append(append(os.Environ(), "DIR="+dir), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%v: %s", err, out)
 	}
 	return filepath.Join(dir, ".release", "dist"), nil
 }
 
-var first = sync.OnceValues(func() (string, error) { return snapshot("first") })
+var first = sync.OnceValues(func() (string, error) { return snapshot("first", copyTree) })
 
 // dist returns the folder of the packages.
 func dist(t *testing.T) string {
@@ -124,7 +123,7 @@ func TestReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := snapshot("folder with blanks")
+	dir, err := snapshot("folder with blanks", `git clone -q "$FROM" "$DIR"`, "FROM="+filepath.Join(dist(t), "../.."))
 	if err != nil {
 		t.Fatal(err)
 	}
