@@ -23,21 +23,28 @@ type env struct {
 type shell struct {
 	set, unset string // format strings
 	quote      func(string) string
+	// strange, if it is set, reports whether a character cannot be quoted.
+	strange func(rune) bool
 }
 
 var shells = map[string]shell{
-	"sh": {"export %s=%s\n", "unset %s\n", plugin.ShellQuote},
+	"sh": {"export %s=%s\n", "unset %s\n", plugin.ShellQuote, nil},
 	"fish": {"set -gx %s %s\n", "set -e %s\n", func(s string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
-	}},
+	}, nil},
 	// PowerShell treats four typographic quotes like the plain one.
 	"powershell": {"$Env:%s = %s\n", "Remove-Item Env:%s -ErrorAction SilentlyContinue\n", func(s string) string {
 		return "'" + strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(s) + "'"
+	}, nil},
+	// A line means the same in a file and in for /f. Each of the two has its own rules for these
+	// characters, and for those of other code pages.
+	"cmd": {"set \"%s=%s\"\r\n", "set \"%s=\"\r\n", func(s string) string { return s }, func(r rune) bool {
+		return r < ' ' || r > '~' || strings.ContainsRune(`"%!`, r)
 	}},
 }
 
 var envKind = Kind{
-	Name: "env", Serves: "shell commands that set the environment (--shell sh, fish, powershell)", New: newEnv,
+	Name: "env", Serves: "shell commands that set the environment (--shell sh, fish, powershell, cmd)", New: newEnv,
 	Words: []string{"export", "shell", "environment", "sh", "bash", "dotenv"},
 	Flags: []string{"--shell", "--for"},
 	Exec:  storageExec{},
@@ -81,6 +88,11 @@ func (f *env) Encode(w io.Writer, c *plugin.Credential) error {
 		fmt.Fprintf(&b, f.shell.unset, name)
 	}
 	for _, v := range set {
+		if f.shell.strange != nil && strings.ContainsFunc(v.Value, f.shell.strange) {
+			return plugin.Errorf(plugin.Config, "--shell %s cannot set %s: its value has a character that %s "+
+				"cannot quote", f.options.Shell, v.Name, f.options.Shell).
+				WithHint("jeton exec %s -- COMMAND sets it without a shell", plugin.ShellQuote(f.options.Profile))
+		}
 		fmt.Fprintf(&b, f.shell.set, v.Name, f.shell.quote(v.Value))
 	}
 	_, err = b.WriteTo(w)

@@ -84,6 +84,7 @@ func TestEncode(t *testing.T) {
 		case "env":
 			variants["-fish"] = Options{Issuers: issuers, Profile: "prod", Shell: "fish"}
 			variants["-powershell"] = Options{Issuers: issuers, Profile: "prod", Shell: "powershell"}
+			variants["-cmd"] = Options{Issuers: issuers, Profile: "prod", Shell: "cmd"}
 			for _, client := range []string{"swift", "duplicity"} {
 				variants["-for-"+client] = Options{Issuers: issuers, Profile: "prod", Client: client,
 					Endpoints: func(*plugin.Credential) (map[string]string, error) {
@@ -216,6 +217,25 @@ func TestShells(t *testing.T) {
 					t.Errorf("%s ran a command in %q", name, value)
 				}
 			}
+		}
+	}
+}
+
+// What cmd cannot quote is refused. (TestWine has a cmd read the rest.)
+func TestCmdRefuses(t *testing.T) {
+	for value, refused := range map[string]bool{"plain": false, "a b": false, "a^b&c|d<e>(f)": false, "'x'": false,
+		`C:\x\`: false, "$HOME": false, "%PATH%": true, `a"b`: true, "web!": true, "é": true, "a\nb": true, "🗝": true} {
+		c := keystoneToken()
+		c.Attrs["region_name"] = value
+		f, err := New("env", Options{Shell: "cmd", Profile: "prod"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		err = f.Encode(&b, c)
+		if refused != (err != nil) || refused && (b.Len() > 0 || plugin.AsError(err).Code != plugin.Config) ||
+			!refused && !strings.Contains(b.String(), `set "OS_REGION_NAME=`+value+"\"\r\n") {
+			t.Errorf("%q: %v: %q", value, err, b.String())
 		}
 	}
 }

@@ -190,7 +190,7 @@ func values(ps *profiles, name string) []string {
 	case "for":
 		return formats.Clients()
 	case "shell":
-		return []string{"bash", "fish", "powershell", "sh", "zsh"}
+		return []string{"bash", "cmd", "fish", "powershell", "sh", "zsh"}
 	case "plugin":
 		return ps.issuers.Names()
 	case "cloud", "way":

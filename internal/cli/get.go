@@ -19,7 +19,7 @@ type getCmd struct {
 	Format  string        `short:"f" help:"Format: ${formats}. Without it: kubernetes if kubectl is calling, else the profile's own, else json." placeholder:"FORMAT"`
 	For     string        `help:"Client that reads it. Of the openstack format: openstackclient (the default), terraform or gophercloud; of env: swift, rclone, restic, duplicity or terraform." placeholder:"CLIENT"`
 	As      string        `help:"Name of the cloud in the openstack format, instead of the profile's." placeholder:"NAME"`
-	Shell   string        `help:"Shell that reads the env format: sh, fish or powershell." placeholder:"SHELL"`
+	Shell   string        `help:"Shell that reads the env format: sh, fish, powershell or cmd." placeholder:"SHELL"`
 	MinTTL  time.Duration `name:"min-ttl" help:"Life that the credential must have left, such as 2h." placeholder:"D"`
 	Refresh bool          `help:"Fetch a new credential, even if one is cached."`
 	NoCache bool          `help:"Use no cache, and write none."`

@@ -16,6 +16,9 @@ import (
 	"unicode/utf16"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/jeton-cli/jeton/formats"
+	"github.com/jeton-cli/jeton/plugin"
 )
 
 // These are in a wine's drive C. All of them have blanks, as most have on Windows.
@@ -155,7 +158,7 @@ func TestWine(t *testing.T) {
 		run  func(t *testing.T, e *wine, w *world)
 	}{
 		{"get", wineGets}, {"storm", wineStorms}, {"keyring", wineKeeps}, {"exec", wineRuns},
-		{"powershell", winePowerShell}, {"setup", wineSetups},
+		{"cmd", wineReads}, {"powershell", winePowerShell}, {"setup", wineSetups},
 	} {
 		t.Run(test.name, func(t *testing.T) { w.front.Forget(); test.run(t, e, w) })
 	}
@@ -273,6 +276,32 @@ func wineRuns(t *testing.T, e *wine, _ *world) {
 	}
 	if got := string(utf16.Decode(text)); got != "OS_REGION_NAME="+wineRegion+"\r\n" {
 		t.Errorf("cmd has %q", got)
+	}
+}
+
+// wineReads: cmd takes from --shell cmd what jeton lets through, in a batch file. (The for /f of
+// wine's cmd cannot read a command.)
+func wineReads(t *testing.T, e *wine, w *world) {
+	for _, value := range []string{"plain", "a b", " lead", "a^b&c|d<e>(f)", "'x'", `C:\x\`, "$HOME", "a;b,c=d", "#~*?"} {
+		f, err := formats.New("env", formats.Options{Shell: "cmd"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &plugin.Credential{Token: plugin.NewSecret("gAAAAAtoken"), Expires: time.Now().Add(time.Hour),
+			Attrs: map[string]string{"auth_url": w.vars["KEYSTONE"], "region_name": value}}
+		var lines strings.Builder
+		if err := f.Encode(&lines, c); err != nil {
+			t.Fatal(err)
+		}
+		text := "@echo off\r\n" + lines.String() + "set OS_REGION_NAME\r\n"
+		if err := os.WriteFile(e.unixPath(`C:\env.cmd`), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := e.run("cmd", "/c", `C:\env.cmd`)
+		cmd.Env = append(cmd.Env, "OS_REGION_NAME=left over")
+		if got := says(t, cmd); got != "OS_REGION_NAME="+value+"\r\n" {
+			t.Errorf("%q is read as %q", value, got)
+		}
 	}
 }
 
