@@ -120,7 +120,7 @@ func doctorAWS(_ context.Context, c *Caller) (findings []plugin.Finding, seen in
 			if path == credentials && p.settings[awsStatic] != "" {
 				static[p.name] = p
 			}
-			argv, expanded := splitWords(p.settings["credential_process"])
+			argv, expanded := splitProcess(p.settings["credential_process"])
 			if words := c.jetonIn(argv); words >= 0 {
 				seen++
 				findings = append(findings, c.doctorAWSProfile(path, p, argv, expanded, words)...)

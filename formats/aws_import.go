@@ -114,7 +114,7 @@ func (l *awsLogins) draft(name string) (plugin.Draft, error) {
 			plugin.Shorten(name))
 	}
 	process := login.settings["credential_process"]
-	argv, expanded := splitWords(process)
+	argv, expanded := splitProcess(process)
 	h := plugin.Helper{Argv: argv, Settings: login.settings, Place: "[" + name + "] in " + l.config}
 	if why := l.notTaken(login, argv); why != "" {
 		return plugin.Draft{}, plugin.Errorf(plugin.Config, "%s", why)

@@ -166,7 +166,7 @@ func checkSections(text []byte, path, as string) error {
 
 // awsSettings returns the settings that the section of c.Profile gets.
 func (c *Caller) awsSettings(region, endpoint string) ([][2]string, error) {
-	settings := [][2]string{{"credential_process", quoteArgv(c.Argv)}}
+	settings := [][2]string{{"credential_process", quoteProcess(c.Argv)}}
 	if c.Profile != nil {
 		settings = append(settings, [2]string{"region", region}, [2]string{"endpoint_url", endpoint})
 	}
@@ -381,16 +381,4 @@ func awsNotes(c *Caller, endpoint string) (notes []string) {
 		}
 	}
 	return notes
-}
-
-// quoteArgv returns a command line that botocore and a shell split alike into argv.
-func quoteArgv(argv []string) string {
-	var words []string
-	for _, word := range argv {
-		if word == "" || !plugin.Word(word, "-_./:@%+,=") {
-			word = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(word) + `"`
-		}
-		words = append(words, word)
-	}
-	return strings.Join(words, " ")
 }
