@@ -161,9 +161,9 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 		err = fmt.Errorf("%s: its file system lets others read it (mode %04o)", name, info.Mode().Perm())
 	}
 	if err == nil {
-		err = d.root.Rename(tmp, name)
+		err = rename(d.root, tmp, name)
 		if info, e := d.root.Lstat(name); err != nil && e == nil && info.IsDir() && d.root.Remove(name) == nil {
-			err = d.root.Rename(tmp, name) // which replaces all but a directory
+			err = rename(d.root, tmp, name) // which replaces all but a directory
 		}
 	}
 	if err != nil {
@@ -346,6 +346,9 @@ func (d *Dir) sweepLock(name string) {
 	}
 	defer unlock()
 	if _, err := d.root.Lstat(name); err != nil {
+		if openStays {
+			unlock()
+		}
 		d.root.Remove(name + lockSuffix)
 	}
 }

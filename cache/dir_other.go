@@ -3,8 +3,14 @@
 package cache
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
+	"time"
+
+	"github.com/jeton-cli/jeton/plugin"
 )
 
 const (
@@ -12,10 +18,41 @@ const (
 	lockFlags = 0
 )
 
+// openStays says that a file that is open cannot be removed.
+const openStays = true
+
+// renamePatience is how long a rename waits until nobody has the former file open.
+const renamePatience = time.Second
+
+// rename waits for those who have the former file open, who are done in a moment.
+func rename(root *os.Root, from, to string) (err error) {
+	const sharingViolation = syscall.Errno(32)
+	for wait := time.Millisecond; wait < renamePatience; wait *= 2 {
+		err = root.Rename(from, to)
+		if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, sharingViolation) {
+			return err
+		}
+		time.Sleep(wait)
+	}
+	return err
+}
+
 func isLockFile(info fs.FileInfo) bool { return info.Mode().IsRegular() }
 
-// On Windows, access control lists close the user's directories to others. File modes do
-// not show this. Directories cannot be synced.
-func checkDir(*os.Root, fs.FileInfo) error { return nil }
-func checkFile(fs.FileInfo) error          { return nil }
-func syncDir(*os.Root) error               { return nil }
+// checkDir returns an error if the directory is open to others. Those of a user's profile are
+// not.
+func checkDir(root *os.Root, _ fs.FileInfo) error {
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if who := plugin.OpenToOthers(dir); who != "" {
+		return fmt.Errorf("%w (%s)", ErrOpen, who)
+	}
+	return nil
+}
+
+// What is in a closed directory is closed, too. Directories cannot be synced.
+func checkFile(fs.FileInfo) error { return nil }
+func syncDir(*os.Root) error      { return nil }

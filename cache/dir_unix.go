@@ -20,6 +20,11 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK
 // lockFlags prevents the same, and the following of a link.
 const lockFlags = syscall.O_NONBLOCK | syscall.O_NOFOLLOW
 
+// openStays says that a file that is open cannot be removed.
+const openStays = false
+
+func rename(root *os.Root, from, to string) error { return root.Rename(from, to) }
+
 // isLockFile reports whether this process may have made the file: it is the user's, and
 // has one name.
 func isLockFile(info fs.FileInfo) bool {

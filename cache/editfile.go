@@ -53,7 +53,7 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 		root.Remove(tmp)
 		return false, fmt.Errorf("%s: somebody else has changed it meanwhile", path)
 	}
-	if err := root.Rename(tmp, name); err != nil {
+	if err := rename(root, tmp, name); err != nil {
 		root.Remove(tmp)
 		return false, plain(path, err)
 	}

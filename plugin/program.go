@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -126,12 +127,26 @@ func (p Program) environ(withheld func() []string) (env []string) {
 	}
 	for _, line := range os.Environ() {
 		name, _, _ := strings.Cut(line, "=")
+		name = VariableName(name)
 		own := strings.HasPrefix(name, "JETON_")
-		if !own && !secretOfCloud(name) && !slices.Contains(secrets, name) || slices.Contains(p.Depends, name) {
+		if !own && !secretOfCloud(name) && !named(secrets, name) || named(p.Depends, name) {
 			env = append(env, line)
 		}
 	}
 	return append(env, p.Env...)
+}
+
+// VariableName returns the name of an environment variable as the system compares it.
+func VariableName(name string) string {
+	if runtime.GOOS == "windows" {
+		return strings.ToUpper(name)
+	}
+	return name
+}
+
+// named reports whether the variable is in the list.
+func named(list []string, variable string) bool {
+	return slices.ContainsFunc(list, func(name string) bool { return VariableName(name) == variable })
 }
 
 // secretOfCloud reports whether an environment variable is a secret of one of the clouds'

@@ -176,9 +176,12 @@ func environ(cmd *formats.Command, set []formats.Variable, unset []string) []str
 	for _, v := range set {
 		unset = append(unset, v.Name)
 	}
+	for i, name := range unset {
+		unset[i] = plugin.VariableName(name)
+	}
 	env := slices.DeleteFunc(os.Environ(), func(line string) bool {
 		name, _, _ := strings.Cut(line, "=")
-		return slices.Contains(unset, name)
+		return slices.Contains(unset, plugin.VariableName(name))
 	})
 	for _, v := range set {
 		env = append(env, v.Name+"="+v.Value)
