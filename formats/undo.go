@@ -221,11 +221,13 @@ func plan(c *Caller, e *Edit) (file setUpFile, before, after []byte, err error) 
 	if err != nil {
 		return file, nil, nil, err
 	}
-	info, missing := os.Stat(e.Path)
-	if missing == nil && e.Private && info.Mode().Perm()&0o077 != 0 {
-		return file, nil, nil, plugin.Errorf(plugin.Config,
-			"%s: others can read it (mode %04o), and a token is to go there",
-			e.Path, info.Mode().Perm()).WithHint("chmod 600 %s", e.Path)
+	f, missing := os.Open(e.Path)
+	if missing == nil {
+		defer f.Close()
+		if who := plugin.OpenToOthers(f); who != "" && e.Private {
+			return file, nil, nil, plugin.Errorf(plugin.Config, "%s: others can read it (%s), and a token is to go "+
+				"there", e.Path, who).WithFix(plugin.CloseCommand(e.Path)...)
+		}
 	}
 	file = setUpFile{Path: e.Path, Existed: missing == nil, Private: e.Private, Changes: changes}
 	for _, r := range e.Regions {

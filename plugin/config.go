@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -367,7 +368,11 @@ func (f *File) secretVariables() (names []string) {
 
 // ExpandHome replaces a leading ~/ with the home directory.
 func ExpandHome(path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok && runtime.GOOS == "windows" {
+		rest, ok = strings.CutPrefix(path, `~\`)
+	}
+	if ok {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)
 		}

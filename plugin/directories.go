@@ -1,9 +1,10 @@
 package plugin
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/adrg/xdg"
 )
@@ -33,6 +34,14 @@ func CacheDir(getenv func(string) string) (string, error) {
 	return directory(getenv, "XDG_CACHE_HOME", xdg.CacheHome)
 }
 
+// HomeVariable returns the name of the variable with the home directory.
+func HomeVariable() string {
+	if runtime.GOOS == "windows" {
+		return "USERPROFILE"
+	}
+	return "HOME"
+}
+
 // directory returns jeton's directory below base, which comes from the XDG variable or
 // from the home directory. It returns an error if neither is an absolute path.
 //
@@ -40,7 +49,7 @@ func CacheDir(getenv func(string) string) (string, error) {
 func directory(getenv func(string) string, variable, base string) (string, error) {
 	home, err := os.UserHomeDir()
 	if (err != nil || !filepath.IsAbs(home)) && !filepath.IsAbs(getenv(variable)) {
-		return "", errors.New("neither HOME nor " + variable + " is set to an absolute path")
+		return "", fmt.Errorf("neither %s nor %s is set to an absolute path", HomeVariable(), variable)
 	}
 	return filepath.Join(base, "jeton"), nil
 }

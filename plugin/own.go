@@ -71,7 +71,7 @@ func readExposed(path string, limit int64) (b []byte, exposed, err error) {
 	if !info.Mode().IsRegular() {
 		return nil, nil, Errorf(Config, "%s is not a regular file", path)
 	}
-	if err := checkOwner(path, info, readable); err != nil {
+	if err := checkOwner(f, path, info, readable); err != nil {
 		return nil, nil, err
 	}
 	b, err = io.ReadAll(io.LimitReader(f, limit+1))
@@ -81,7 +81,7 @@ func readExposed(path string, limit int64) (b []byte, exposed, err error) {
 	if int64(len(b)) > limit {
 		return nil, nil, Errorf(Config, "%s is larger than %d KiB", path, limit>>10)
 	}
-	return b, checkOwner(path, info, private), nil
+	return b, checkOwner(f, path, info, private), nil
 }
 
 // fileError converts an error that package os returned for path to an [Error].

@@ -3,6 +3,7 @@
 package plugin
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_CLOEXEC
 
 // checkOwner returns an error if others could have written the file or, under the rule
 // private, can read it.
-func checkOwner(path string, info fs.FileInfo, rule access) error {
+func checkOwner(_ *os.File, path string, info fs.FileInfo, rule access) error {
 	stat := info.Sys().(*syscall.Stat_t)
 	if uid := os.Geteuid(); stat.Uid != 0 && int(stat.Uid) != uid {
 		return Errorf(Config, "%s belongs to another user (uid %d)", path, stat.Uid).
@@ -29,7 +30,7 @@ func checkOwner(path string, info fs.FileInfo, rule access) error {
 	}
 	if rule == private && mode&0o044 != 0 {
 		return Errorf(Config, "%s holds a secret and can be read by others (mode %04o)", path, mode).
-			WithFix("chmod", "600", path)
+			WithFix(CloseCommand(path)...)
 	}
 	return nil
 }
@@ -47,6 +48,18 @@ func checkParent(path string) error {
 	}
 	return nil
 }
+
+// OpenToOthers returns who else can read or write the open file or directory, or "".
+func OpenToOthers(f *os.File) string {
+	info, err := f.Stat()
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("mode %04o", info.Mode().Perm())
+}
+
+// CloseCommand returns the command that closes a file to others.
+func CloseCommand(path string) []string { return []string{"chmod", "600", path} }
 
 // CheckOwn returns an error unless the file is this user's, and nobody else can write it.
 func CheckOwn(info fs.FileInfo) error {

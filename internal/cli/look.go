@@ -31,7 +31,7 @@ func lookOf(w io.Writer, getenv func(string) string, mode string) (l look) {
 			l.width = width
 		}
 		// https://no-color.org
-		l.color = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
+		l.color = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && showsColor(f)
 	}
 	switch mode {
 	case "always":

@@ -62,7 +62,7 @@ func (s *setupCallerCmd) carryOut(ctx context.Context, i *invocation, ps *profil
 		return nil, "", err
 	}
 	if c.Home, err = os.UserHomeDir(); err != nil {
-		return nil, "", plugin.Errorf(plugin.Config, "HOME is not set")
+		return nil, "", plugin.Errorf(plugin.Config, "%s is not set", plugin.HomeVariable())
 	}
 	session := cache.Open(ctx, w, true)
 	if session.State == nil {

@@ -10,6 +10,9 @@ import (
 	"github.com/jeton-cli/jeton/plugin"
 )
 
+// showsColor reports whether a terminal knows escape sequences.
+func showsColor(*os.File) bool { return true }
+
 // openTTY opens the controlling terminal. It returns an error for a process in the
 // background: the kernel would stop the process until it is in the foreground again.
 func openTTY() (*tty, error) {

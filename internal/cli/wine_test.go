@@ -59,7 +59,9 @@ func newWine(t *testing.T) *wine {
 	e.env = []string{"WINEPREFIX=" + prefix, "WINEDEBUG=-all", "USER=" + wineUser, "LANG=C.UTF-8",
 		"WINEDLLOVERRIDES=mscoree=;mshtml=;winemenubuilder.exe="} // which would ask on a screen, or write elsewhere
 	server := func(flag string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(filepath.Dir(program), "wineserver"), flag)
+		// It makes all files, and access control lists of their modes: as closed as a profile of Windows.
+		cmd := exec.Command("sh", "-c", `umask 077; exec "$0" "$1"`, filepath.Join(filepath.Dir(program), "wineserver"),
+			flag)
 		cmd.Env = e.command().Env
 		return cmd
 	}
@@ -158,7 +160,8 @@ func TestWine(t *testing.T) {
 		run  func(t *testing.T, e *wine, w *world)
 	}{
 		{"get", wineGets}, {"storm", wineStorms}, {"keyring", wineKeeps}, {"exec", wineRuns},
-		{"cmd", wineReads}, {"powershell", winePowerShell}, {"setup", wineSetups},
+		{"cmd", wineReads},
+		{"closes", wineCloses}, {"edits", wineEdits}, {"powershell", winePowerShell}, {"setup", wineSetups},
 	} {
 		t.Run(test.name, func(t *testing.T) { w.front.Forget(); test.run(t, e, w) })
 	}
@@ -276,6 +279,56 @@ func wineRuns(t *testing.T, e *wine, _ *world) {
 	}
 	if got := string(utf16.Decode(text)); got != "OS_REGION_NAME="+wineRegion+"\r\n" {
 		t.Errorf("cmd has %q", got)
+	}
+}
+
+// wineCloses: what everybody can read or write is refused, as elsewhere. (wine makes the access
+// control list of a file's mode.)
+func wineCloses(t *testing.T, e *wine, _ *world) {
+	config := e.unixPath(wineHome + `\AppData\Local\jeton\config.yaml`)
+	for _, c := range []struct {
+		path string
+		mode os.FileMode
+		said string
+	}{
+		{config, 0o644, "holds a secret and can be read by others (Everyone)"},
+		{config, 0o602, "can be written by others (Everyone)"},
+		{e.unixPath(wineHome + `\AppData\Local\cache\jeton`), 0o755, "is open to others (Everyone)"},
+	} {
+		info, err := os.Stat(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(c.path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		r := ended(t, e.command("get", "prod", "-f", "token"))
+		if !strings.Contains(r.stderr, c.said) || (r.code == 0) != (c.path != config) {
+			t.Errorf("%s with mode %o: %+v", c.path, c.mode, r)
+		}
+		if err := os.Chmod(c.path, info.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says(t, e.command("get", "prod", "-f", "token"))
+}
+
+// wineEdits: a setup waits for who has the file open, and comes back to one that it has made.
+func wineEdits(t *testing.T, e *wine, _ *world) {
+	for range 2 { // the second time, a file for a token is there
+		says(t, e.command("setup", "openstack", "prod", "--token"))
+	}
+	// Names of variables have no case.
+	cmd := e.command("exec", "prod", "--", "cmd", "/c", "set")
+	cmd.Env = append(cmd.Env, "Os_Password=left over")
+	if got := says(t, cmd); strings.Contains(strings.ToUpper(got), "OS_PASSWORD") {
+		t.Errorf("the command has %s", got)
+	}
+	says(t, e.command("logout", "--all"))
+	says(t, e.command("gc"))
+	locks, err := filepath.Glob(e.unixPath(wineHome + `\AppData\Local\cache\jeton\*.lock`))
+	if err != nil || len(locks) > 0 {
+		t.Errorf("gc leaves %q", locks)
 	}
 }
 
