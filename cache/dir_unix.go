@@ -25,6 +25,9 @@ const openStays = false
 
 func rename(root *os.Root, from, to string) error { return root.Rename(from, to) }
 
+// copyRights does nothing: the mode says everything, and is copied with it.
+func copyRights(_, _ string) error { return nil }
+
 // isLockFile reports whether this process may have made the file: it is the user's, and
 // has one name.
 func isLockFile(info fs.FileInfo) bool {

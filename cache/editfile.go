@@ -25,10 +25,6 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 	if err != nil {
 		return false, err
 	}
-	mode := fs.FileMode(0o600)
-	if before != nil {
-		mode = before.Mode().Perm()
-	}
 	value, err := change(old)
 	if err != nil || bytes.Equal(value, old) && before != nil {
 		return false, err
@@ -43,7 +39,7 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 	}
 	defer root.Close()
 	tmp := "." + name + ".jeton" + tmpSuffix
-	if err := writeFile(root, tmp, value, mode, true); err != nil {
+	if err := writeLike(root, tmp, value, path, before); err != nil {
 		root.Remove(tmp)
 		return false, unwritable(link, path, err)
 	}
@@ -58,6 +54,18 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 		return false, plain(path, err)
 	}
 	return true, syncDir(root)
+}
+
+// writeLike creates a file that is as open to others as the one at path, whose info is before. If
+// that is nil, the file is for the user alone.
+func writeLike(root *os.Root, name string, value []byte, path string, before fs.FileInfo) error {
+	if before == nil {
+		return writeFile(root, name, value, 0o600, true)
+	}
+	if err := writeFile(root, name, value, before.Mode().Perm(), true); err != nil {
+		return err
+	}
+	return copyRights(path, filepath.Join(filepath.Dir(path), name))
 }
 
 // unwritable returns the error for a file that cannot be written. It tells of a link, since

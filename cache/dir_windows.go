@@ -1,5 +1,3 @@
-//go:build !unix
-
 package cache
 
 import (
@@ -7,8 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/windows"
 
 	"github.com/jeton-cli/jeton/plugin"
 )
@@ -26,10 +25,9 @@ const renamePatience = time.Second
 
 // rename waits for those who have the former file open, who are done in a moment.
 func rename(root *os.Root, from, to string) (err error) {
-	const sharingViolation = syscall.Errno(32)
 	for wait := time.Millisecond; wait < renamePatience; wait *= 2 {
 		err = root.Rename(from, to)
-		if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, sharingViolation) {
+		if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
 			return err
 		}
 		time.Sleep(wait)
@@ -56,3 +54,22 @@ func checkDir(root *os.Root, _ fs.FileInfo) error {
 // What is in a closed directory is closed, too. Directories cannot be synced.
 func checkFile(fs.FileInfo) error { return nil }
 func syncDir(*os.Root) error      { return nil }
+
+// copyRights closes the file called to as the one called from is closed. Otherwise it has the
+// rights of its directory.
+func copyRights(from, to string) error {
+	sd, err := windows.GetNamedSecurityInfo(from, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION)
+	if err != nil {
+		return nil // the file system, or its server, tells nothing
+	}
+	control, _, err := sd.Control()
+	if err != nil || control&windows.SE_DACL_PROTECTED == 0 {
+		return err // it has those of its directory, too
+	}
+	list, _, err := sd.DACL()
+	if err != nil {
+		return err
+	}
+	return windows.SetNamedSecurityInfo(to, windows.SE_FILE_OBJECT,
+		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
+}
