@@ -56,6 +56,7 @@ var ends = map[string]func(interrupt func()){
 func TestNoInterruptIsLost(t *testing.T) {
 	if end := ends[os.Getenv("JETON_TEST_END")]; end != nil {
 		end(func() { syscall.Kill(os.Getpid(), syscall.SIGINT) })
+		time.Sleep(10 * time.Second) // a signal that another thread gets may take a moment
 		fmt.Println("still there")
 		os.Exit(0)
 	}

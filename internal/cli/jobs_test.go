@@ -76,6 +76,7 @@ type job struct {
 }
 
 func newJob(t *testing.T, wrong bool, env ...string) *job {
+	inMakeTest(t)
 	j := &job{t, newWorld(t), t.TempDir(), nil}
 	for _, dir := range []string{"home", "temp", "build/ci"} {
 		if err := os.MkdirAll(filepath.Join(j.dir, dir), 0o777); err != nil {
@@ -232,7 +233,6 @@ func TestActionLogsOut(t *testing.T) {
 // A runner carries out the workflow of the documents, with the action of this repository. (It is
 // act; a step of actions/checkout means the files here to it.)
 func TestActionInRunner(t *testing.T) {
-	inMakeTest(t)
 	t.Parallel()
 	if client("act") == "" || client("node") == "" {
 		skip(t, "act and node are not installed")

@@ -141,6 +141,7 @@ func says(t *testing.T, cmd *exec.Cmd) string {
 // TestWine runs jeton for Windows, as far as wine is one: it knows modes of files, and no access
 // control lists, and lets nobody replace a file that somebody has open.
 func TestWine(t *testing.T) {
+	inMakeTest(t)
 	e, w := newWine(t), newWorld(t)
 	quoted, err := json.Marshal(wineRegion)
 	if err != nil {
