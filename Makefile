@@ -47,7 +47,7 @@ RELEASER = RELEASE="$(RELEASE) -buildvcs=true" LDFLAGS='$(LDFLAGS)' PATH="$(CURD
 image: release-parts ## make the container image of this commit, with podman
 	$(GO) build $(RELEASE) -o .release/image/linux/$$(go env GOARCH)/jeton .
 	mkdir .release/image/.release
-	cp -r .release/ca-certificates.crt .release/THIRD-PARTY-LICENSES .release/kept .release/image/.release
+	cp .release/ca-certificates.crt .release/THIRD-PARTY-LICENSES .release/kept.tar .release/image/.release
 	podman build --timestamp 0 -t jeton -f .github/Containerfile .release/image
 
 demo: build ## show jeton at work, on an embedded Keystone

@@ -20,7 +20,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -353,8 +352,7 @@ func tokenReviewer(keystone string) http.Handler {
 	})
 }
 
-// manifests returns what the documents would have Kubernetes make, by a name each: whole
-// manifests, and a part of a pod that is in a Helm chart.
+// manifests returns what the documents would have Kubernetes make, by a name each.
 func manifests(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -362,20 +360,20 @@ func manifests(t *testing.T) map[string]string {
 		for i, text := range d.Blocks("yaml") {
 			name := fmt.Sprintf("%s, block %d", d.Path, i)
 			switch {
-			case strings.Contains(text, "{{ .Values."):
-				values := map[string]any{"Release": map[string]string{"Name": "web"},
-					"Values": map[string]any{"jeton": map[string]string{"version": "1.2.3", "profile": "web"}}}
+			case strings.Contains(text, "{{ .Values."): // a template of a Helm chart
+				values := map[string]any{"Release": map[string]string{"Name": "web"}, "Values": map[string]any{
+					"image": "example/report:1", "jeton": map[string]string{"profile": "web", "audience": "keystone",
+						"config": "profiles:\n  web: {}\n"}}}
 				quote := func(s string) string { return fmt.Sprintf("%q", s) }
 				chart, err := template.New(name).Funcs(template.FuncMap{"quote": quote}).Parse(text)
 				if err != nil {
 					t.Fatal(err)
 				}
-				var part strings.Builder
-				if err := chart.Option("missingkey=error").Execute(&part, values); err != nil {
+				var manifest strings.Builder
+				if err := chart.Option("missingkey=error").Execute(&manifest, values); err != nil {
 					t.Fatal(err)
 				}
-				found[name] = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n    - {name: a" +
-					", image: a}\n" + regexp.MustCompile(`(?m)^`).ReplaceAllString(part.String(), "  ")
+				found[name] = manifest.String()
 			case strings.HasPrefix(text, "apiVersion: ") && !strings.Contains(text, "\nkind: Config\n"):
 				found[name] = text
 			}

@@ -124,7 +124,7 @@ func TestCommandsShown(t *testing.T) {
 			}
 		}
 	}
-	if seen < 150 {
+	if seen < 140 {
 		t.Errorf("only %d were seen", seen)
 	}
 }

@@ -53,6 +53,16 @@ func (p *pod) file(name string, mode os.FileMode, text string) {
 	}
 }
 
+// chown gives the configuration and the secret to a user.
+func (p *pod) chown(uid int) {
+	p.t.Helper()
+	for _, name := range []string{"config.yaml", "secret"} {
+		if err := os.Chown(filepath.Join(p.dir, name), uid, uid); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
 // run runs a container with options and then arguments of the image, and returns what it
 // printed on both outputs.
 func (p *pod) run(options, args string) (stdout, stderr string) {
@@ -102,6 +112,13 @@ func TestImage(t *testing.T) {
 	if out, said := p.run("", "get prod -f token"); out == "" || said != "" {
 		t.Errorf("without a folder, get printed %q, and said %q", out, said)
 	}
+	// Files of one's own need one's own user.
+	p.chown(1000)
+	mine := "--read-only --user 1000:1000 --tmpfs /jeton"
+	if out, said := p.run(mine, "get prod -f token"); out == "" || said != "" {
+		t.Errorf("as the user of the files, get printed %q, and said %q", out, said)
+	}
+	p.chown(0)
 	out, said := p.run("--read-only", "get prod -f token")
 	if out == "" || !strings.HasPrefix(said, "jeton: nothing is kept: /jeton/cache/jeton: read-only file system; ") {
 		t.Errorf("on a read-only root, get printed %q, and said %q", out, said)
@@ -120,10 +137,10 @@ func TestImageHolds(t *testing.T) {
 	script := `id=$(podman create localhost/jeton)
 podman export -o "$0" "$id"
 podman rm "$id" >/dev/null
-tar -tvf "$0" | awk '$1 ~ /^-/ {print $1, $2, $6}' | sort -k3`
+tar -tvf "$0" | awk '$1 ~ /^-/ || $6 ~ /^jeton/ {print $1, $2, $6}' | sort -k3`
 	out, err = exec.Command("sh", "-euc", script, tar).CombinedOutput()
 	const want = `-rw-r--r-- 0/0 etc/ssl/certs/ca-certificates.crt
--rwx------ 65532/65532 jeton/README
+drwxrwxrwt 65532/65532 jeton/
 -rwxr-xr-x 0/0 usr/local/bin/jeton
 -rw-r--r-- 0/0 usr/share/doc/jeton/THIRD-PARTY-LICENSES
 `

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"cmp"
 	"compress/gzip"
@@ -193,10 +194,16 @@ func (r *release) authorities() error {
 	return r.write("ca-certificates.crt", all.Bytes())
 }
 
-// folder makes the folder in which jeton keeps things in an image.
+// folder makes an archive with the folder in which jeton keeps things in an image, whoever its
+// user is. No other way gives a folder of an image a mode.
 func (r *release) folder() error {
-	const text = "jeton keeps its cache and its state here. Mount a folder to keep them longer.\n"
-	return r.write("kept/README", []byte(text))
+	var packed bytes.Buffer
+	w := tar.NewWriter(&packed)
+	err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "jeton/", Mode: 0o1777, Uid: 65532, Gid: 65532})
+	if err = errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	return r.write("kept.tar", packed.Bytes())
 }
 
 func run(args ...string) ([]byte, error) { return output(exec.Command("go", args...)) }
