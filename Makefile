@@ -34,7 +34,7 @@ release: release-parts ## make the packages of a tag, sign them, and publish the
 	$(RELEASER) release --clean
 
 release-parts:
-	rm -rf .release
+	rm -rf .release/completions .release/man .release/share .release/image
 	cd testdata/release && $(GO) build -o ../../.release/parts .
 	.release/parts .release
 	GOBIN="$(CURDIR)/.release" $(GO) install $(CYCLONEDX)
@@ -48,6 +48,7 @@ image: release-parts ## make the container image of this commit, with podman
 	$(GO) build $(RELEASE) -o .release/image/linux/$$(go env GOARCH)/jeton .
 	mkdir .release/image/.release
 	cp .release/ca-certificates.crt .release/THIRD-PARTY-LICENSES .release/kept.tar .release/image/.release
+	cp LICENSE .release/image
 	podman build --timestamp 0 -t jeton -f .github/Containerfile .release/image
 
 demo: build ## show jeton at work, on an embedded Keystone

@@ -156,9 +156,9 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 		tmp = fmt.Sprintf("%s.%d%s", name, os.Getpid(), tmpSuffix)
 	}
 	d.mu.Unlock()
-	err := writeFile(d.root, tmp, value, 0o600, !d.volatile)
+	err := writeFile(d.root, tmp, value, 0o600, "", !d.volatile)
 	if info, e := d.root.Lstat(tmp); err == nil && e == nil && checkFile(info) != nil { // it could not be read again
-		err = fmt.Errorf("%s: its file system lets others read it (mode %04o)", name, info.Mode().Perm())
+		err = fmt.Errorf("%s: %w (mode %04o, by its file system)", name, errNotPrivate, info.Mode().Perm())
 	}
 	if err == nil {
 		err = rename(d.root, tmp, name)
@@ -176,15 +176,20 @@ func (d *Dir) Put(_ context.Context, name string, value []byte) error {
 	return syncDir(d.root)
 }
 
-// writeFile creates a file. If durable is set, the file is on disk when writeFile
-// returns.
-func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, durable bool) error {
+// writeFile creates a file. If like is not empty, the file gets the rights of the one at that
+// path before it gets its content. If durable is set, the file is on disk when writeFile returns.
+func writeFile(root *os.Root, name string, value []byte, mode fs.FileMode, like string, durable bool) error {
 	root.Remove(name)
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(value)
+	if like != "" {
+		err = copyRights(like, filepath.Join(root.Name(), name))
+	}
+	if err == nil {
+		_, err = f.Write(value)
+	}
 	if err == nil {
 		err = f.Chmod(mode) // regardless of the umask
 		if info, e := f.Stat(); err != nil && e == nil && info.Mode().Perm()&^mode&0o077 == 0 {

@@ -25,14 +25,14 @@ const renamePatience = time.Second
 
 // rename waits for those who have the former file open, who are done in a moment.
 func rename(root *os.Root, from, to string) (err error) {
-	for wait := time.Millisecond; wait < renamePatience; wait *= 2 {
+	for wait := time.Millisecond; ; wait *= 2 {
 		err = root.Rename(from, to)
-		if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
+		used := errors.Is(err, fs.ErrPermission) || errors.Is(err, windows.ERROR_SHARING_VIOLATION)
+		if !used || wait > renamePatience {
 			return err
 		}
 		time.Sleep(wait)
 	}
-	return err
 }
 
 func isLockFile(info fs.FileInfo) bool { return info.Mode().IsRegular() }
@@ -51,7 +51,7 @@ func checkDir(root *os.Root, _ fs.FileInfo) error {
 	return nil
 }
 
-// What is in a closed directory is closed, too. Directories cannot be synced.
+// What jeton makes in a closed directory is closed, too. Directories cannot be synced.
 func checkFile(fs.FileInfo) error { return nil }
 func syncDir(*os.Root) error      { return nil }
 

@@ -60,12 +60,9 @@ func EditFile(path string, change func(old []byte) ([]byte, error)) (changed boo
 // that is nil, the file is for the user alone.
 func writeLike(root *os.Root, name string, value []byte, path string, before fs.FileInfo) error {
 	if before == nil {
-		return writeFile(root, name, value, 0o600, true)
+		return writeFile(root, name, value, 0o600, "", true)
 	}
-	if err := writeFile(root, name, value, before.Mode().Perm(), true); err != nil {
-		return err
-	}
-	return copyRights(path, filepath.Join(filepath.Dir(path), name))
+	return writeFile(root, name, value, before.Mode().Perm(), path, true)
 }
 
 // unwritable returns the error for a file that cannot be written. It tells of a link, since

@@ -46,7 +46,7 @@ func (d *Dir) Scratch(ctx context.Context) (path string, remove func(), err erro
 	err = d.root.Mkdir(name, 0o700)
 	if err == nil { // a full disk still has room for an empty directory
 		probe := name + "/" + tmpSuffix
-		err = errors.Join(writeFile(d.root, probe, []byte(name), 0o600, false), d.root.Remove(probe))
+		err = errors.Join(writeFile(d.root, probe, []byte(name), 0o600, "", false), d.root.Remove(probe))
 	}
 	if err != nil {
 		remove()

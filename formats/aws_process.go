@@ -39,6 +39,9 @@ func quotePOSIX(argv []string) string {
 	return strings.Join(words, " ")
 }
 
+// needsQuotes are the characters that cmd or the C library read something into.
+const needsQuotes = " \t\"&|<>^(),;="
+
 // quoteWindows returns a command line that botocore on Windows and the C library there split
 // into argv. cmd, by which the AWS SDK for Go runs it, takes no quote: a word that needs none
 // has none.
@@ -47,7 +50,7 @@ func quotePOSIX(argv []string) string {
 func quoteWindows(argv []string) string {
 	var words []string
 	for _, word := range argv {
-		if word == "" || strings.ContainsAny(word, " \t\"&|<>^()") {
+		if word == "" || strings.ContainsAny(word, needsQuotes) {
 			word = `"` + escapeWindows(word) + `"`
 		}
 		words = append(words, word)

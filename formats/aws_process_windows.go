@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// shortPath returns another name of the file without blanks, if it needs and has one. For the
-// AWS SDK for Go, cmd reads the line of credential_process, and understands no quotes in it.
+// shortPath returns another name of the file, which needs no quotes, if it needs and has one. For
+// the AWS SDK for Go, cmd reads the line of credential_process, and understands no quotes in it.
 func shortPath(path string) string {
 	long, err := windows.UTF16PtrFromString(path)
-	if err != nil || !strings.Contains(path, " ") {
+	if err != nil || !strings.ContainsAny(path, needsQuotes) {
 		return path
 	}
 	b := make([]uint16, windows.MAX_LONG_PATH)
@@ -22,7 +22,7 @@ func shortPath(path string) string {
 	short := windows.UTF16ToString(b[:n])
 	one, err := os.Stat(path)
 	other, e := os.Stat(short)
-	if err != nil || e != nil || !os.SameFile(one, other) || strings.Contains(short, " ") {
+	if err != nil || e != nil || !os.SameFile(one, other) || strings.ContainsAny(short, needsQuotes) {
 		return path
 	}
 	return short

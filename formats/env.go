@@ -23,24 +23,37 @@ type env struct {
 type shell struct {
 	set, unset string // format strings
 	quote      func(string) string
-	// strange, if it is set, reports whether a character cannot be quoted.
+	// strange, if it is set, reports whether a character cannot be quoted. longest, if it is not
+	// 0, is the length of a line that the shell reads whole, in bytes.
 	strange func(rune) bool
+	longest int
+}
+
+// refuses says why the shell would not read the line that sets this value, or "".
+func (s shell) refuses(value, line string) string {
+	switch {
+	case s.strange != nil && strings.ContainsFunc(value, s.strange):
+		return "its value has a character that cannot be quoted"
+	case s.longest > 0 && len(line) > s.longest:
+		return "its value is too long"
+	}
+	return ""
 }
 
 var shells = map[string]shell{
-	"sh": {"export %s=%s\n", "unset %s\n", plugin.ShellQuote, nil},
+	"sh": {"export %s=%s\n", "unset %s\n", plugin.ShellQuote, nil, 0},
 	"fish": {"set -gx %s %s\n", "set -e %s\n", func(s string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
-	}, nil},
+	}, nil, 0},
 	// PowerShell treats four typographic quotes like the plain one.
 	"powershell": {"$Env:%s = %s\n", "Remove-Item Env:%s -ErrorAction SilentlyContinue\n", func(s string) string {
 		return "'" + strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(s) + "'"
-	}, nil},
+	}, nil, 0},
 	// A line means the same in a file and in for /f. Each of the two has its own rules for these
 	// characters, and for those of other code pages.
 	"cmd": {"set \"%s=%s\"\r\n", "set \"%s=\"\r\n", func(s string) string { return s }, func(r rune) bool {
 		return r < ' ' || r > '~' || strings.ContainsRune(`"%!`, r)
-	}},
+	}, 8000},
 }
 
 var envKind = Kind{
@@ -88,12 +101,12 @@ func (f *env) Encode(w io.Writer, c *plugin.Credential) error {
 		fmt.Fprintf(&b, f.shell.unset, name)
 	}
 	for _, v := range set {
-		if f.shell.strange != nil && strings.ContainsFunc(v.Value, f.shell.strange) {
-			return plugin.Errorf(plugin.Config, "--shell %s cannot set %s: its value has a character that %s "+
-				"cannot quote", f.options.Shell, v.Name, f.options.Shell).
+		line := fmt.Sprintf(f.shell.set, v.Name, f.shell.quote(v.Value))
+		if why := f.shell.refuses(v.Value, line); why != "" {
+			return plugin.Errorf(plugin.Config, "--shell %s cannot set %s: %s", f.options.Shell, v.Name, why).
 				WithHint("jeton exec %s -- COMMAND sets it without a shell", plugin.ShellQuote(f.options.Profile))
 		}
-		fmt.Fprintf(&b, f.shell.set, v.Name, f.shell.quote(v.Value))
+		b.WriteString(line)
 	}
 	_, err = b.WriteTo(w)
 	return err

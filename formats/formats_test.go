@@ -224,7 +224,8 @@ func TestShells(t *testing.T) {
 // What cmd cannot quote is refused. (TestWine has a cmd read the rest.)
 func TestCmdRefuses(t *testing.T) {
 	for value, refused := range map[string]bool{"plain": false, "a b": false, "a^b&c|d<e>(f)": false, "'x'": false,
-		`C:\x\`: false, "$HOME": false, "%PATH%": true, `a"b`: true, "web!": true, "é": true, "a\nb": true, "🗝": true} {
+		`C:\x\`: false, "$HOME": false, "%PATH%": true, `a"b`: true, "web!": true, "é": true, "a\nb": true, "🗝": true,
+		strings.Repeat("x", 9000): true} {
 		c := keystoneToken()
 		c.Attrs["region_name"] = value
 		f, err := New("env", Options{Shell: "cmd", Profile: "prod"})

@@ -3,6 +3,7 @@ package plugin
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -88,16 +89,27 @@ func (e *Error) WithMeant(written, meant string) *Error {
 	return e.WithHint("did you mean %q?", meant)
 }
 
-// ShellWords returns a command line that a POSIX shell splits into these words.
+// ShellWords returns a command line that a POSIX shell splits into these words, and cmd on Windows.
 func ShellWords(words ...string) string {
 	var line []string
 	for _, word := range words {
 		if word == "" || !Word(word, "_./:@%+,=-") {
-			word = ShellQuote(word)
+			word = shellWord(word)
 		}
 		line = append(line, word)
 	}
 	return strings.Join(line, " ")
+}
+
+// shellWord returns s quoted for the shell of this system.
+func shellWord(s string) string {
+	if runtime.GOOS == "windows" {
+		if s != "" && !strings.ContainsAny(s, " \t\"&|<>^();'") {
+			return s
+		}
+		return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+	}
+	return ShellQuote(s)
 }
 
 // ShellQuote returns s quoted as one word for a POSIX shell.

@@ -2,7 +2,9 @@ package plugin
 
 import (
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -37,10 +39,10 @@ func checkOwner(f *os.File, path string, _ fs.FileInfo, rule access) error {
 	if owner, _, err := sd.Owner(); err == nil && owner != nil && !trusted(owner) {
 		return Errorf(Config, "%s belongs to another user (%s)", path, owner)
 	}
-	if crowd := allowed(sd, writing); crowd != "" {
+	if crowd := allowed(sd, writing, false); crowd != "" {
 		return Errorf(Config, "%s can be written by others (%s)", path, crowd).WithFix(CloseCommand(path)...)
 	}
-	if crowd := allowed(sd, reading); crowd != "" && rule == private {
+	if crowd := allowed(sd, reading, false); crowd != "" && rule == private {
 		return Errorf(Config, "%s holds a secret and can be read by others (%s)", path, crowd).
 			WithFix(CloseCommand(path)...)
 	}
@@ -59,8 +61,9 @@ func trusted(owner *windows.SID) bool {
 		owner.IsWellKnown(windows.WinBuiltinAdministratorsSid) || owner.String() == installer
 }
 
-// allowed returns the crowd that has one of the rights, or "".
-func allowed(sd *windows.SECURITY_DESCRIPTOR, rights windows.ACCESS_MASK) string {
+// allowed returns the crowd that has one of the rights, or "". With below, the rights to what is
+// in the directory count as well: everybody can reach it, whatever those to the directory are.
+func allowed(sd *windows.SECURITY_DESCRIPTOR, rights windows.ACCESS_MASK, below bool) string {
 	list, _, err := sd.DACL()
 	if err != nil || list == nil {
 		return "everybody, as there is no access control list"
@@ -68,7 +71,7 @@ func allowed(sd *windows.SECURITY_DESCRIPTOR, rights windows.ACCESS_MASK) string
 	for i := range uint32(list.AceCount) {
 		var entry *windows.ACCESS_ALLOWED_ACE
 		if windows.GetAce(list, i, &entry) != nil || entry.Header.AceType != windows.ACCESS_ALLOWED_ACE_TYPE ||
-			entry.Header.AceFlags&windows.INHERIT_ONLY_ACE != 0 || entry.Mask&rights == 0 {
+			!below && entry.Header.AceFlags&windows.INHERIT_ONLY_ACE != 0 || entry.Mask&rights == 0 {
 			continue
 		}
 		who := (*windows.SID)(unsafe.Pointer(&entry.SidStart))
@@ -81,7 +84,7 @@ func allowed(sd *windows.SECURITY_DESCRIPTOR, rights windows.ACCESS_MASK) string
 	return ""
 }
 
-// checkParent returns nil: to replace a file, one needs a right to the file itself.
+// checkParent returns nil: who replaces a file owns the new one, and [checkOwner] sees that.
 func checkParent(string) error { return nil }
 
 // OpenToOthers returns who else can read or write the open file or directory, or "".
@@ -91,12 +94,22 @@ func OpenToOthers(f *os.File) string {
 	if err != nil {
 		return ""
 	}
-	return allowed(sd, reading|writing)
+	return allowed(sd, reading|writing, true)
 }
 
 // CloseCommand returns the command that closes a file to others.
 func CloseCommand(path string) []string {
-	return []string{"icacls", path, "/inheritance:r", "/grant:r", os.Getenv("USERNAME") + ":F"}
+	words := []string{"icacls", path, "/inheritance:r"}
+	if user, err := windows.GetCurrentProcessToken().GetTokenUser(); err == nil {
+		words = append(words, "/grant:r", "*"+user.User.Sid.String()+":F")
+	}
+	words = append(words, "/remove:g")
+	for _, crowd := range slices.Sorted(maps.Keys(crowds)) {
+		if sid, err := windows.CreateWellKnownSid(crowd); err == nil {
+			words = append(words, "*"+sid.String())
+		}
+	}
+	return words
 }
 
 // CheckOwn returns nil: this system has other rules.

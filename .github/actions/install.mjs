@@ -2,9 +2,9 @@
 // and logs in. It needs nothing but Node.js, and the tar of the runner.
 import {execFileSync, spawnSync} from 'node:child_process'
 import {createHash} from 'node:crypto'
-import {appendFileSync, mkdtempSync, writeFileSync} from 'node:fs'
+import {appendFileSync, chmodSync, existsSync, mkdtempSync, statSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
-import {join, resolve} from 'node:path'
+import {dirname, join, resolve} from 'node:path'
 
 const input = name => (process.env[`INPUT_${name}`] ?? '').trim()
 const releases = process.env.JETON_RELEASES ?? 'https://github.com/jeton-cli/jeton/releases'
@@ -34,7 +34,17 @@ async function install(version) {
 }
 
 // set sets a variable of later steps, or an output.
-const set = (file, name, value) => appendFileSync(process.env[file], `${name}=${value}\n`)
+function set(file, name, value) {
+  if (/[\r\n]/.test(value)) throw new Error(`${name} has a line break`)
+  appendFileSync(process.env[file], `${name}=${value}\n`)
+}
+
+// close takes from others the right to write the configuration, which jeton wants. Some runners
+// give it to them.
+function close(config) {
+  chmodSync(config, statSync(config).mode & ~0o077)
+  chmodSync(dirname(config), statSync(dirname(config)).mode & ~0o022)
+}
 
 // logIn gets the profile's credential, and masks what is secret of it.
 function logIn(program, profile, env) {
@@ -55,6 +65,7 @@ try {
   set('GITHUB_OUTPUT', 'version', version)
   set('GITHUB_STATE', 'program', program)
   const env = {...process.env}
+  if (input('CONFIG') && existsSync(input('CONFIG'))) close(resolve(input('CONFIG')))
   for (const [name, value] of [['JETON_CONFIG', input('CONFIG') && resolve(input('CONFIG'))], ['JETON_PROFILE', input('PROFILE')]]) {
     if (!value) continue
     env[name] = value

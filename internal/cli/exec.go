@@ -176,6 +176,7 @@ func environ(cmd *formats.Command, set []formats.Variable, unset []string) []str
 	for _, v := range set {
 		unset = append(unset, v.Name)
 	}
+	unset = slices.Clone(unset)
 	for i, name := range unset {
 		unset[i] = plugin.VariableName(name)
 	}

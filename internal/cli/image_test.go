@@ -142,6 +142,7 @@ tar -tvf "$0" | awk '$1 ~ /^-/ || $6 ~ /^jeton/ {print $1, $2, $6}' | sort -k3`
 	const want = `-rw-r--r-- 0/0 etc/ssl/certs/ca-certificates.crt
 drwxrwxrwt 65532/65532 jeton/
 -rwxr-xr-x 0/0 usr/local/bin/jeton
+-rw-r--r-- 0/0 usr/share/doc/jeton/LICENSE
 -rw-r--r-- 0/0 usr/share/doc/jeton/THIRD-PARTY-LICENSES
 `
 	if err != nil || string(out) != want {

@@ -129,7 +129,7 @@ func newAction(t *testing.T, wrong bool, inputs ...string) *job {
 	}
 	j.env = append(j.env, "RUNNER_TEMP="+j.dir+"/temp", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=CANARY-github",
 		"ACTIONS_ID_TOKEN_REQUEST_URL=http://"+j.w.vars["KEYSTONE_HOST"]+"/github?api-version=2")
-	j.config(0o600, "profiles:\n  job: {plugin: oidc, flow: github_actions, audience: sts.example}\n"+
+	j.config(0o666, "profiles:\n  job: {plugin: oidc, flow: github_actions, audience: sts.example}\n"+
 		"  prod: {plugin: keystone, auth_url: $KEYSTONE, username: alice, user_domain_name: Default, "+
 		"password: CANARY-alice-pw, project_id: $WEB}\n")
 	return j
@@ -196,6 +196,7 @@ func TestActionFails(t *testing.T) {
 		{false, []string{"VERSION=9.9.9"}, `::error title=jeton::http://\S+/download/v9\.9\.9/checksums\.txt: HTTP 404`},
 		{false, []string{"CONFIG=ci/jeton.yaml", "PROFILE=nobody"},
 			`jeton: there is no profile "nobody" (?s:.*)::error title=jeton::jeton get has failed`},
+		{false, []string{"PROFILE=x\nNODE_OPTIONS=--require=evil"}, `::error title=jeton::JETON_PROFILE has a line break`},
 		{false, []string{"CONFIG=no.yaml", "PROFILE=job"}, `no\.yaml(?s:.*)::error title=jeton::jeton get has failed`},
 	} {
 		j := newAction(t, c.wrong, c.inputs...)
@@ -251,7 +252,6 @@ func TestActionInRunner(t *testing.T) {
 mkdir -p .github/workflows
 cp -r "$TOP/.github/actions" .github
 printf 'on: push\n%s' "$WORKFLOW" >.github/workflows/deploy.yml
-chmod 600 ci/jeton.yaml
 git init -q
 git add -A
 git -c user.name=jeton -c user.email=jeton@example.com commit -qm deploy
@@ -343,6 +343,42 @@ func TestGitLab(t *testing.T) {
 			if left, err := filepath.Glob(j.dir + "/home/.cache/jeton/*/*"); err != nil || len(left) != 0 {
 				t.Errorf("%s: after the job, there is %q", shell, left)
 			}
+		}
+	}
+}
+
+// The template takes neither a damaged archive, nor a release that there is not, nor a program
+// for downloads that may not verify certificates.
+func TestGitLabFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		wrong   bool
+		tools   string // on the PATH, beside those that every image has
+		version string
+		said    string // or nothing, if it works
+	}{
+		{false, "curl", "latest", ""}, {false, "wget", "latest", ""}, {true, "curl", "latest", "FAILED"},
+		{true, "wget", "latest", "FAILED"}, {false, "curl", "9.9.9", "404"}, {false, "", "latest", "neither curl nor GNU wget"},
+	} {
+		before, _, variables := gitlab(t, map[string]string{"audience": "sts", "version": c.version})
+		j := newJob(t, c.wrong)
+		bin := filepath.Join(j.dir, "bin")
+		if err := os.Mkdir(bin, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range strings.Fields("sh uname sed grep mkdir chmod sha256sum tar gzip dirname " + c.tools) {
+			if err := os.Symlink(client(tool), filepath.Join(bin, tool)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j.env[0] = "PATH=" + bin
+		j.env = append(j.env, "CI_PROJECT_DIR="+j.dir+"/build", "JETON_VERSION="+variables["JETON_VERSION"],
+			"JETON_CONFIG="+j.dir+"/build/ci/jeton.yaml", "JETON_PROGRAM="+j.dir+"/build.tmp/jeton")
+		j.config(0o666, "profiles: {}\n")
+		said, ok := j.run(client("sh"), "-ec", before)
+		_, err := os.Stat(j.dir + "/build.tmp/jeton/jeton")
+		if ok != (c.said == "") || (err == nil) != ok || !strings.Contains(said, c.said) {
+			t.Errorf("%+v: %v, %v: %s", c, ok, err, said)
 		}
 	}
 }

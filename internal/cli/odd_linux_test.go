@@ -229,14 +229,15 @@ const (
 var (
 	mounted  = []string{"XDG_CACHE_HOME=$ODD/m", "XDG_STATE_HOME=$ODD/m/s"}
 	oddHomes = map[string]oddHome{
-		"tmpfs noexec":  {mount: `mount -t tmpfs -o mode=700,noexec none "$HERE"`},
-		"btrfs":         {mount: "FS=btrfs; " + loop},
-		"xfs":           {mount: "FS=xfs; " + loop},
-		"overlay":       {then: overlay},
-		"fuse":          {mount: bind},
-		"private vfat":  {mount: bind + "--chmod-deny --perms=0700"}, // umask=077
-		"drvfs":         {mount: modeless + "0777", env: mounted, second: 1, warning: "/m/jeton: is open to others"},
-		"open files":    {mount: modeless + "0700:fgo+r", env: mounted, second: 1, warning: "lets others read it"},
+		"tmpfs noexec": {mount: `mount -t tmpfs -o mode=700,noexec none "$HERE"`},
+		"btrfs":        {mount: "FS=btrfs; " + loop},
+		"xfs":          {mount: "FS=xfs; " + loop},
+		"overlay":      {then: overlay},
+		"fuse":         {mount: bind},
+		"private vfat": {mount: bind + "--chmod-deny --perms=0700"}, // umask=077
+		"drvfs":        {mount: modeless + "0777", env: mounted, second: 1, warning: "/m/jeton: is open to others"},
+		"open files": {mount: modeless + "0700:fgo+r", env: mounted, second: 1,
+			warning: "is not a private file of yours"},
 		"no hard links": {denied: fails(unix.EPERM, unix.SYS_LINKAT)},
 		"no modes": {then: inCache + "chmod 755 .", second: 1, warning: nothing + "$HERE/.cache/jeton: operation",
 			denied: fails(unix.EPERM, unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2)},

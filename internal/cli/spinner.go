@@ -61,7 +61,11 @@ func (t *terminal) waiting(what string) (over func()) {
 // run shows the last wait as long as there is one. A signal that ends the process finds no
 // line left of it.
 func (s *spinner) run(w io.Writer, l look) {
-	interrupts, over := plugin.Interrupts(os.Interrupt, syscall.SIGTERM)
+	var signals []os.Signal
+	if plugin.RaiseReachesOthers { // who may have something to finish; a line that stays is no harm
+		signals = []os.Signal{os.Interrupt, syscall.SIGTERM}
+	}
+	interrupts, over := plugin.Interrupts(signals...)
 	defer over()
 	frames := []string{"-", "\\", "|", "/"}
 	if l.unicode {

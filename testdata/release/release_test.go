@@ -62,6 +62,7 @@ func snapshot(name, lines string, env ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	made = append(made, top)
 	dir := filepath.Join(top, name)
 	cmd := exec.Command("sh", "-euc", lines+"\ncd \"$DIR\"\nmake release-snapshot")
 	cmd.Env = append(append(os.Environ(), "DIR="+dir), env...)
@@ -70,6 +71,9 @@ func snapshot(name, lines string, env ...string) (string, error) {
 	}
 	return filepath.Join(dir, ".release", "dist"), nil
 }
+
+// made are the folders to remove at the end.
+var made []string
 
 var first = sync.OnceValues(func() (string, error) { return snapshot("first", copyTree) })
 
@@ -95,8 +99,8 @@ func only(t *testing.T, pattern string) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := first(); err == nil {
-		os.RemoveAll(filepath.Join(dir, "../../.."))
+	for _, dir := range made {
+		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
@@ -127,7 +131,6 @@ func TestReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(filepath.Join(dir, "../../.."))
 	two, err := sums(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -294,41 +297,74 @@ pacman -U --nodeps --nodeps --noconfirm jeton-bin-*.pkg.tar.gz`+inUse+`
 pacman -R --noconfirm jeton-bin`+left, "ZSH=/usr/share/zsh/site-functions", "DOC=/usr/share/licenses/jeton-bin")
 }
 
-// What the other package managers read names archives that are there, by their hashes.
+// What the other package managers read names archives that are there, with their hashes.
 func TestManifests(t *testing.T) {
-	needs(t, "ruby", "nix-instantiate")
+	needs(t, "ruby", "nix-hash", "nix-instantiate")
 	manifests := map[string]int{ // archives in each
 		"homebrew/Casks/jeton.rb": 4, "scoop/jeton.json": 2, "nix/pkgs/jeton/default.nix": 4,
 		"winget/manifests/*/*/*/*/*.installer.yaml": 2,
 	}
-	checksums := sh(t, `cat "$DIST/checksums.txt"`, "DIST="+dist(t))
+	sums := map[string]string{}
+	for line := range strings.Lines(sh(t, `cat "$DIST/checksums.txt"`, "DIST="+dist(t))) {
+		sum, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		sums[file] = sum
+	}
 	for name, archives := range manifests {
-		path := only(t, name)
-		text, err := os.ReadFile(path)
+		b, err := os.ReadFile(only(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		addresses := regexp.MustCompile(`https://[^"'\s]*(\.tar\.gz|\.zip)`).FindAllString(string(text), -1)
+		version := regexp.MustCompile(`version "(.*)"`).FindStringSubmatch(string(b)) // of Homebrew
+		text := string(b)
+		if version != nil {
+			text = strings.ReplaceAll(text, "#{version}", version[1])
+		}
+		addresses := regexp.MustCompile(`https://[^"'\s]*(\.tar\.gz|\.zip)`).FindAllString(text, -1)
 		if len(addresses) != archives {
 			t.Errorf("%s: %v", name, addresses)
 		}
-		for line := range strings.Lines(checksums) {
-			sum, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
-			if strings.Contains(string(text), "/"+file) && !strings.Contains(string(text), sum) &&
-				!strings.HasSuffix(name, ".nix") { // which has another alphabet
-				t.Errorf("%s: the hash of %s is wrong", name, file)
-			}
-		}
 		for _, address := range addresses {
-			if !strings.HasPrefix(address, "https://github.com/jeton-cli/jeton/releases/download/v") {
-				t.Errorf("%s: %s", name, address)
+			sum := sums[filepath.Base(address)]
+			if strings.HasSuffix(name, ".nix") && sum != "" {
+				sum = strings.TrimSpace(sh(t, `nix-hash --type sha256 --to-base32 "$SUM"`, "SUM="+sum))
+			}
+			if sum == "" || !strings.Contains(text, sum) ||
+				!strings.HasPrefix(address, "https://github.com/jeton-cli/jeton/releases/download/v") {
+				t.Errorf("%s: %s has not the hash %q", name, address, sum)
 			}
 		}
+	}
+	for line := range strings.Lines(sh(t, `tar -tzf "$F" | grep '^man/.'`, "F="+only(t, "jeton_*_linux_amd64.tar.gz"))) {
+		sh(t, `grep "manpage \"$PAGE\"" "$DIST/homebrew/Casks/jeton.rb"`, "PAGE="+strings.TrimSpace(line), "DIST="+dist(t))
 	}
 	sh(t, `ruby -c "$DIST/homebrew/Casks/jeton.rb"
 python3 -m json.tool "$DIST/scoop/jeton.json"
 nix-instantiate --parse "$DIST/nix/pkgs/jeton/default.nix"`, "DIST="+dist(t), "NIX_STATE_DIR="+t.TempDir(),
 		"NIX_STORE_DIR="+t.TempDir())
+}
+
+// The sizes that the documents name are those of the programs, in megabytes.
+func TestSizes(t *testing.T) {
+	page, err := os.ReadFile("../../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	sh(t, `cd ../..
+CGO_ENABLED=0 go build -trimpath -o "$DIR/debug" .
+CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$DIR/stripped" .
+make build OUT="$DIR/made"`, "DIR="+dir)
+	for name, text := range map[string]string{"stripped": "Its size is %.1f MB", "debug": "or %.1f MB with debug",
+		"made": "produces %.1f MB"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf(text, float64(info.Size())/1e6)
+		if !strings.Contains(strings.Join(strings.Fields(string(page)), " "), want) {
+			t.Errorf("docs/install.md does not say %q", want)
+		}
+	}
 }
 
 // The programs in the archives pass the scripts of the command line.
