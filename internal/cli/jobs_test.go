@@ -358,7 +358,8 @@ func TestGitLabFails(t *testing.T) {
 		said    string // or nothing, if it works
 	}{
 		{false, "curl", "latest", ""}, {false, "wget", "latest", ""}, {true, "curl", "latest", "FAILED"},
-		{true, "wget", "latest", "FAILED"}, {false, "curl", "9.9.9", "404"}, {false, "", "latest", "neither curl nor GNU wget"},
+		{true, "wget", "latest", "FAILED"}, {false, "curl", "9.9.9", "404"},
+		{false, "", "latest", "neither curl nor GNU wget"},
 	} {
 		before, _, variables := gitlab(t, map[string]string{"audience": "sts", "version": c.version})
 		j := newJob(t, c.wrong)
