@@ -343,6 +343,17 @@ nix-instantiate --parse "$DIST/nix/pkgs/jeton/default.nix"`, "DIST="+dist(t), "N
 		"NIX_STORE_DIR="+t.TempDir())
 }
 
+// A tag is the version of the program.
+func TestTag(t *testing.T) {
+	got := sh(t, copyTree+`
+git tag v1.2.3
+GOFLAGS=-buildvcs=true make build >/dev/null
+./jeton version`, "DIR="+t.TempDir())
+	if !strings.HasPrefix(got, "jeton v1.2.3 ") {
+		t.Errorf("it is %s", got)
+	}
+}
+
 // The sizes that the documents name are those of the programs, in megabytes.
 func TestSizes(t *testing.T) {
 	page, err := os.ReadFile("../../docs/install.md")
@@ -374,6 +385,20 @@ func TestScriptsOfArchive(t *testing.T) { scripts(t, "amd64", "^TestScripts$") }
 func TestScriptsOnArm64(t *testing.T) {
 	needs(t, "qemu-aarch64")
 	emulate(t)
+	// The warm path calls the kernel by itself, and starts few packages.
+	t.Log(sh(t, `tar -xzf "$F" -C "$DIR" jeton
+(cd ../.. && GOARCH=arm64 CGO_ENABLED=0 go test -count=1 ./cache/hit)
+mkdir -p -m 700 "$DIR/.config/jeton"
+(umask 077 && cat >"$DIR/.config/jeton/config.yaml") <<'END'
+profiles:
+  p: {plugin: command, argv: [sh, -c, 'echo "{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\"}"']}
+END
+for n in 1 2 3 4; do
+	HOME="$DIR" GODEBUG=inittrace=1 "$DIR/jeton" get p -f aws 2>"$DIR/trace"
+	sleep 0.1 # until the files are old enough for the warm path
+done
+test "$(grep -c '^init ' "$DIR/trace")" -le 12 || { cat "$DIR/trace" && exit 1; }`,
+		"F="+only(t, "jeton_*_linux_arm64.tar.gz"), "DIR="+t.TempDir()))
 	scripts(t, "arm64", "^TestScripts(Keyring)?$", "JETON_TEST_EMULATED=1")
 }
 
