@@ -23,7 +23,8 @@ type proxy struct {
 	address     string
 	connections atomic.Int32
 	mu          sync.Mutex
-	mode        string // see serve
+	seen        sync.Map // the addresses that they came from
+	mode        string   // see serve
 	open        []net.Conn
 }
 
@@ -45,10 +46,25 @@ func newProxy(t testing.TB, to string) *proxy {
 				return
 			}
 			p.connections.Add(1)
+			p.seen.Store(conn.RemoteAddr().String(), true)
 			go p.serve(conn.(*net.TCPConn), to)
 		}
 	}()
 	return p
+}
+
+// count returns how many connections were made until now. One that waits to be accepted is one.
+func (p *proxy) count(t testing.TB) int32 {
+	t.Helper()
+	last, err := net.Dial("tcp", p.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	for accepted := false; !accepted; _, accepted = p.seen.Load(last.LocalAddr().String()) {
+		time.Sleep(time.Millisecond)
+	}
+	return p.connections.Add(-1)
 }
 
 // set changes what the proxy does, also for the connections that there are.
@@ -210,7 +226,7 @@ func TestFleetFaults(t *testing.T) {
 			if n := o.requests.Load(); n > 5 {
 				t.Errorf("%d requests by 5 hosts", n)
 			}
-			before := p.connections.Load()
+			before := p.count(t)
 			for _, h := range hosts {
 				one := h.process()
 				token(t, one, o.profile("b"), Need{})
@@ -218,7 +234,7 @@ func TestFleetFaults(t *testing.T) {
 					t.Error(one.said())
 				}
 			}
-			if after := p.connections.Load(); after != before {
+			if after := p.count(t); after != before {
 				t.Errorf("a server that had failed got %d connections", after-before)
 			}
 		})
