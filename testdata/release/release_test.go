@@ -115,10 +115,23 @@ func sums(dir string) (map[string]string, error) {
 			return err
 		}
 		data, err := os.ReadFile(path)
+		if strings.Contains(path, "/winget/") {
+			data = plain(data)
+		}
 		sums[strings.TrimPrefix(path, dir)] = fmt.Sprintf("%x", sha256.Sum256(data))
 		return err
 	})
 	return sums, err
+}
+
+// plain returns a file for winget, in which the releaser notes the day, and the processors in any
+// order, without that.
+func plain(data []byte) []byte {
+	lines := slices.DeleteFunc(strings.Split(string(data), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "ReleaseDate: ")
+	})
+	slices.Sort(lines)
+	return []byte(strings.Join(lines, "\n"))
 }
 
 // One commit makes the same bytes in any folder.
